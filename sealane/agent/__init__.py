@@ -1,0 +1,1 @@
+"""The node agent: a container asks, the host answers."""

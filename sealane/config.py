@@ -1,0 +1,201 @@
+"""Settings: the only reader of the configuration file and of SEALANE_* variables.
+
+Each value comes, in this order of weight, from an option of the command, from a variable
+SEALANE_<NAME>, from /etc/sealane/sealane.toml (flat keys of the same name), from the default.
+"""
+
+import ipaddress
+import os
+import re
+import socket
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal, get_args, get_origin
+
+from sealane.errors import BadRequest
+
+Datapath = Literal["auto", "kernel", "userspace"]
+HOST_NAME = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting with its default; the comment is its documentation."""
+
+    etc_dir: Path = Path("/etc/sealane")  # configuration and the admin's token
+    state_dir: Path = Path("/var/lib/sealane")  # databases, the agent's memory
+    run_dir: Path = Path("/run/sealane")  # sockets, pids, namespaces
+    log_dir: Path = Path("/var/log/sealane")  # one file a daemon, when there is no journal
+    host_name: str = ""  # name of this node and of its chassis; empty: the machine's name
+    encap_ip: str = ""  # this node's address on the underlay; empty: the default route's source
+    datapath: Datapath = "auto"  # auto: the kernel's openvswitch where it exists
+    api_bind: str = "127.0.0.1:9696"  # where the API listens besides the unix socket; empty: nowhere
+    api_listen_fd: int = -1  # an inherited listening socket that the API serves as well
+    api_socket_extra: str = ""  # a second unix socket of the API
+    api_url: str = ""  # what the agent and the command talk to; empty: RUN/api.sock
+    ovn_remote: str = ""  # the southbound database that ovn-controller uses; empty: the local one
+    docker_socket: Path = Path("/var/run/docker.sock")  # the engine that the agent serves
+    docker_plugin_dir: Path = Path("/run/docker/plugins")  # where the engine looks for drivers
+    dockerd: bool = False  # run an engine of our own as a part of the node
+    dockerd_args: str = ""  # further arguments of that engine, separated by blanks
+    projects: tuple[str, ...] = ("default",)  # whose networks are mirrored into this node's engine
+    dns_suffix: str = "sealane.internal"  # container.NETWORK.SUFFIX
+    network_pool: str = "10.96.0.0/11"  # where a subnet is taken from when none is given
+    network_prefix: int = 24  # and its size
+    network_pool6: str = "fd5e:a1a0::/32"  # the same for IPv6
+    uplink_pool: str = "169.254.64.0/18"  # addresses between a gateway's namespace and the host
+    uplink_pool6: str = "fd5e:a1af:ffff:ffff::/64"
+    log_level: str = "info"
+    log_json: bool = False
+
+    @property
+    def api_socket(self) -> Path:
+        return self.run_dir / "api.sock"
+
+    @property
+    def agent_socket(self) -> Path:
+        return self.run_dir / "agent.sock"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        return self.run_dir / "supervisor.sock"
+
+    @property
+    def store_remote(self) -> str:
+        return f"unix:{self.run_dir}/store.sock"
+
+    @property
+    def nb_remote(self) -> str:
+        return f"unix:{self.ovn_run_dir}/ovnnb_db.sock"
+
+    @property
+    def sb_remote(self) -> str:
+        """The local southbound socket; see `ovn_remote` for a node whose central part is elsewhere."""
+        return f"unix:{self.ovn_run_dir}/ovnsb_db.sock"
+
+    @property
+    def ovs_remote(self) -> str:
+        return f"unix:{self.ovs_run_dir}/db.sock"
+
+    @property
+    def ovn_run_dir(self) -> Path:
+        return self.run_dir / "ovn"
+
+    @property
+    def ovs_run_dir(self) -> Path:
+        return self.run_dir / "ovs"
+
+    @property
+    def netns_dir(self) -> Path:
+        return self.run_dir / "netns"
+
+    @property
+    def admin_token_file(self) -> Path:
+        return self.etc_dir / "admin.token"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings, and where each came from (`sealane config show`)."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def load(
+    options: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    file: Path | None = None,
+) -> Loaded:
+    """Read all sources. Raises BadRequest that names the key and its source."""
+    path = file or Path(environ.get("SEALANE_CONFIG", "/etc/sealane/sealane.toml"))
+    values: dict[str, object] = {}
+    sources: dict[str, str] = {}
+    for source, layer in (
+        (str(path), _read_file(path)),
+        ("environment", _read_environment(environ)),
+        ("option", dict(options or {})),
+    ):
+        for key, raw in layer.items():
+            values[key] = _convert(key, raw, source)
+            sources[key] = source
+    values["host_name"] = values.get("host_name") or socket.gethostname()
+    for field in fields(Settings):
+        sources.setdefault(field.name, "default")
+    settings = Settings(**values)  # type: ignore[arg-type]  # checked one by one in _convert
+    _check(settings)
+    return Loaded(settings, sources)
+
+
+def _read_file(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise BadRequest(f"{path}: {exc}; mend the file or remove it") from exc
+
+
+def _read_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    names = {f.name for f in fields(Settings)}
+    prefixed = ((k[8:].lower(), v) for k, v in environ.items() if k.startswith("SEALANE_"))
+    return {key: value for key, value in prefixed if key in names}
+
+
+def _convert(key: str, raw: object, source: str) -> object:
+    kinds = {f.name: f.type for f in fields(Settings)}
+    if key not in kinds:
+        raise BadRequest(f"{source}: unknown setting '{key}'; 'sealane config show' lists them")
+    kind = kinds[key]
+    try:
+        return _CONVERT[_kind_name(kind)](raw)
+    except (ValueError, TypeError, KeyError) as exc:
+        raise BadRequest(f"{source}: setting '{key}' can't be {raw!r}: {exc}") from exc
+
+
+def _kind_name(kind: object) -> str:
+    if kind == Datapath:
+        return "datapath"
+    return "tuple" if get_origin(kind) is tuple else getattr(kind, "__name__", str(kind))
+
+
+def _boolean(raw: object) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[str(raw).lower()]
+
+
+def _words(raw: object) -> tuple[str, ...]:
+    parts = raw if isinstance(raw, list) else str(raw).split(",")
+    return tuple(str(p).strip() for p in parts if str(p).strip())
+
+
+def _datapath(raw: object) -> str:
+    if raw not in get_args(Datapath):
+        raise ValueError(f"choose one of {', '.join(get_args(Datapath))}")
+    return str(raw)
+
+
+_CONVERT: Mapping[str, Callable[[object], object]] = {
+    "str": str,
+    "int": lambda raw: int(str(raw)),
+    "bool": _boolean,
+    "Path": lambda raw: Path(str(raw)),
+    "tuple": _words,
+    "datapath": _datapath,
+}
+
+
+def _check(settings: Settings) -> None:
+    if not HOST_NAME.match(settings.host_name):
+        raise BadRequest(
+            f"host_name '{settings.host_name}' is no host name; use letters, digits, '-' and '.'"
+        )
+    for key in ("network_pool", "network_pool6", "uplink_pool", "uplink_pool6"):
+        value = getattr(settings, key)
+        try:
+            ipaddress.ip_network(value)
+        except ValueError as exc:
+            raise BadRequest(f"setting '{key}' can't be '{value}': {exc}") from exc

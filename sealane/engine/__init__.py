@@ -1,0 +1,1 @@
+"""The daemons: what runs, where, and who restarts it."""

@@ -1,0 +1,1 @@
+"""The host itself: kernel and local OVS. No decisions."""

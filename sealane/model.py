@@ -1,0 +1,122 @@
+"""The things that Sealane knows: plain frozen values, shared by every stage.
+
+Attributes are named as in the OpenStack Networking API v2.0
+(https://docs.openstack.org/api-ref/network/v2/), so that one word means one thing from the
+HTTP body to the northbound row.  Nothing here imports anything of ours.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+GatewayMode = Literal["host", "router", "docker", "none"]
+"""Who is the default gateway of a network's containers.
+
+host: the host's kernel, behind a localport (the default); router: a Neutron router;
+docker: docker_gwbridge, past every policy; none: nobody, the network is internal.
+"""
+
+Origin = Literal["api", "docker"]
+"""Who made a network: `docker network rm` deletes only what Docker made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """What Neutron calls the standard attributes."""
+
+    id: str
+    project_id: str
+    name: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    revision_number: int = 0
+    created_at: str = ""
+    updated_at: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network(Resource):
+    admin_state_up: bool = True
+    shared: bool = False
+    mtu: int = 1442
+    port_security_enabled: bool = True
+    dns_domain: str = ""
+    gateway: GatewayMode = "host"
+    origin: Origin = "api"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tunnel_key: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """An allocation pool: the first and the last address, both included."""
+
+    start: str
+    end: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostRoute:
+    destination: str
+    nexthop: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subnet(Resource):
+    network_id: str
+    cidr: str
+    ip_version: int = 4
+    gateway_ip: str | None = None
+    enable_dhcp: bool = True
+    allocation_pools: tuple[Pool, ...] = ()
+    dns_nameservers: tuple[str, ...] = ()
+    host_routes: tuple[HostRoute, ...] = ()
+    ipv6_ra_mode: str | None = None
+    ipv6_address_mode: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedIP:
+    subnet_id: str
+    ip_address: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressPair:
+    ip_address: str
+    mac_address: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port(Resource):
+    network_id: str
+    mac_address: str
+    admin_state_up: bool = True
+    fixed_ips: tuple[FixedIP, ...] = ()
+    device_id: str = ""
+    device_owner: str = ""
+    host: str = ""
+    vnic_type: str = "normal"
+    profile: Mapping[str, object] = field(default_factory=dict)
+    port_security_enabled: bool = True
+    allowed_address_pairs: tuple[AddressPair, ...] = ()
+    dns_name: str = ""
+    dns_aliases: tuple[str, ...] = ()
+    tunnel_key: int = 0
+
+
+@dataclass(frozen=True)
+class State:
+    """One immutable snapshot of everything desired; the input of every translator."""
+
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    subnets: Mapping[str, Subnet] = field(default_factory=dict)
+    ports: Mapping[str, Port] = field(default_factory=dict)
+    sequence: int = 0
+
+    def subnets_of(self, network_id: str) -> tuple[Subnet, ...]:
+        found = (s for s in self.subnets.values() if s.network_id == network_id)
+        return tuple(sorted(found, key=lambda s: (s.ip_version, s.created_at, s.id)))
+
+    def ports_of(self, network_id: str) -> tuple[Port, ...]:
+        return tuple(p for p in self.ports.values() if p.network_id == network_id)

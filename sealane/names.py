@@ -1,0 +1,70 @@
+"""Every name that is derived from another, made here and nowhere else.
+
+Interface names have 15 bytes at most (IFNAMSIZ, netdevice(7)); `tap` + 11 characters of the
+port's id is what Neutron uses, so tools for OVN recognise what they see.
+"""
+
+import hashlib
+
+OWNER_KEY = "sealane:owner"
+OWNER = "sealane"
+"""external_ids[OWNER_KEY] == OWNER marks every OVSDB row that is ours to change or delete."""
+
+LINK_MARK = "sealane:"
+"""Every link of ours has an alias (IFLA_IFALIAS) that begins so; then the kind and an id."""
+
+GATEWAY_PORT_KEY = 1
+"""Tunnel key of the localport with the gateway's address, in every network."""
+
+
+def logical_switch(network_id: str) -> str:
+    return f"neutron-{network_id}"
+
+
+def logical_port(port_id: str) -> str:
+    return port_id
+
+
+def gateway_port(network_id: str) -> str:
+    """Logical_Switch_Port name of the network's localport, also its iface-id on every host."""
+    return f"gw-{network_id}"
+
+
+def gateway_mac(network_id: str) -> str:
+    """The same on every host: a container may be moved without a stale neighbour."""
+    digest = hashlib.sha256(network_id.encode()).digest()
+    return "0a:" + ":".join(f"{b:02x}" for b in digest[:5])
+
+
+def ovs_port(port_id: str) -> str:
+    """The port on br-int."""
+    return f"tap{port_id[:11]}"
+
+
+def host_link(port_id: str) -> str:
+    """Host's end of the container's veth pair."""
+    return f"slh{port_id[:11]}"
+
+
+def container_link(port_id: str) -> str:
+    """Container's end of the veth pair, until the container's runtime takes and renames it."""
+    return f"slc{port_id[:11]}"
+
+
+def switch_link(port_id: str) -> str:
+    """Userspace datapath: host's end of the second veth pair, that leads into the switch namespace."""
+    return f"sls{port_id[:11]}"
+
+
+def gateway_ovs_port(network_id: str) -> str:
+    return f"tgw{network_id[:11]}"
+
+
+def gateway_namespace(network_id: str) -> str:
+    """File name of the gateway's namespace below RUN/netns."""
+    return f"gw-{network_id}"
+
+
+def uplink(network_id: str) -> str:
+    """Host's end of the veth pair between the gateway's namespace and the host."""
+    return f"slu{network_id[:11]}"

@@ -1,0 +1,1 @@
+"""Rows <-> OVN's northbound and southbound databases."""

@@ -1,0 +1,1 @@
+"""RFC 7047: the OVSDB protocol, its values, an asyncio client."""

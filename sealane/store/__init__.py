@@ -1,0 +1,1 @@
+"""Desired state at rest: the OVSDB database `Sealane`."""

@@ -1,0 +1,1 @@
+"""State -> northbound rows. Pure: no I/O, no clock, no randomness."""
