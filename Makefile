@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv check format
+.PHONY: help venv install check test format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -21,6 +21,12 @@ check: venv ## format, lint, types and the tests that need no root
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/unit tests/golden
+
+install: ## what is missing of the distribution's packages
+	scripts/install --tests
+
+test: install venv ## all tests; as root
+	$(BIN)/pytest -q tests
 
 format: venv ## rewrite the code in the project's format
 	$(BIN)/ruff format .
