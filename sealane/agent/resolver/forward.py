@@ -1,0 +1,92 @@
+"""Where questions go that are not ours. One socket for each question: a fresh source port guards against
+forged answers from outside, and no conntrack entry outlives a restart of Docker's resolver."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+from sealane.agent.resolver.sandbox import DOCKER_RESOLVER, Namespace, marked
+
+DEADLINE = 10.0
+"""Seconds for one question in all; Docker's resolver itself asks up to three upstreams, 4 s each."""
+
+UPSTREAM_DEADLINE = 3.0
+MAX_MESSAGE = 65535
+MakeSocket = Callable[[], Awaitable[socket.socket]]
+
+
+class Forwarder(Protocol):
+    async def ask(self, wire: bytes, stream: bool) -> bytes:
+        """The answer's bytes. Raises OSError (also TimeoutError) when there is none."""
+
+
+class DockerForwarder:
+    """Docker's resolver of the same sandbox: its names, links, --dns, upstreams on the host's loopback."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+
+    async def ask(self, wire: bytes, stream: bool) -> bytes:
+        kind = socket.SOCK_STREAM if stream else socket.SOCK_DGRAM
+        async with asyncio.timeout(DEADLINE):
+            sock = await self._namespace.run(lambda: marked(kind))
+            return await _exchange(sock, DOCKER_RESOLVER, wire, stream)
+
+
+class UpstreamForwarder:
+    """The host's own upstreams, asked from the host's namespace, in the order of resolv.conf(5)."""
+
+    def __init__(self, resolv_conf: Path = Path("/etc/resolv.conf"), port: int = 53) -> None:
+        self._resolv_conf = resolv_conf
+        self._port = port
+
+    async def ask(self, wire: bytes, stream: bool) -> bytes:
+        kind = socket.SOCK_STREAM if stream else socket.SOCK_DGRAM
+        last: OSError = OSError("no nameserver in resolv.conf")
+        for address in nameservers(self._resolv_conf.read_text())[:3]:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            try:
+                async with asyncio.timeout(UPSTREAM_DEADLINE):
+                    sock = socket.socket(family, kind | socket.SOCK_NONBLOCK)
+                    return await _exchange(sock, (address, self._port), wire, stream)
+            except OSError as exc:
+                last = exc
+        raise last
+
+
+def nameservers(text: str) -> list[str]:
+    lines = (line.split() for line in text.splitlines())
+    return [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
+
+
+async def _exchange(sock: socket.socket, to: tuple[str, int], wire: bytes, stream: bool) -> bytes:
+    loop = asyncio.get_running_loop()
+    with sock:
+        await loop.sock_connect(sock, to)
+        if stream:
+            await loop.sock_sendall(sock, len(wire).to_bytes(2, "big") + wire)
+            size = int.from_bytes(await _exactly(sock, 2), "big")
+            return await _exactly(sock, size)
+        await loop.sock_sendall(sock, wire)
+        while True:
+            answer = await loop.sock_recv(sock, MAX_MESSAGE)
+            if _answers(answer, wire):
+                return answer
+
+
+def _answers(answer: bytes, wire: bytes) -> bool:
+    """Same id, and an answer at all; the connected socket has checked the sender's address and port."""
+    return len(answer) >= 12 and answer[:2] == wire[:2] and bool(answer[2] & 0x80)
+
+
+async def _exactly(sock: socket.socket, size: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    data = b""
+    while len(data) < size:
+        chunk = await loop.sock_recv(sock, size - len(data))
+        if not chunk:
+            raise ConnectionError("the resolver closed the connection")
+        data += chunk
+    return data
