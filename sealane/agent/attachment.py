@@ -1,0 +1,104 @@
+"""The one value that every front door makes: a container (or a namespace) on a network.
+
+A door fills it from what it was asked and from the API's answers; wanted.py turns it into links,
+OVS ports and rules.  Whatever changes on the way (the sandbox becomes known, a port is published)
+is a new value with the same id.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sealane.errors import BadRequest
+from sealane.model import GatewayMode
+
+Door = Literal["docker", "netns"]
+Protocol = Literal["tcp", "udp", "sctp"]
+
+ATTACHMENT_ID = re.compile(r"^[0-9a-f-]{1,64}$")
+"""Docker's endpoint ids are 64 hexadecimal digits, ours are UUIDs."""
+
+PORT_ID = re.compile(r"^[0-9a-f-]{11,64}$")
+MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortRequest:
+    """One line of `-p`: host_port 0 asks for any free port, host_port_end for one of a range."""
+
+    protocol: Protocol
+    port: int
+    host_ip: str = ""  # "": every address of the host, both families
+    host_port: int = 0
+    host_port_end: int = 0  # the last of the range, included; 0: host_port alone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """A port of the host that leads to a port of the container."""
+
+    protocol: Protocol
+    host_ip: str  # "": every address of the host, both families
+    host_port: int
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    destination: str
+    nexthop: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    id: str  # Docker's endpoint id, or a UUID of ours
+    door: Door
+    network_id: str
+    port_id: str
+    mac: str  # lower case
+    addresses: tuple[str, ...]  # "10.0.0.2/24", "fd00::2/64": of the container
+    mtu: int  # bytes, of the container's interface
+    gateways: tuple[str, ...] = ()  # addresses of the network's gateway, one a family at most
+    routes: tuple[Route, ...] = ()  # the subnets' host routes
+    sandbox: str = ""  # path of the network namespace, once known
+    ifname: str = ""  # name inside the sandbox; given by the netns door, Docker chooses its own
+    publish: tuple[Publication, ...] = ()
+    internal: bool = False  # no way out, whatever gateway_mode says
+    gateway_mode: GatewayMode = "host"
+    created: float = field(default=0.0)  # seconds since the epoch
+
+    def has_gateway(self) -> bool:
+        """Does this host keep a gateway namespace for the attachment's network?"""
+        return self.gateway_mode == "host" and not self.internal and bool(self.gateways)
+
+    def interfaces(self) -> tuple[ipaddress.IPv4Interface | ipaddress.IPv6Interface, ...]:
+        return tuple(ipaddress.ip_interface(a) for a in self.addresses)
+
+
+def checked(attachment: Attachment) -> Attachment:
+    """The attachment itself, if its ids and addresses are safe in names, paths and rules.
+
+    Raises BadRequest that names the field.
+    """
+    _match("id", ATTACHMENT_ID, attachment.id)
+    _match("port_id", PORT_ID, attachment.port_id)
+    _match("network_id", PORT_ID, attachment.network_id)
+    _match("mac", MAC, attachment.mac)
+    if not 576 <= attachment.mtu <= 65535:
+        raise BadRequest(f"attachment: mtu {attachment.mtu} is not between 576 and 65535")
+    try:
+        attachment.interfaces()
+        for gateway in attachment.gateways:
+            ipaddress.ip_address(gateway)
+        for route in attachment.routes:
+            ipaddress.ip_network(route.destination)
+            ipaddress.ip_address(route.nexthop)
+    except ValueError as exc:
+        raise BadRequest(f"attachment: {exc}") from exc
+    return attachment
+
+
+def _match(name: str, pattern: re.Pattern[str], value: str) -> None:
+    if not pattern.match(value):
+        raise BadRequest(f"attachment: {name} {value!r} is malformed")

@@ -1,0 +1,174 @@
+"""What the agent must know after a restart and can't read back from the kernel.
+
+One JSON file, replaced atomically and synced (rename(2), fsync(2)) at each change: after a crash it
+holds the old contents or the new, never a part.  Everything else is read back from what is there.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from sealane import log
+from sealane.agent.attachment import Attachment
+
+V = TypeVar("V")
+_log = log.get("memory")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerNetwork:
+    """A network of the local engine and the Sealane network that it stands for.
+
+    Docker tells the driver neither again after a restart, so it is kept here.
+    """
+
+    docker_id: str
+    network_id: str
+    pools: tuple[str, ...] = ()  # ids of the pools (DockerPool) that belong to it
+    internal: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)  # the generic options of CreateNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerPool:
+    """An answer of RequestPool: our id for it, and the subnet behind it once it exists."""
+
+    pool_id: str
+    cidr: str
+    network_id: str = ""
+    subnet_id: str = ""
+    gateway: str = ""  # "ip", claimed by RequestAddress before there was a network
+    sub_pool: str = ""  # --ip-range
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class _Contents:
+    version: int = 1
+    attachments: dict[str, Attachment] = field(default_factory=dict)
+    networks: dict[str, DockerNetwork] = field(default_factory=dict)
+    pools: dict[str, DockerPool] = field(default_factory=dict)
+    uplinks: dict[str, int] = field(default_factory=dict)
+    sysctls: dict[str, str] = field(default_factory=dict)
+
+
+class Memory:
+    """The file in memory; every method that changes it returns after the file is on the disk.
+
+    Raises OSError when the disk refuses; the contents in memory are then the old ones.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._contents = _read(path)
+
+    @property
+    def attachments(self) -> Mapping[str, Attachment]:
+        return self._contents.attachments
+
+    @property
+    def networks(self) -> Mapping[str, DockerNetwork]:
+        """By Docker's network id."""
+        return self._contents.networks
+
+    @property
+    def pools(self) -> Mapping[str, DockerPool]:
+        """By pool id."""
+        return self._contents.pools
+
+    @property
+    def uplinks(self) -> Mapping[str, int]:
+        """Network id -> place of its gateway namespace in settings.uplink_pool."""
+        return self._contents.uplinks
+
+    @property
+    def sysctls(self) -> Mapping[str, str]:
+        """What sysctls had been before we set them."""
+        return self._contents.sysctls
+
+    def put(self, attachment: Attachment) -> None:
+        self._set(self._contents.attachments, attachment.id, attachment)
+
+    def remove(self, attachment_id: str) -> None:
+        self._drop(self._contents.attachments, attachment_id)
+
+    def put_network(self, network: DockerNetwork) -> None:
+        self._set(self._contents.networks, network.docker_id, network)
+
+    def remove_network(self, docker_id: str) -> None:
+        self._drop(self._contents.networks, docker_id)
+
+    def put_pool(self, pool: DockerPool) -> None:
+        self._set(self._contents.pools, pool.pool_id, pool)
+
+    def remove_pool(self, pool_id: str) -> None:
+        self._drop(self._contents.pools, pool_id)
+
+    def put_uplink(self, network_id: str, place: int) -> None:
+        self._set(self._contents.uplinks, network_id, place)
+
+    def remove_uplink(self, network_id: str) -> None:
+        self._drop(self._contents.uplinks, network_id)
+
+    def put_sysctl(self, key: str, value: str) -> None:
+        self._set(self._contents.sysctls, key, value)
+
+    def remove_sysctl(self, key: str) -> None:
+        self._drop(self._contents.sysctls, key)
+
+    def _set(self, table: dict[str, V], key: str, value: V) -> None:
+        old = table.get(key)
+        if old != value:
+            table[key] = value
+            self._write_or_restore(table, key, old)
+
+    def _drop(self, table: dict[str, V], key: str) -> None:
+        old = table.pop(key, None)
+        if old is not None:
+            self._write_or_restore(table, key, old)
+
+    def _write_or_restore(self, table: dict[str, V], key: str, old: V | None) -> None:
+        try:
+            self._write()
+        except OSError:
+            if old is None:
+                table.pop(key, None)
+            else:
+                table[key] = old
+            raise
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = self._path.with_suffix(".new")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(self._contents))
+            file.flush()
+            os.fdatasync(file.fileno())
+        draft.rename(self._path)
+        _sync_directory(self._path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    """Make a rename durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> _Contents:
+    """The file's contents; a file that can't be decoded is set aside, and the agent starts anew."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Contents)
+    except FileNotFoundError:
+        return _Contents()
+    except msgspec.MsgspecError as exc:
+        aside = path.with_suffix(".damaged")
+        path.rename(aside)
+        _log.error("the memory can't be read: starting anew", file=str(path), kept=str(aside), error=str(exc))
+        return _Contents()

@@ -1,0 +1,158 @@
+"""The API from the agent's side: JSON over HTTP or a unix socket, errors as our types.
+
+Every call has a deadline and raises
+    NotFound, Conflict (AddressInUse, …), BadRequest, …   what the API answered, with its message
+    Unavailable       nobody answers there
+    DeadlineExceeded  not within the deadline; the request may have been carried out or not
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+
+from sealane import errors
+
+DEADLINE = 8.0
+"""Seconds for one call: dockerd must have its answer within 10."""
+
+Body = dict[str, Any]
+_SINGULAR = {"policies": "policy"}
+
+
+class ApiClient:
+    """`url` is "unix:/path/of/api.sock" or "http://host:port"; `token` is not needed on the socket.
+
+    A collection is a path below /v2.0: "networks", "subnets", "ports", "lbaas/loadbalancers".
+    """
+
+    def __init__(self, url: str, token: str = "", deadline: float = DEADLINE) -> None:
+        self._url = url
+        self._token = token
+        self._deadline = deadline
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Make the session; nothing is sent, so the API need not be there yet."""
+        unix = self._url.startswith("unix:")
+        connector = aiohttp.UnixConnector(self._url[5:]) if unix else aiohttp.TCPConnector()
+        self._session = aiohttp.ClientSession(
+            base_url="http://localhost/v2.0/" if unix else f"{self._url.rstrip('/')}/v2.0/",
+            connector=connector,
+            headers={"X-Auth-Token": self._token} if self._token else None,
+        )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def list(self, collection: str, **filters: str) -> list[Body]:
+        body = await self.request("GET", collection, query=filters)
+        return list(body[_plural(collection)])
+
+    async def get(self, collection: str, resource_id: str) -> Body:
+        return _inside(collection, await self.request("GET", f"{collection}/{resource_id}"))
+
+    async def create(self, collection: str, resource: Mapping[str, Any]) -> Body:
+        body = {_singular(collection): dict(resource)}
+        return _inside(collection, await self.request("POST", collection, body))
+
+    async def update(self, collection: str, resource_id: str, changes: Mapping[str, Any]) -> Body:
+        body = {_singular(collection): dict(changes)}
+        return _inside(collection, await self.request("PUT", f"{collection}/{resource_id}", body))
+
+    async def delete(self, collection: str, resource_id: str) -> None:
+        """Raises NotFound when it is gone already."""
+        await self.request("DELETE", f"{collection}/{resource_id}")
+
+    async def changes(self, after: int, timeout: float = 25) -> int:
+        """Wait (at most `timeout` seconds) until the state is newer than `after`; its sequence number."""
+        query = {"after": str(after), "timeout": str(int(timeout))}
+        body = await self.request("GET", "sealane/changes", query=query, deadline=timeout + self._deadline)
+        return int(body["sequence"])
+
+    async def free_cidr(self, ip_version: int = 4) -> str:
+        """A subnet that no known one overlaps; not reserved, so creating it may still conflict."""
+        body = await self.request("GET", "sealane/free-cidr", query={"ip_version": str(ip_version)})
+        return str(body["cidr"])
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        deadline: float | None = None,
+    ) -> Body:
+        """One call; {} where the answer has no body."""
+        if self._session is None:
+            raise errors.Unavailable("the API's client is not started")
+        try:
+            async with (
+                asyncio.timeout(deadline or self._deadline),
+                self._session.request(method, path, json=body, params=query) as response,
+            ):
+                return _decoded(response.status, await response.read())
+        except TimeoutError as exc:
+            raise errors.DeadlineExceeded(f"the API at {self._url} did not answer in time") from exc
+        except aiohttp.ClientError as exc:
+            raise errors.Unavailable(f"the API at {self._url} can't be reached: {exc}") from exc
+
+
+def _plural(collection: str) -> str:
+    return collection.rsplit("/", 1)[-1].replace("-", "_")
+
+
+def _singular(collection: str) -> str:
+    plural = _plural(collection)
+    return _SINGULAR.get(plural, plural[:-1])
+
+
+def _inside(collection: str, body: Body) -> Body:
+    resource = body.get(_singular(collection))
+    if not isinstance(resource, dict):
+        raise errors.Unavailable(f"the API's answer holds no {_singular(collection)}")
+    return resource
+
+
+def _decoded(status: int, raw: bytes) -> Body:
+    try:
+        body = msgspec.json.decode(raw, type=Body) if raw else {}
+    except msgspec.MsgspecError as exc:
+        if status < 400:
+            raise errors.Unavailable(f"the API answered something else than JSON: {exc}") from exc
+        body = {}
+    if status >= 400:
+        raise _error(status, body)
+    return body
+
+
+def _error(status: int, body: Body) -> errors.SealaneError:
+    """The most special of our types that fits, with the message that the API gave."""
+    inner = body.get("NeutronError")
+    detail = inner if isinstance(inner, dict) else {"message": inner or f"HTTP status {status}"}
+    kind, message = str(detail.get("type", "")), str(detail.get("message", ""))
+    known = list(_types(errors.SealaneError))
+    chosen = next((t for t in known if t.type == kind), None)
+    chosen = chosen or next((t for t in known if t.status == status), errors.SealaneError)
+    return chosen(message, type=kind or None)
+
+
+def _types(base: type[errors.SealaneError]) -> Iterator[type[errors.SealaneError]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from _types(kind)
