@@ -1,0 +1,73 @@
+"""Addresses and routes of a link (rtnetlink(7): ifaddrmsg, rtmsg)."""
+
+import errno
+import ipaddress
+import socket as sockets
+import struct
+
+from sealane.host.netlink import NLM_F_CREATE, NLM_F_REPLACE, Message, Socket, attribute, attributes, u32
+
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_RTM_NEWADDR, _RTM_DELADDR, _RTM_GETADDR, _RTM_NEWROUTE = 20, 21, 22, 24
+_ADDRESS = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _NODAD = 1, 2, 8, 0x02
+_ROUTE = struct.Struct("=BBBBBBBBI")  # family, dst len, src len, tos, table, protocol, scope, type, flags
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC = 1, 4, 5, 7
+_MAIN, _STATIC, _UNICAST, _SCOPE_LINK, _SCOPE_UNIVERSE, _ONLINK = 254, 4, 1, 253, 0, 4
+
+
+def add_address(socket: Socket, index: int, address: str) -> None:
+    """Add "ip/len"; IPv6 without waiting for duplicates to speak up, since the store gave it once."""
+    socket.request(_address(_RTM_NEWADDR, index, ipaddress.ip_interface(address)))
+
+
+def remove_address(socket: Socket, index: int, address: str) -> None:
+    socket.request(_address(_RTM_DELADDR, index, ipaddress.ip_interface(address)))
+
+
+def addresses(socket: Socket, index: int) -> set[str]:
+    """The link's addresses as "ip/len", without IPv6 link-local ones."""
+    found = set()
+    for kind, data in socket.dump(_RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0)):
+        _, length, _, _, owner = _ADDRESS.unpack_from(data)
+        parts = attributes(data[_ADDRESS.size :])
+        raw = parts.get(_IFA_LOCAL) or parts.get(_IFA_ADDRESS)
+        if kind == _RTM_NEWADDR and owner == index and raw:
+            address = ipaddress.ip_address(raw)
+            if not address.is_link_local or address.version == 4:
+                found.add(f"{address}/{length}")
+    return found
+
+
+def add_route(socket: Socket, index: int, destination: str, nexthop: str = "", source: str = "") -> None:
+    """A route by this link; a next hop need not be within one of its subnets.
+
+    Replaces one to the same destination.
+    """
+    network = ipaddress.ip_network(destination)
+    scope = _SCOPE_UNIVERSE if nexthop or network.version == 6 else _SCOPE_LINK
+    flags = _ONLINK if nexthop else 0
+    body = _ROUTE.pack(_family(network), network.prefixlen, 0, 0, _MAIN, _STATIC, scope, _UNICAST, flags)
+    body += attribute(_RTA_DST, network.network_address.packed) + u32(_RTA_OIF, index)
+    if nexthop:
+        body += attribute(_RTA_GATEWAY, ipaddress.ip_address(nexthop).packed)
+    if source:
+        body += attribute(_RTA_PREFSRC, ipaddress.ip_address(source).packed)
+    socket.request(Message(_RTM_NEWROUTE, body, NLM_F_CREATE | NLM_F_REPLACE, f"adding a route to {network}"))
+
+
+def _address(kind: int, index: int, interface: Interface) -> Message:
+    body = _ADDRESS.pack(_family(interface), interface.network.prefixlen, 0, 0, index)
+    body += attribute(_IFA_LOCAL, interface.ip.packed) + attribute(_IFA_ADDRESS, interface.ip.packed)
+    if interface.version == 6:
+        body += u32(_IFA_FLAGS, _NODAD)
+    verb, fine = ("adding", errno.EEXIST) if kind == _RTM_NEWADDR else ("removing", errno.EADDRNOTAVAIL)
+    flags = NLM_F_CREATE if kind == _RTM_NEWADDR else 0
+    return Message(kind, body, flags, f"{verb} address {interface}", tolerate=(fine,))
+
+
+def _family(thing: Interface | Network) -> int:
+    return sockets.AF_INET if thing.version == 4 else sockets.AF_INET6
