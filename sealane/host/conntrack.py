@@ -13,6 +13,7 @@ _GET, _DELETE = 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET, 
 _BODY = struct.Struct("=BBH")  # nfgenmsg: family, version, resource
 _TUPLE_ORIGINAL, _TUPLE_PROTOCOL, _PROTOCOL_NUMBER, _DESTINATION_PORT = 1, 2, 1, 3
 _NESTED = 0x8000
+_NETLINK_NETFILTER = 12  # linux/netlink.h
 _NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 
@@ -21,7 +22,7 @@ def forget(ports: set[tuple[str, int]]) -> int:
     if not ports:
         return 0
     wanted = {(_NUMBERS[protocol], port) for protocol, port in ports}
-    with Socket(sockets.NETLINK_NETFILTER) as socket:
+    with Socket(_NETLINK_NETFILTER) as socket:
         doomed = [
             (family, original)
             for family in (sockets.AF_INET, sockets.AF_INET6)
