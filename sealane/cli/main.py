@@ -1,0 +1,109 @@
+"""`sealane`: the table of commands, and errors to exit statuses.
+
+A module is imported only when its command is asked for: completion and `--help` stay quick.
+Exit status: 0, 1 for a failure, 2 for wrong usage; an error is one line on standard error.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from sealane import __version__
+from sealane.errors import SealaneError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a command lives, and its line in `sealane --help`."""
+
+    place: str
+    help: str
+    hidden: bool = False
+
+
+COMMANDS = {
+    "status": Entry("sealane.cli.status:status", "Is everything that should run here running?"),
+    "network": Entry("sealane.cli.network:network", "Networks: list, show, create, delete."),
+    "subnet": Entry("sealane.cli.subnet:subnet", "Subnets of a network: list, show, create, delete."),
+    "port": Entry("sealane.cli.port:port", "Ports of a network: list, show, create, delete."),
+    "up": Entry("sealane.cli.daemon:up", "Run the central part and a node on this machine."),
+    "central": Entry("sealane.cli.daemon:central", "Run the central part only."),
+    "node": Entry("sealane.cli.daemon:node", "Run a node only."),
+    "down": Entry("sealane.cli.daemon:down", "Stop Sealane here and remove all that it made."),
+    "config": Entry("sealane.cli.config:config", "Settings, and where each comes from."),
+    "openrc": Entry("sealane.cli.openrc:openrc", "Settings with which the `openstack` command works."),
+    "completion": Entry("sealane.cli.completion:completion", "Completion for bash and zsh."),
+    "translator": Entry("sealane.cli.daemon:translator", "A part of the central tree.", hidden=True),
+    "api": Entry("sealane.cli.daemon:api", "A part of the central tree.", hidden=True),
+    "agent": Entry("sealane.cli.daemon:agent", "A part of the node's tree.", hidden=True),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are those of COMMANDS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, entry in COMMANDS.items() if not entry.hidden]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.place.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """From the table, so that help imports none of the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sealane")
+def cli() -> None:
+    """Network virtualization for Docker containers."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command line; returns the exit status."""
+    try:
+        outcome = cli.main(arguments, prog_name="sealane", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except click.exceptions.NoArgsIsHelpError as exc:
+        exc.show()
+        return 2
+    except click.ClickException as exc:
+        usage = (
+            f"; see '{exc.ctx.command_path} --help'" if isinstance(exc, click.UsageError) and exc.ctx else ""
+        )
+        return _fail(exc.format_message().rstrip(".") + usage, exc.exit_code)
+    except SealaneError as exc:
+        return _fail(exc.message, 1)
+    except click.Abort:
+        return _fail("interrupted", 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes at exit
+        return 1
+    except OSError as exc:
+        return _fail(str(exc), 1)
+
+
+def _fail(message: str, status: int) -> int:
+    line = " ".join(message.split())
+    click.echo(f"sealane: {line}", err=True)
+    return status
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()
