@@ -1,0 +1,68 @@
+"""A northbound database in memory: what a plan does, without a server.
+
+It stands for northbound.Northbound in tests of translation, and is itself tested by the same body.
+"""
+
+import itertools
+from collections.abc import Mapping
+
+from sealane.translate.rows import TABLES, Edge, Plan, Row, Value
+
+
+class MemoryNorthbound:
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, dict[str, object]]] = {table: {} for table in TABLES}
+        self._numbers = itertools.count(1)
+
+    def insert(self, table: str, columns: Mapping[str, Value]) -> str:
+        """A row of whomever. Answers its UUID."""
+        uuid = f"00000000-0000-4000-8000-{next(self._numbers):012x}"
+        self.tables[table][uuid] = dict(columns)
+        return uuid
+
+    def apply(self, plan: Plan) -> None:
+        """All of the plan; then rows of tables that are not roots go when nothing refers to them."""
+        created = {row.ref: self._create(row) for row in plan.create}
+        for update in plan.update:
+            columns = self.tables[update.ref.table][update.uuid]
+            columns |= update.put
+            for column in {*update.merge, *update.drop}:
+                there = columns.get(column, {})
+                assert isinstance(there, Mapping)
+                kept = {k: v for k, v in there.items() if k not in update.drop.get(column, frozenset())}
+                columns[column] = {**kept, **update.merge.get(column, {})}
+        for delete in plan.delete:
+            del self.tables[delete.ref.table][delete.uuid]
+        for edge in (*plan.attach, *plan.detach):
+            parent = edge.parent_uuid or created[edge.parent]
+            child = edge.child_uuid or created[edge.child]
+            self._refer(edge, parent, child, keep=edge in plan.attach)
+        self._sweep()
+
+    def _create(self, row: Row) -> str:
+        spec = TABLES[row.table]
+        names = {columns.get("name") for columns in self.tables[row.table].values()}
+        assert not (spec.unique_name and row.key in names), f"constraint violation: {row.key} is there"
+        return self.insert(row.table, row.columns)
+
+    def _refer(self, edge: Edge, parent: str, child: str, *, keep: bool) -> None:
+        spec = TABLES[edge.child.table]
+        assert spec.parent is not None
+        columns = self.tables[edge.parent.table][parent]
+        members = columns.get(spec.parent[1], frozenset())
+        assert isinstance(members, frozenset)
+        columns[spec.parent[1]] = members | {child} if keep else members - {child}
+
+    def _sweep(self) -> None:
+        for table, spec in TABLES.items():
+            if spec.parent is None:
+                continue
+            parent, column = spec.parent
+            held: set[str] = set()
+            for columns in self.tables[parent].values():
+                members = columns.get(column, frozenset())
+                assert isinstance(members, frozenset)
+                assert members <= self.tables[table].keys(), "referential integrity violation"
+                held |= members
+            for uuid in self.tables[table].keys() - held:
+                del self.tables[table][uuid]

@@ -1,0 +1,91 @@
+"""Ports -> logical switch ports, in the shape in which Neutron's ML2/OVN driver writes them.
+
+A switch without ACLs lets its ports reach each other (ovn-nb(5), ACL), which is what containers of one
+network expect.  What a port may claim to be is held by port_security: its MAC and addresses and those
+of allowed_address_pairs.  A port without port security may be anything, so OVN also sends it what it
+knows no owner for ('unknown').
+"""
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+
+from sealane import names
+from sealane.model import Network, Port, State, Subnet
+from sealane.translate.rows import Row, Value
+from sealane.translate.switches import OWNED, parent, tunnel_key
+
+UNKNOWN = "unknown"
+
+
+def rows(state: State) -> Iterator[Row]:
+    """A port whose network is not there (yet) has no row: it comes with the network."""
+    for port in state.ports.values():
+        network = state.networks.get(port.network_id)
+        if network is not None:
+            yield _port(port, network, state.subnets)
+
+
+def _port(port: Port, network: Network, subnets: Mapping[str, Subnet]) -> Row:
+    allowed = _allowed(port)
+    columns: dict[str, Value] = {
+        "name": names.logical_port(port.id),
+        "type": "",
+        "addresses": _addresses(port, allowed),
+        "port_security": frozenset(_words(allowed)) if port.port_security_enabled else frozenset[str](),
+        "enabled": port.admin_state_up and network.admin_state_up,
+        "external_ids": _external_ids(port, subnets),
+        "options": _options(port),
+    }
+    return Row("Logical_Switch_Port", names.logical_port(port.id), columns, parent(port.network_id))
+
+
+def _addresses(port: Port, allowed: Mapping[str, list[str]]) -> frozenset[str]:
+    """Own addresses are answered for by OVN; of a pair's MAC only the place is known, never the address."""
+    own = " ".join([port.mac_address, *(f.ip_address for f in port.fixed_ips)])
+    others = [mac for mac in allowed if mac != port.mac_address]
+    unknown = [] if port.port_security_enabled else [UNKNOWN]
+    return frozenset([own, *others, *unknown])
+
+
+def _allowed(port: Port) -> dict[str, list[str]]:
+    """MAC -> the addresses that it may use, own ones first."""
+    allowed = {port.mac_address: [f.ip_address for f in port.fixed_ips]}
+    for pair in port.allowed_address_pairs:
+        found = allowed.setdefault(pair.mac_address or port.mac_address, [])
+        if pair.ip_address not in found:
+            found.append(pair.ip_address)
+    return allowed
+
+
+def _words(allowed: Mapping[str, list[str]]) -> Iterator[str]:
+    for mac, addresses in allowed.items():
+        yield " ".join([mac, *addresses])
+
+
+def _options(port: Port) -> dict[str, str]:
+    """requested-chassis keeps every other host from claiming the port, also while it moves."""
+    chassis = {"requested-chassis": port.host} if port.host else {}
+    return {**chassis, **tunnel_key(port.tunnel_key)}
+
+
+def _external_ids(port: Port, subnets: Mapping[str, Subnet]) -> dict[str, str]:
+    return {
+        **OWNED,
+        "neutron:cidrs": " ".join(_cidrs(port, subnets)),
+        "neutron:device_id": port.device_id,
+        "neutron:device_owner": port.device_owner,
+        "neutron:host_id": port.host,
+        "neutron:network_name": names.logical_switch(port.network_id),
+        "neutron:port_name": port.name,
+        "neutron:project_id": port.project_id,
+        "neutron:revision_number": str(port.revision_number),
+        "neutron:security_group_ids": "",
+        "neutron:vnic_type": port.vnic_type,
+    }
+
+
+def _cidrs(port: Port, subnets: Mapping[str, Subnet]) -> Iterator[str]:
+    for fixed in port.fixed_ips:
+        subnet = subnets.get(fixed.subnet_id)
+        if subnet is not None:
+            yield f"{fixed.ip_address}/{ipaddress.ip_network(subnet.cidr).prefixlen}"

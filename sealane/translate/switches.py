@@ -1,0 +1,101 @@
+"""Networks -> logical switches.
+
+    Network ── Logical_Switch "neutron-<id>"
+       └─ gateway "host" ── Logical_Switch_Port "gw-<id>", type localport
+
+A localport exists on every chassis at once and its packets never take a tunnel (ovn-nb(5), type), so
+each host's kernel can be the gateway of the containers on that host, under one MAC and one address.
+OVN answers ARP and neighbour solicitations for it on the spot.  It has no port_security: what comes
+through it bears the sources of the whole Internet.
+
+Keys of external_ids are those that Neutron's ML2/OVN driver writes, so that tools made for OpenStack
+recognise what they see.
+"""
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+
+from sealane import names
+from sealane.model import Network, State, Subnet
+from sealane.translate.rows import Ref, Row, Value
+
+OWNED = {names.OWNER_KEY: names.OWNER}
+
+FLOODING = {"mcast_snoop": "false", "mcast_flood_unregistered": "false", "vlan-passthru": "false"}
+"""Multicast goes to all ports of the network, as on any switch; VLAN tags of containers are dropped."""
+
+DEVICE_OWNER_DISTRIBUTED = "network:distributed"
+"""What Neutron calls the owner of a port that is on every host."""
+
+
+def rows(state: State) -> Iterator[Row]:
+    subnets = _by_network(state)
+    for network in state.networks.values():
+        yield _switch(network)
+        gateway = _gateway(network, subnets.get(network.id, ()))
+        if gateway is not None:
+            yield gateway
+
+
+def parent(network_id: str) -> Ref:
+    """The switch that the ports of a network hang on."""
+    return Ref("Logical_Switch", names.logical_switch(network_id))
+
+
+def tunnel_key(key: int) -> dict[str, str]:
+    """Fixed by the store, so it survives a wiped database; 0: northd chooses."""
+    return {"requested-tnl-key": str(key)} if key else {}
+
+
+def _switch(network: Network) -> Row:
+    name = names.logical_switch(network.id)
+    columns: dict[str, Value] = {
+        "name": name,
+        "external_ids": {
+            **OWNED,
+            "neutron:network_name": network.name,
+            "neutron:mtu": str(network.mtu),
+            "neutron:revision_number": str(network.revision_number),
+            "neutron:availability_zone_hints": "",
+            "neutron:project_id": network.project_id,
+        },
+        "other_config": {**FLOODING, **tunnel_key(network.tunnel_key)},
+    }
+    return Row("Logical_Switch", name, columns)
+
+
+def _gateway(network: Network, subnets: Sequence[Subnet]) -> Row | None:
+    cidrs = [_gateway_cidr(s) for s in subnets if s.gateway_ip]
+    if network.gateway != "host" or not cidrs:
+        return None
+    name = names.gateway_port(network.id)
+    addresses = " ".join([names.gateway_mac(network.id), *(c.split("/")[0] for c in cidrs)])
+    columns: dict[str, Value] = {
+        "name": name,
+        "type": "localport",
+        "addresses": frozenset({addresses}),
+        "port_security": frozenset[str](),
+        "enabled": network.admin_state_up,
+        "external_ids": {
+            **OWNED,
+            "neutron:cidrs": " ".join(cidrs),
+            "neutron:device_id": name,
+            "neutron:device_owner": DEVICE_OWNER_DISTRIBUTED,
+            "neutron:network_name": names.logical_switch(network.id),
+            "neutron:project_id": network.project_id,
+        },
+        "options": tunnel_key(names.GATEWAY_PORT_KEY),
+    }
+    return Row("Logical_Switch_Port", name, columns, parent(network.id))
+
+
+def _gateway_cidr(subnet: Subnet) -> str:
+    return f"{subnet.gateway_ip}/{ipaddress.ip_network(subnet.cidr).prefixlen}"
+
+
+def _by_network(state: State) -> Mapping[str, list[Subnet]]:
+    """The order decides that of a gateway's addresses, so it may not depend on the order of arrival."""
+    grouped: dict[str, list[Subnet]] = {}
+    for subnet in sorted(state.subnets.values(), key=lambda s: (s.ip_version, s.created_at, s.id)):
+        grouped.setdefault(subnet.network_id, []).append(subnet)
+    return grouped

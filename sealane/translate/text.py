@@ -1,0 +1,40 @@
+"""Rows and plans as text that a person can review: sorted, with names and without UUIDs."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from sealane.translate.rows import Plan, Row, Value
+
+
+def rows_text(rows: Iterable[Row]) -> str:
+    """One stanza a row, a line for each column and for each key of a map."""
+    return "\n".join("\n".join(_stanza(row)) + "\n" for row in sorted(rows, key=lambda r: (r.table, r.key)))
+
+
+def plan_text(plan: Plan) -> str:
+    """One line for each thing that the plan does."""
+    lines = [f"create {r.table} {r.key}" for r in plan.create]
+    for u in plan.update:
+        changed = sorted({*u.put, *u.merge, *u.drop})
+        lines.append(f"update {u.ref.table} {u.ref.key}: {', '.join(changed)}")
+    lines += [f"delete {d.ref.table} {d.ref.key}" for d in plan.delete]
+    lines += [f"attach {e.child.key} to {e.parent.key}" for e in plan.attach]
+    lines += [f"detach {e.child.key} from {e.parent.key}" for e in plan.detach]
+    lines += [f"blocked {ref.table} {ref.key}" for ref in plan.blocked]
+    return "".join(f"{line}\n" for line in sorted(lines))
+
+
+def _stanza(row: Row) -> Iterator[str]:
+    yield f"{row.table} {row.key}" + (f" of {row.parent.key}" if row.parent else "")
+    for column, value in sorted(row.columns.items()):
+        if isinstance(value, Mapping):
+            yield from (f"    {column}:{key} = {_scalar(text)}" for key, text in sorted(value.items()))
+        elif isinstance(value, frozenset):
+            yield from (f"    {column} += {_scalar(text)}" for text in sorted(value))
+        else:
+            yield f"    {column} = {_scalar(value)}"
+
+
+def _scalar(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "-" if value is None else f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,114 @@
+"""state.yaml -> northbound.txt, and the way there does not matter.
+
+`SEALANE_GOLDEN=write pytest tests/golden` rewrites the expectations; the difference is then reviewed.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from sealane.model import Network, Port, State, Subnet
+from sealane.ovn.memory import MemoryNorthbound
+from sealane.translate.desired import desired
+from sealane.translate.diff import diff
+from sealane.translate.rows import Plan, Ref, Row
+from sealane.translate.text import rows_text
+
+CASES = sorted((Path(__file__).parent / "cases").iterdir())
+Change = Callable[[State], State]
+
+
+def load(case: Path) -> State:
+    raw: dict[str, Any] = yaml.safe_load((case / "state.yaml").read_text())
+    return State(
+        networks=_table(raw.get("networks", []), Network),
+        subnets=_table(raw.get("subnets", []), Subnet),
+        ports=_table(raw.get("ports", []), Port),
+    )
+
+
+def _table(raw: list[dict[str, Any]], kind: type) -> Any:
+    return {item.id: item for item in (msgspec.convert(entry, kind) for entry in raw)}
+
+
+def changes(state: State) -> list[Change]:
+    """One change for each object: what the store would report if they came one by one."""
+    return [
+        (lambda s, field=field, item=item: replace(s, **{field: {**getattr(s, field), item.id: item}}))
+        for field in ("networks", "subnets", "ports")
+        for item in getattr(state, field).values()
+    ]
+
+
+def replay(nb: MemoryNorthbound, states: Iterator[State]) -> None:
+    for state in states:
+        nb.apply(diff(desired(state), nb.tables))
+        assert diff(desired(state), nb.tables) == Plan(), "once more changes something"
+
+
+def growing(steps: list[Change], start: State) -> Iterator[State]:
+    for step in steps:
+        start = step(start)
+        yield start
+
+
+def there(nb: MemoryNorthbound) -> tuple[Row, ...]:
+    """The rows of the database, with names for UUIDs."""
+    switches = nb.tables["Logical_Switch"]
+    rows = []
+    for columns in switches.values():
+        name = str(columns["name"])
+        own = {c: v for c, v in columns.items() if c != "ports"}
+        rows.append(Row("Logical_Switch", name, own))  # type: ignore[arg-type]
+        for uuid in columns.get("ports", ()):  # type: ignore[attr-defined]
+            port = nb.tables["Logical_Switch_Port"][uuid]
+            parent = Ref("Logical_Switch", name)
+            rows.append(Row("Logical_Switch_Port", str(port["name"]), port, parent))  # type: ignore[arg-type]
+    return tuple(rows)
+
+
+def every_order(state: State) -> dict[str, Iterator[State]]:
+    steps = changes(state)
+    empty = State()
+    return {
+        "squashed": iter([state]),
+        "split": growing(steps, empty),
+        "backwards": growing(steps[::-1], empty),
+        "duplicated": growing([s for step in steps for s in (step, step)], empty),
+        "with empties": (s for grown in growing(steps, empty) for s in (empty, grown)),
+        "grown and shrunk": iter([*growing(steps, empty), *list(growing(steps, empty))[::-1], state]),
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_northbound(case: Path) -> None:
+    expected = case / "northbound.txt"
+    text = rows_text(desired(load(case)))
+    if os.environ.get("SEALANE_GOLDEN") == "write":
+        expected.write_text(text)
+    assert text == expected.read_text()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_way_there_does_not_matter(case: Path) -> None:
+    state = load(case)
+    for order, states in every_order(state).items():
+        nb = MemoryNorthbound()
+        replay(nb, states)
+        assert rows_text(there(nb)) == (case / "northbound.txt").read_text(), order
+
+
+@pytest.mark.parametrize("before", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("after", CASES, ids=lambda case: case.name)
+def test_from_any_state_to_any_other(before: Path, after: Path) -> None:
+    nb = MemoryNorthbound()
+    replay(nb, iter([load(before), load(after)]))
+    assert rows_text(there(nb)) == (after / "northbound.txt").read_text()
+    replay(nb, iter([State()]))
+    assert not any(nb.tables.values())
