@@ -1,27 +1,13 @@
 """nftables: whole tables, replaced atomically, and recognised by a digest in their comment (nft(8))."""
 
-import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from sealane.errors import HostError
 from sealane.host import command
+from sealane.host.values import Table
 
 _COMMENT = re.compile(r'comment "sealane ([0-9a-f]+)"')
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of ours: `chains` is what stands between its braces."""
-
-    family: str  # "inet", "ip"
-    name: str
-    chains: str
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(self.chains.encode()).hexdigest()[:16]
 
 
 def replace(table: Table, namespace: Path | None = None) -> None:

@@ -1,0 +1,100 @@
+"""What can be on a host because of us, as plain values: wanted.py makes them, found.py reads them back.
+
+userspace datapath (ovs-vswitchd in the namespace `switch`)
+
+  sandbox │            host              │ switch
+   eth0 ══╪══ slh… ──tc redirect── sls… ═╪═ tap… ── br-int        Pair, Pair, 2 Redirects, SwitchPort
+
+kernel datapath
+   eth0 ══╪══ tap… ── br-int                                      Pair, SwitchPort
+
+the network's gateway (gateway.py)
+   gw-<net> │  gw0 ═══ tgw… ── br-int         Gateway, SwitchPort, Rules
+            │  up0 ═══ slu… (host)
+"""
+
+from dataclasses import dataclass, field
+
+from sealane.agent.attachment import Route
+from sealane.host.values import SwitchPort, Table
+
+MARK_PORT = "sealane:port:"
+MARK_GATEWAY = "sealane:gateway:"
+"""Aliases of links; the attachment's or the network's id follows."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A veth pair; `name` is the end that stays on the host and bears the mark."""
+
+    name: str
+    mark: str
+    mtu: int
+    peer: str = field(default="", compare=False)  # may have been moved and renamed since
+    mac: str = field(default="", compare=False)  # the peer's; "": any
+    in_switch: bool = field(default=False, compare=False)  # the peer is in the switch namespace
+    finish: bool = field(default=False, compare=False)  # the host finishes checksums on the way out
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("pair", self.name)
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """Everything that arrives on `source` leaves by `target`."""
+
+    source: str
+    target: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("redirect", self.source)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The container's end within its sandbox, for doors whose caller doesn't set it up itself."""
+
+    sandbox: str
+    ifname: str
+    link: str  # its name on the host before it is moved
+    mac: str
+    mtu: int
+    addresses: frozenset[str]
+    routes: tuple[Route, ...] = field(compare=False)  # default routes included
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("inside", f"{self.sandbox} {self.ifname}")
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A network's gateway namespace on this host with its two links."""
+
+    network_id: str
+    mtu: int
+    addresses: frozenset[str]  # "ip/len" on gw0
+    uplinks: frozenset[str]  # addresses of up0, one a family
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("gateway", self.network_id)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """An nft table, in a gateway's namespace or (namespace "") in the host's."""
+
+    namespace: str
+    digest: str
+    table: Table = field(compare=False)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("rules", self.namespace)
+
+
+Fact = Pair | Redirect | SwitchPort | Inside | Gateway | Rules
+Key = tuple[str, str]

@@ -1,0 +1,120 @@
+"""From attachments to what has to be on the host; pure."""
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sealane import names
+from sealane.agent import translation
+from sealane.agent.attachment import Attachment, Route
+from sealane.agent.facts import MARK_PORT, Fact, Gateway, Inside, Pair, Redirect, Rules
+from sealane.host.values import SwitchPort
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What of the host's settings decides about the facts."""
+
+    userspace: bool
+    uplinks: translation.Uplinks
+
+
+def wanted(attachments: Iterable[Attachment], places: Mapping[str, int], layout: Layout) -> set[Fact]:
+    """Everything; `places` are the networks' places in the uplink pool (Memory.uplinks)."""
+    everyone = tuple(attachments)
+    facts: set[Fact] = set()
+    for attachment in everyone:
+        facts |= vif(attachment, layout)
+    for network_id in gateways(everyone):
+        facts |= gateway(network_id, everyone, places[network_id], layout)
+    if any(a.has_gateway() for a in everyone):
+        facts.add(host_rules(everyone, places, layout))
+    return facts
+
+
+def vif(attachment: Attachment, layout: Layout) -> set[Fact]:
+    """The attachment's way from its sandbox into br-int."""
+    facts = _userspace_vif(attachment) if layout.userspace else _kernel_vif(attachment)
+    if attachment.door == "netns" and attachment.sandbox:
+        facts.add(inside(attachment))
+    return facts
+
+
+def gateways(attachments: Iterable[Attachment]) -> set[str]:
+    """Networks whose gateway this host has to keep."""
+    return {a.network_id for a in attachments if a.has_gateway()}
+
+
+def gateway(network_id: str, everyone: Iterable[Attachment], place: int, layout: Layout) -> set[Fact]:
+    """The network's gateway namespace, its port on br-int and its rules."""
+    members = tuple(a for a in everyone if a.network_id == network_id and a.has_gateway())
+    addresses = frozenset(address for a in members for address in _gateway_addresses(a))
+    table = translation.gateway_table(members, addresses, layout.uplinks.at(place))
+    namespace = names.gateway_namespace(network_id)
+    return {
+        Gateway(
+            network_id=network_id,
+            mtu=min(a.mtu for a in members),
+            addresses=addresses,
+            uplinks=frozenset(layout.uplinks.at(place)),
+        ),
+        SwitchPort(
+            names.gateway_ovs_port(network_id), names.gateway_port(network_id), names.gateway_mac(network_id)
+        ),
+        Rules(namespace, table.digest, table),
+    }
+
+
+def host_rules(everyone: Iterable[Attachment], places: Mapping[str, int], layout: Layout) -> Rules:
+    table = translation.host_table(everyone, places, layout.uplinks)
+    return Rules("", table.digest, table)
+
+
+def inside(attachment: Attachment) -> Inside:
+    defaults = tuple(
+        Route(destination="::/0" if ":" in gateway else "0.0.0.0/0", nexthop=gateway)
+        for gateway in attachment.gateways
+        if not attachment.internal
+    )
+    return Inside(
+        sandbox=attachment.sandbox,
+        ifname=attachment.ifname or "eth0",
+        link=names.container_link(attachment.port_id),
+        mac=attachment.mac,
+        mtu=attachment.mtu,
+        addresses=frozenset(attachment.addresses),
+        routes=defaults + attachment.routes,
+    )
+
+
+def _userspace_vif(attachment: Attachment) -> set[Fact]:
+    port, mark = attachment.port_id, MARK_PORT + attachment.id
+    host, switch = names.host_link(port), names.switch_link(port)
+    container, tap = names.container_link(port), names.ovs_port(port)
+    return {
+        Pair(host, mark, attachment.mtu, peer=container, mac=attachment.mac),
+        Pair(switch, mark, attachment.mtu, peer=tap, in_switch=True, finish=True),
+        Redirect(host, switch),
+        Redirect(switch, host),
+        SwitchPort(tap, names.logical_port(port), attachment.mac),
+    }
+
+
+def _kernel_vif(attachment: Attachment) -> set[Fact]:
+    port = attachment.port_id
+    tap, container = names.ovs_port(port), names.container_link(port)
+    return {
+        Pair(tap, MARK_PORT + attachment.id, attachment.mtu, peer=container, mac=attachment.mac),
+        SwitchPort(tap, names.logical_port(port), attachment.mac),
+    }
+
+
+def _gateway_addresses(attachment: Attachment) -> set[str]:
+    """The attachment's gateways with the prefix lengths of its own addresses."""
+    networks = [interface.network for interface in attachment.interfaces()]
+    return {
+        f"{gateway}/{network.prefixlen}"
+        for gateway in attachment.gateways
+        for network in networks
+        if ipaddress.ip_address(gateway) in network
+    }

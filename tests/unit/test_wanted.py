@@ -1,0 +1,147 @@
+"""What attachments want of a host, and the way there; pure."""
+
+import ipaddress
+from dataclasses import replace
+
+from sealane.agent.attachment import Attachment, Publication
+from sealane.agent.diff import Plan, diff
+from sealane.agent.facts import Fact, Gateway, Inside, Pair, Redirect, Rules
+from sealane.agent.translation import Uplinks, gateway_table, host_table, lanes
+from sealane.agent.wanted import Layout, gateways, wanted
+from sealane.host.values import SwitchPort
+
+UPLINKS = Uplinks((ipaddress.ip_network("169.254.64.0/18"), ipaddress.ip_network("fd5e:a1af:ffff:ffff::/64")))
+USERSPACE, KERNEL = Layout(True, UPLINKS), Layout(False, UPLINKS)
+NET = "0f0e0d0c-0000-4000-8000-000000000001"
+ONE = Attachment(
+    id="ab" * 32,
+    door="docker",
+    network_id=NET,
+    port_id="0a0b0c0d-0000-4000-8000-000000000002",
+    mac="02:42:0a:00:00:02",
+    addresses=("10.0.0.2/24", "fd00::2/64"),
+    mtu=1442,
+    gateways=("10.0.0.1", "fd00::1"),
+)
+PLACES = {NET: 5}
+
+
+def published(
+    *, host_ip: str = "", host_port: int = 8080, port: int = 80, protocol: str = "tcp"
+) -> Publication:
+    return Publication(protocol=protocol, host_ip=host_ip, host_port=host_port, port=port)  # type: ignore[arg-type]
+
+
+def of(kind: type, facts: set[Fact]) -> list[Fact]:
+    return sorted((f for f in facts if isinstance(f, kind)), key=lambda f: f.key)
+
+
+def test_userspace_wants_two_pairs_joined_by_redirects() -> None:
+    facts = wanted([replace(ONE, gateways=())], {}, USERSPACE)
+    assert [f.name for f in of(Pair, facts)] == ["slh0a0b0c0d-00", "sls0a0b0c0d-00"]  # type: ignore[union-attr]
+    assert of(Redirect, facts) == [
+        Redirect("slh0a0b0c0d-00", "sls0a0b0c0d-00"),
+        Redirect("sls0a0b0c0d-00", "slh0a0b0c0d-00"),
+    ]
+    assert of(SwitchPort, facts) == [SwitchPort("tap0a0b0c0d-00", ONE.port_id, ONE.mac)]
+    assert len(facts) == 5
+
+
+def test_kernel_wants_one_pair_whose_end_is_the_port() -> None:
+    facts = wanted([replace(ONE, gateways=())], {}, KERNEL)
+    assert [f.name for f in of(Pair, facts)] == ["tap0a0b0c0d-00"]  # type: ignore[union-attr]
+    assert len(facts) == 2
+
+
+def test_a_gateway_has_the_addresses_of_all_its_members_subnets() -> None:
+    other = replace(
+        ONE, id="cd", port_id="1a0b0c0d-00000", addresses=("10.1.0.2/16",), gateways=("10.1.0.1",)
+    )
+    [found] = of(Gateway, wanted([ONE, other], PLACES, USERSPACE))
+    assert found == Gateway(
+        NET,
+        1442,
+        frozenset({"10.0.0.1/24", "fd00::1/64", "10.1.0.1/16"}),
+        frozenset({"169.254.64.5", "fd5e:a1af:ffff:ffff::5"}),
+    )
+
+
+def test_internal_networks_and_other_gateway_modes_have_none() -> None:
+    inner = replace(ONE, internal=True)
+    router = replace(ONE, gateway_mode="router")
+    assert gateways([inner, router, replace(ONE, gateways=())]) == set()
+    assert not of(Rules, wanted([inner], {}, USERSPACE))
+
+
+def test_the_netns_door_also_wants_the_inside() -> None:
+    door = replace(ONE, door="netns", sandbox="/run/netns/x")
+    [inside] = of(Inside, wanted([door], PLACES, USERSPACE))
+    assert isinstance(inside, Inside)
+    assert [(r.destination, r.nexthop) for r in inside.routes] == [
+        ("0.0.0.0/0", "10.0.0.1"),
+        ("::/0", "fd00::1"),
+    ]
+    assert not of(Inside, wanted([replace(door, sandbox="")], PLACES, USERSPACE))
+
+
+def test_nothing_to_do_when_found_is_wanted() -> None:
+    facts = wanted([ONE], PLACES, USERSPACE)
+    assert not diff(facts, facts)
+    assert diff(facts, set()).ensure == tuple(diff(facts, set()).ensure)
+    assert diff((), ()) == Plan()
+
+
+def test_diff_goes_from_any_state_to_any_other() -> None:
+    port = replace(ONE, publish=(published(),))
+    states: list[list[Attachment]] = [
+        [],
+        [ONE],
+        [port],
+        [ONE, replace(ONE, id="cd", port_id="1a0b0c0d-00000")],
+    ]
+    for before in states:
+        for after in states:
+            there, asked = wanted(before, PLACES, USERSPACE), wanted(after, PLACES, USERSPACE)
+            plan = diff(asked, there)
+            changed = {f.key for f in plan.ensure}
+            result = {f for f in there if f.key not in changed and f not in plan.remove} | set(plan.ensure)
+            assert result == asked
+
+
+def test_ports_leave_before_links_and_rules_come_after_gateways() -> None:
+    facts = wanted([ONE], PLACES, USERSPACE)
+    kinds = [type(f) for f in diff(facts, ()).ensure]
+    assert kinds.index(Gateway) < kinds.index(Rules)
+    assert kinds.index(Pair) < kinds.index(SwitchPort)
+    kinds = [type(f) for f in diff((), facts).remove]
+    assert kinds.index(SwitchPort) < kinds.index(Pair)
+
+
+def test_lanes_are_distinct_where_host_ports_are_not() -> None:
+    members = [
+        replace(ONE, id="a", publish=(published(host_ip="192.0.2.1"), published(protocol="udp"))),
+        replace(ONE, id="b", publish=(published(host_ip="192.0.2.2"),)),
+    ]
+    found = [(lane.attachment.id, lane.publication.protocol, lane.number) for lane in lanes(members)]
+    assert found == [("a", "tcp", 8080), ("b", "tcp", 8081), ("a", "udp", 8080)]
+
+
+def test_tables_lead_a_published_port_to_the_container() -> None:
+    port = replace(ONE, publish=(published(),))
+    host = host_table([port], PLACES, UPLINKS).chains
+    assert "fib daddr type local ip daddr != 127.0.0.0/8 tcp dport 8080 dnat ip to 169.254.64.5:8080" in host
+    assert "tcp dport 8080 dnat ip6 to [fd5e:a1af:ffff:ffff::5]:8080" in host
+    inner = gateway_table([port], ["10.0.0.1/24"], UPLINKS.at(5)).chains
+    assert 'iifname "up0" ip daddr 169.254.64.5 tcp dport 8080 dnat ip to 10.0.0.2:80' in inner
+
+
+def test_loopback_publications_are_left_to_the_proxy() -> None:
+    port = replace(ONE, publish=(published(host_ip="127.0.0.1"), published(host_ip="::1")))
+    assert "dnat ip" not in host_table([port], PLACES, UPLINKS).chains
+
+
+def test_an_address_of_one_family_is_not_translated_in_the_other() -> None:
+    port = replace(ONE, publish=(published(host_ip="192.0.2.7"),))
+    host = host_table([port], PLACES, UPLINKS).chains
+    assert "ip daddr 192.0.2.7 tcp dport 8080 dnat ip to" in host
+    assert "dnat ip6" not in host
