@@ -1,0 +1,86 @@
+"""Private daemons for tests: each in a directory of its own, stopped by its own pid."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+PATIENCE = 60.0
+"""Seconds that a test waits for what should take one."""
+
+
+def until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+    """Poll `holds`. Raises AssertionError that says what has not come true."""
+    end = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < end, f"not within {patience:.0f} s: {what}"
+        time.sleep(0.02)
+
+
+class OvsdbServer:
+    """One ovsdb-server with one database in `directory`; clustered unless told otherwise.
+
+    `with OvsdbServer(tmp_path, schema) as server:` has it running and stops it. The directory's path
+    must be short: a unix socket's name has 107 bytes at most (unix(7)).
+    """
+
+    def __init__(self, directory: Path, schema: Path, *, clustered: bool = True, create: bool = True) -> None:
+        self.directory = directory
+        self.database = directory / "db"
+        self.remote = f"unix:{directory}/db.sock"
+        self._clustered = clustered
+        self._process: subprocess.Popen[bytes] | None = None
+        if create and not self.database.exists():
+            self._create(schema)
+
+    def _create(self, schema: Path) -> None:
+        if self._clustered:
+            address = f"unix:{self.directory}/raft.sock"
+            command = ["ovsdb-tool", "create-cluster", str(self.database), str(schema), address]
+        else:
+            command = ["ovsdb-tool", "create", str(self.database), str(schema)]
+        subprocess.run(command, check=True, timeout=PATIENCE)
+
+    def start(self) -> "OvsdbServer":
+        """Run it, and return once it listens."""
+        socket = self.directory / "db.sock"
+        socket.unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            [
+                "ovsdb-server",
+                "-vconsole:off",
+                f"--log-file={self.directory}/log",
+                f"--unixctl={self.directory}/ctl",
+                f"--remote=p{self.remote}",
+                str(self.database),
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+        until(socket.exists, "ovsdb-server listens")
+        return self
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def pause(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(PATIENCE)
+            self._process = None
+
+    def __enter__(self) -> "OvsdbServer":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()

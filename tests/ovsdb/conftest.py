@@ -1,0 +1,34 @@
+"""Tests on a real ovsdb-server; a test that is a coroutine gets an event loop of its own."""
+
+import asyncio
+import inspect
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemons import OvsdbServer
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A directory whose path is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="slt") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def server(directory: Path) -> Iterator[OvsdbServer]:
+    """A clustered server with the database of animals."""
+    with OvsdbServer(directory, Path(__file__).with_name("zoo.ovsschema")) as running:
+        yield running
