@@ -1,0 +1,73 @@
+"""What is looked up to show a resource and to choose for it: indexes over one State, made once.
+
+A State is immutable, so an index of it never goes stale; each is made when first asked for, and
+the newest State's are kept by `Glass`.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Protocol
+
+from sealane.model import Port, State, Subnet
+
+
+class Bindings(Protocol):
+    """Where ports are bound, as the southbound database tells."""
+
+    def up(self, port_id: str) -> bool: ...
+
+    def chassis(self, port_id: str) -> str | None: ...
+
+
+class Unbound:
+    """Bindings while the southbound database was not reached yet: nothing is known to be up."""
+
+    def up(self, port_id: str) -> bool:
+        return False
+
+    def chassis(self, port_id: str) -> str | None:
+        return None
+
+
+class Look:
+    """One State with its indexes, and the bindings of the moment."""
+
+    def __init__(self, state: State, bindings: Bindings) -> None:
+        self.state = state
+        self.bindings = bindings
+
+    @cached_property
+    def subnets(self) -> Mapping[str, Sequence[Subnet]]:
+        """Subnets by network, in the order in which addresses are taken from them."""
+        found: dict[str, list[Subnet]] = defaultdict(list)
+        for subnet in sorted(self.state.subnets.values(), key=lambda s: (s.ip_version, s.created_at, s.id)):
+            found[subnet.network_id].append(subnet)
+        return found
+
+    @cached_property
+    def ports(self) -> Mapping[str, Sequence[Port]]:
+        """Ports by network."""
+        found: dict[str, list[Port]] = defaultdict(list)
+        for port in self.state.ports.values():
+            found[port.network_id].append(port)
+        return found
+
+    def subnets_of(self, network_id: str) -> Sequence[Subnet]:
+        return self.subnets.get(network_id, ())
+
+    def ports_of(self, network_id: str) -> Sequence[Port]:
+        return self.ports.get(network_id, ())
+
+
+class Glass:
+    """Gives the Look of a State; the same one as long as the State is the same."""
+
+    def __init__(self, bindings: Bindings) -> None:
+        self._bindings = bindings
+        self._look: Look | None = None
+
+    def on(self, state: State) -> Look:
+        if self._look is None or self._look.state is not state:
+            self._look = Look(state, self._bindings)
+        return self._look

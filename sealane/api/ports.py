@@ -1,0 +1,256 @@
+"""Ports: the table of attributes, and how a row is made and changed."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from sealane.api import convert, ipam, rules
+from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
+from sealane.api.convert import BOOLEAN, WantedIP, nullable, one_of
+from sealane.api.draft import Draft
+from sealane.api.look import Look
+from sealane.errors import AddressesExhausted
+from sealane.model import AddressPair, FixedIP, Network, Port, Subnet
+
+VIF_DETAILS = {"port_filter": True, "connectivity": "l2", "bridge_name": "br-int", "datapath_type": "system"}
+
+
+def _status(port: Port, look: Look) -> str:
+    """ACTIVE when the chassis has bound it and its flows are in place."""
+    return "ACTIVE" if port.admin_state_up and look.bindings.up(port.id) else "DOWN"
+
+
+def _assignment(port: Port, look: Look) -> list[dict[str, str]]:
+    """The names by which the port's addresses are known."""
+    if not port.dns_name:
+        return []
+    domain = look.state.networks[port.network_id].dns_domain if port.network_id in look.state.networks else ""
+    full = f"{port.dns_name}.{domain}" if domain else port.dns_name
+    return [{"ip_address": f.ip_address, "hostname": port.dns_name, "fqdn": full} for f in port.fixed_ips]
+
+
+PORTS = Kind(
+    singular="port",
+    plural="ports",
+    collection=lambda state: state.ports,
+    attributes=(
+        *standard(),
+        Attribute(name="network_id", type=convert.ID, default=REQUIRED, post=True),
+        Attribute(name="mac_address", type=convert.MAC_ADDRESS, post=True, put=True),
+        Attribute(
+            name="fixed_ips",
+            type=convert.FIXED_IPS,
+            read=lambda port, look: [
+                {"subnet_id": f.subnet_id, "ip_address": f.ip_address} for f in port.fixed_ips
+            ],
+            post=True,
+            put=True,
+        ),
+        Attribute(name="admin_state_up", type=BOOLEAN, default=True, post=True, put=True),
+        Attribute(name="status", type=convert.NAME, read=_status),
+        Attribute(name="device_id", type=convert.NAME, default="", post=True, put=True),
+        Attribute(name="device_owner", type=convert.NAME, default="", post=True, put=True),
+        Attribute(name="binding:host_id", type=convert.NAME, field="host", default="", post=True, put=True),
+        Attribute(
+            name="binding:vnic_type",
+            type=one_of("normal"),
+            field="vnic_type",
+            default="normal",
+            post=True,
+            put=True,
+        ),
+        Attribute(
+            name="binding:profile",
+            type=convert.PROFILE,
+            field="profile",
+            default={},
+            post=True,
+            put=True,
+            filter=False,
+        ),
+        Attribute(
+            name="binding:vif_type",
+            type=convert.NAME,
+            read=lambda port, look: "ovs" if port.host else "unbound",
+        ),
+        Attribute(
+            name="binding:vif_details",
+            type=convert.ANY,
+            read=lambda port, look: VIF_DETAILS if port.host else {},
+            filter=False,
+        ),
+        Attribute(name="port_security_enabled", type=BOOLEAN, post=True, put=True),
+        Attribute(
+            name="allowed_address_pairs",
+            type=convert.PAIRS,
+            read=lambda port, look: [
+                {"ip_address": p.ip_address, "mac_address": p.mac_address} for p in port.allowed_address_pairs
+            ],
+            default=(),
+            post=True,
+            put=True,
+            filter=False,
+        ),
+        Attribute(name="dns_name", type=convert.DNS, default="", post=True, put=True),
+        Attribute(name="dns_assignment", type=convert.ANY, read=_assignment, filter=False),
+        Attribute(
+            name="security_groups",
+            type=convert.NOTHING_YET,
+            read=lambda port, look: [],
+            post=True,
+            put=True,
+            filter=False,
+        ),
+        Attribute(
+            name="extra_dhcp_opts",
+            type=convert.NOTHING_YET,
+            read=lambda port, look: [],
+            post=True,
+            put=True,
+            filter=False,
+        ),
+        constant("qos_policy_id", None),
+        constant("ip_allocation", "immediate"),
+        Attribute(
+            name="sealane:dns_aliases",
+            type=convert.DNS_LIST,
+            field="dns_aliases",
+            default=(),
+            post=True,
+            put=True,
+            filter=False,
+        ),
+        Attribute(
+            name="sealane:allocate_from",
+            type=nullable(one_of("bottom", "top")),
+            post=True,
+            visible=False,
+            filter=False,
+        ),
+    ),
+)
+UNSTORED = frozenset({"security_groups", "extra_dhcp_opts", "sealane:allocate_from", "fixed_ips"})
+
+
+def create(id: str, values: Values, draft: Draft) -> Port:
+    network = rules.network_exists(values["network_id"], draft)
+    given = PORTS.as_fields({k: v for k, v in values.items() if k not in UNSTORED})
+    given.setdefault("port_security_enabled", network.port_security_enabled)
+    given["mac_address"] = _mac(given.get("mac_address"), network.id, draft)
+    given["allowed_address_pairs"] = _pairs(given["allowed_address_pairs"], given["mac_address"])
+    top = values.get("sealane:allocate_from") == "top"
+    given["fixed_ips"] = _addresses(values.get("fixed_ips"), network, draft, top=top)
+    port = Port(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
+    rules.port_may_bind(port)
+    draft.ports.append(port)
+    return port
+
+
+def update(old: Any, values: Values, draft: Draft) -> Port:
+    given = PORTS.as_fields({k: v for k, v in values.items() if k not in UNSTORED})
+    if given.get("mac_address", old.mac_address) != old.mac_address:
+        rules.mac_is_free(given["mac_address"], old.network_id, draft)
+    if "fixed_ips" in values:
+        given["fixed_ips"] = _moved(old, values["fixed_ips"], draft)
+    if "allowed_address_pairs" in given:
+        mac = given.get("mac_address", old.mac_address)
+        given["allowed_address_pairs"] = _pairs(given["allowed_address_pairs"], mac)
+    changed: Port = replace(old, **given)
+    rules.port_may_bind(changed)
+    return changed
+
+
+def delete(port: Any, look: Look) -> tuple[Port, ...]:
+    return (port,)
+
+
+def _mac(given: str | None, network_id: str, draft: Draft) -> str:
+    if given is not None:
+        rules.mac_is_free(given, network_id, draft)
+    mac = given or ipam.choose_mac(draft.macs(network_id), draft.chance)
+    draft.macs(network_id).add(mac)
+    return mac
+
+
+def _pairs(given: Iterable[AddressPair], mac: str) -> tuple[AddressPair, ...]:
+    return tuple(p if p.mac_address else replace(p, mac_address=mac) for p in given)
+
+
+def _addresses(
+    wanted: tuple[WantedIP, ...] | None, network: Network, draft: Draft, *, top: bool
+) -> tuple[FixedIP, ...]:
+    """Not given: one of each family, from the first subnet that has a free one. Given ones go first."""
+    if wanted is None:
+        families = (4, 6)
+        subnets = draft.subnets_of(network.id)
+        found = (_any([s for s in subnets if s.ip_version == v], network, draft, top=top) for v in families)
+        return tuple(f for f in found if f is not None)
+    fixed = {w: _given(w, network.id, draft) for w in wanted if w.ip_address is not None}
+    return tuple(
+        fixed[w]
+        if w in fixed
+        else _chosen(rules.subnet_is_of(str(w.subnet_id), network.id, draft), draft, top=top)
+        for w in wanted
+    )
+
+
+def _given(wanted: WantedIP, network_id: str, draft: Draft) -> FixedIP:
+    ip_address = str(wanted.ip_address)
+    if wanted.subnet_id is None:
+        subnet = rules.subnet_of_address(ip_address, network_id, draft)
+    else:
+        subnet = rules.subnet_is_of(wanted.subnet_id, network_id, draft)
+    rules.address_is_usable(ip_address, subnet)
+    rules.address_is_free(ip_address, subnet, draft)
+    draft.used(subnet).add(ipam.number(ip_address))
+    return FixedIP(subnet_id=subnet.id, ip_address=ip_address)
+
+
+def _chosen(subnet: Subnet, draft: Draft, *, top: bool) -> FixedIP:
+    used = draft.used(subnet)
+    try:
+        value = ipam.choose(subnet.allocation_pools, used, top=top)
+    except AddressesExhausted:
+        raise _exhausted(f"subnet {subnet.id}") from None
+    used.add(value)
+    return FixedIP(subnet_id=subnet.id, ip_address=ipam.address(value, subnet.ip_version))
+
+
+def _any(subnets: list[Subnet], network: Network, draft: Draft, *, top: bool) -> FixedIP | None:
+    for subnet in subnets:
+        try:
+            return _chosen(subnet, draft, top=top)
+        except AddressesExhausted:
+            continue
+    if subnets:
+        raise _exhausted(f"network {network.id}")
+    return None
+
+
+def _exhausted(where: str) -> AddressesExhausted:
+    return AddressesExhausted(f"No more IP addresses available on {where}.")
+
+
+def _moved(old: Port, wanted: tuple[WantedIP, ...], draft: Draft) -> tuple[FixedIP, ...]:
+    """Addresses of an update: what the port has already stays, and is not in its own way."""
+    network = rules.network_exists(old.network_id, draft)
+    for fixed in old.fixed_ips:
+        subnet = draft.look.state.subnets.get(fixed.subnet_id)
+        if subnet is not None:
+            draft.used(subnet).discard(ipam.number(fixed.ip_address))
+    kept = _kept(old, wanted)
+    return _addresses(kept, network, draft, top=False)
+
+
+def _kept(old: Port, wanted: tuple[WantedIP, ...]) -> tuple[WantedIP, ...]:
+    """A wish for any address of a subnet is fulfilled by one that the port has there."""
+    named = {w.ip_address for w in wanted}
+    spare = [f for f in old.fixed_ips if f.ip_address not in named]
+    found = []
+    for wish in wanted:
+        mine = next((f for f in spare if wish.ip_address is None and f.subnet_id == wish.subnet_id), None)
+        if mine is not None:
+            spare.remove(mine)
+            wish = WantedIP(mine.subnet_id, mine.ip_address)
+        found.append(wish)
+    return tuple(found)

@@ -1,0 +1,202 @@
+"""What must hold between resources: pure checks over a draft. Each raises the error clients expect.
+
+Message texts and types are those of neutron-lib's exceptions where it has one.  The store checks
+again what others may change meanwhile (unique addresses, revisions); these make the answer kind.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+
+from sealane.api import ipam
+from sealane.api.draft import Draft
+from sealane.api.look import Look
+from sealane.errors import AddressInUse, BadRequest, Conflict, NotFound, RevisionMismatch
+from sealane.model import HostRoute, Network, Pool, Port, Resource, Subnet
+
+
+def revision_is(resource: Resource, wanted: int | None) -> None:
+    """`If-Match: revision_number=N` (Neutron's extension revision-if-match)."""
+    if wanted is not None and wanted != resource.revision_number:
+        raise RevisionMismatch(f"Constrained to {wanted}, but current revision is {resource.revision_number}")
+
+
+def network_exists(id: str, draft: Draft) -> Network:
+    network = draft.network(id)
+    if network is None:
+        raise NotFound(f"Network {id} could not be found.", type="NetworkNotFound")
+    return network
+
+
+def network_unused(network: Network, look: Look) -> None:
+    """Subnets go with their network; ports do not."""
+    if look.ports_of(network.id):
+        raise Conflict(
+            f"Unable to complete operation on network {network.id}. "
+            "There are one or more ports still in use on the network.",
+            type="NetworkInUse",
+        )
+
+
+def subnet_unused(subnet: Subnet, look: Look) -> None:
+    users = look.ports_of(subnet.network_id)
+    if any(f.subnet_id == subnet.id for p in users for f in p.fixed_ips):
+        raise Conflict(
+            f"Unable to complete operation on subnet {subnet.id}: "
+            "One or more ports have an IP allocation from this subnet.",
+            type="SubnetInUse",
+        )
+
+
+def version_matches(cidr: str, ip_version: int) -> None:
+    if ipaddress.ip_network(cidr).version != ip_version:
+        raise _invalid(f"cidr '{cidr}' does not match the ip_version '{ip_version}'")
+
+
+def cidr_is_free(cidr: str, network_id: str, draft: Draft) -> None:
+    taken = ipam.overlaps(cidr, (s.cidr for s in draft.subnets_of(network_id)))
+    if taken is not None:
+        raise _invalid(
+            f"Requested subnet with cidr: {cidr} for network: {network_id} overlaps with subnet {taken}"
+        )
+
+
+def cidr_is_usable(cidr: str) -> None:
+    """Not the whole of the internet, no multicast, no loopback, no link-local."""
+    network = ipaddress.ip_network(cidr)
+    bad = network.is_multicast or network.is_loopback or network.is_link_local or network.is_unspecified
+    if bad or network.prefixlen == 0:
+        raise _invalid(f"'{cidr}' can't be the cidr of a subnet; take a private or a public unicast network")
+
+
+def gateway_is_inside(gateway_ip: str | None, cidr: str) -> None:
+    if gateway_ip is None:
+        return
+    first, last = ipam.usable(cidr)
+    if not ipam.same_family(gateway_ip, cidr) or not first <= ipam.number(gateway_ip) <= last:
+        raise _invalid(f"Gateway {gateway_ip} is not valid on subnet {cidr}")
+
+
+def gateway_is_free(gateway_ip: str | None, pools: Iterable[Pool]) -> None:
+    if gateway_ip is None:
+        return
+    for pool in pools:
+        first, last = ipam.pool_span(pool)
+        if ipam.same_family(pool.start, gateway_ip) and first <= ipam.number(gateway_ip) <= last:
+            raise Conflict(
+                f"Gateway ip {gateway_ip} conflicts with allocation pool {pool.start}-{pool.end}.",
+                type="GatewayConflictWithAllocationPools",
+            )
+
+
+def gateway_is_nobodys(gateway_ip: str | None, subnet: Subnet, look: Look) -> None:
+    """A port that has the address keeps it."""
+    taken = (f for p in look.ports_of(subnet.network_id) for f in p.fixed_ips)
+    if any(f.subnet_id == subnet.id and f.ip_address == gateway_ip for f in taken):
+        raise Conflict(
+            f"Gateway ip {gateway_ip} is in use by a port of subnet {subnet.id}.", type="GatewayIpInUse"
+        )
+
+
+def pools_fit(pools: Sequence[Pool], cidr: str) -> None:
+    """Inside the subnet, first before last, none over another."""
+    first, last = ipam.usable(cidr)
+    seen: list[Pool] = []
+    for pool in pools:
+        if not (ipam.same_family(pool.start, cidr) and ipam.same_family(pool.end, cidr)):
+            raise _invalid(f"The allocation pool {pool.start}-{pool.end} is not of the family of {cidr}")
+        start, end = ipam.pool_span(pool)
+        if start > end or start < first or end > last:
+            raise BadRequest(
+                f"The allocation pool {pool.start}-{pool.end} spans beyond the subnet cidr {cidr}.",
+                type="OutOfBoundsAllocationPool",
+            )
+        for other in seen:
+            if ipam.overlap((start, end), ipam.pool_span(other)):
+                raise Conflict(
+                    f"Found overlapping allocation pools: {other.start}-{other.end} "
+                    f"{pool.start}-{pool.end} for subnet {cidr}.",
+                    type="OverlappingAllocationPools",
+                )
+        seen.append(pool)
+
+
+def family_is(addresses: Iterable[str], ip_version: int, what: str) -> None:
+    for value in addresses:
+        if (":" in value) != (ip_version == 6):
+            raise _invalid(f"{what} '{value}' does not match the ip_version '{ip_version}'")
+
+
+def routes_fit(routes: Iterable[HostRoute], ip_version: int) -> None:
+    for route in routes:
+        family_is((route.destination, route.nexthop), ip_version, "host route")
+
+
+def ipv6_modes_fit(ip_version: int, ra_mode: str | None, address_mode: str | None, dhcp: bool) -> None:
+    """The combinations of Neutron's API reference."""
+    if ra_mode is None and address_mode is None:
+        return
+    if ip_version != 6:
+        raise _invalid("ipv6_ra_mode or ipv6_address_mode cannot be set when ip_version is 4")
+    if not dhcp:
+        raise _invalid("ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False")
+    if ra_mode and address_mode and ra_mode != address_mode:
+        raise _invalid(
+            f"ipv6_ra_mode set to '{ra_mode}' with ipv6_address_mode set to '{address_mode}' is not valid. "
+            "If both attributes are set, they must be the same value"
+        )
+
+
+def mac_is_free(mac: str, network_id: str, draft: Draft) -> None:
+    if mac in draft.macs(network_id):
+        raise Conflict(
+            f"Unable to complete operation for network {network_id}. The mac address {mac} is in use.",
+            type="MacAddressInUse",
+        )
+
+
+def address_is_free(ip_address: str, subnet: Subnet, draft: Draft) -> None:
+    if ipam.number(ip_address) in draft.used(subnet):
+        raise AddressInUse(f"IP address {ip_address} already allocated in subnet {subnet.id}")
+
+
+def address_is_usable(ip_address: str, subnet: Subnet) -> None:
+    first, last = ipam.usable(subnet.cidr)
+    if not ipam.same_family(ip_address, subnet.cidr) or not first <= ipam.number(ip_address) <= last:
+        raise BadRequest(
+            f"IP address {ip_address} is not a valid IP for the specified subnet.", type="InvalidIpForSubnet"
+        )
+
+
+def subnet_is_of(subnet_id: str, network_id: str, draft: Draft) -> Subnet:
+    for subnet in draft.subnets_of(network_id):
+        if subnet.id == subnet_id:
+            return subnet
+    if subnet_id not in draft.look.state.subnets:
+        raise NotFound(f"Subnet {subnet_id} could not be found.", type="SubnetNotFound")
+    raise _invalid(
+        f"Failed to create port on network {network_id}, "
+        f"because fixed_ips included invalid subnet {subnet_id}"
+    )
+
+
+def subnet_of_address(ip_address: str, network_id: str, draft: Draft) -> Subnet:
+    for subnet in draft.subnets_of(network_id):
+        if ipam.contains(subnet.cidr, ip_address):
+            return subnet
+    raise BadRequest(
+        f"IP address {ip_address} is not a valid IP for any of the subnets on the specified network.",
+        type="InvalidIpForNetwork",
+    )
+
+
+def port_may_bind(port: Port) -> None:
+    """An unsecured port can have no pairs: they would say nothing."""
+    if port.allowed_address_pairs and not port.port_security_enabled:
+        raise Conflict(
+            "Port Security must be enabled in order to have allowed address pairs on a port.",
+            type="AddressPairAndPortSecurityRequired",
+        )
+
+
+def _invalid(reason: str) -> BadRequest:
+    return BadRequest(f"Invalid input for operation: {reason}.", type="InvalidInput")
