@@ -187,8 +187,6 @@ class Client:
     def _gained(self, session: Session) -> None:
         self._session, self._trouble = session, ""
         self._ready.set()
-        for replica in self._replicas.values():
-            replica.connected = True
 
     def _lost(self, session: Session) -> None:
         if self._session in (None, session):
@@ -244,7 +242,6 @@ class Client:
             if exc.error not in ("unknown method", "not supported"):
                 raise
             await session.request("monitor_cond", params, self._probe, replica.load)
-        replica.connected = True
 
     async def _ask_lock(self, session: Session, lock: Lock) -> None:
         await session.request("lock", [lock.name], self._probe, lock.answered)

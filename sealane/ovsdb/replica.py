@@ -70,6 +70,7 @@ class Replica:
 
     def load(self, updates: object) -> None:
         """Replace everything by a first view; rows that are equal stay the same objects."""
+        self.connected = True
         seen: dict[str, set[str]] = {name: set() for name in self._tables}
         changes: list[Change] = []
         for table, uuid, update in _rows(updates):
@@ -87,6 +88,7 @@ class Replica:
         if not isinstance(reply, list) or len(reply) != 3:
             raise WireError(f"not a monitor_cond_since reply: {str(reply)[:200]}")
         found, transaction, updates = reply
+        self.connected = True
         if found:
             self.apply(updates)
         else:
