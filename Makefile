@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install check test format
+.PHONY: help venv install check test format bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -27,6 +27,9 @@ install: ## what is missing of the distribution's packages
 
 test: install venv ## all tests; as root
 	$(BIN)/pytest -q tests
+
+bench: venv ## the benchmark suite: a table, and bench/results/*.json
+	$(BIN)/python -m bench
 
 format: venv ## rewrite the code in the project's format
 	$(BIN)/ruff format .
