@@ -3,9 +3,12 @@
 It stands for northbound.Northbound in tests of translation, and is itself tested by the same body.
 """
 
+import asyncio
 import itertools
 from collections.abc import Mapping
+from contextlib import suppress
 
+from sealane.model import State
 from sealane.translate.rows import TABLES, Edge, Plan, Row, Value
 
 
@@ -66,3 +69,23 @@ class MemoryNorthbound:
                 held |= members
             for uuid in self.tables[table].keys() - held:
                 del self.tables[table][uuid]
+
+
+class MemorySource:
+    """A desired state that is set by hand; stands for the store."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._wake = asyncio.Event()
+
+    def set(self, state: State) -> None:
+        self.state = state
+        self._wake.set()
+        self._wake = asyncio.Event()
+
+    async def changed(self, after: int, timeout: float | None) -> State:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self.state.sequence <= after:
+                    await self._wake.wait()
+        return self.state

@@ -1,0 +1,132 @@
+"""OVN's southbound database as far as the API tells about it: where ports are, and which hosts exist.
+
+ovn-controller claims a port for its chassis (Port_Binding.chassis) and says when its flows are in
+place (Port_Binding.up, ovn-sb(5)).  Nothing here writes.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sealane import log
+from sealane.errors import Unavailable
+from sealane.ovsdb.client import Client
+from sealane.ovsdb.replica import Change, Replica
+from sealane.ovsdb.values import Row
+
+DATABASE = "OVN_Southbound"
+COLUMNS = {
+    "Port_Binding": ("logical_port", "chassis", "up", "tunnel_key"),
+    "Chassis": ("name", "hostname"),
+}
+_log = log.get("southbound")
+
+
+@dataclass(frozen=True)
+class Binding:
+    """chassis: the row's UUID, None while no host has claimed the port."""
+
+    port: str
+    chassis: str | None
+    up: bool
+    tunnel_key: int
+
+
+@dataclass(frozen=True)
+class Chassis:
+    name: str
+    hostname: str
+
+
+class Bindings:
+    """Follows the database across its restarts; until the first view nothing is up."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._replica: Replica | None = None
+        self._bindings: dict[str, Binding] = {}
+        self._ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, timeout: float = 10.0) -> bool:
+        """Begin to follow, for ever; whether the first view came within `timeout` seconds."""
+        self._task = self._task or asyncio.create_task(self._follow(), name="southbound")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._ready.wait()
+        return self._ready.is_set()
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    @property
+    def version(self) -> int:
+        """Grows with every change; 0 until the first view is there."""
+        return self._replica.version if self._replica else 0
+
+    async def changed(self, after: int = 0, timeout: float | None = None) -> int:
+        """The version once it is above `after`, or as it is when `timeout` seconds have passed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._ready.wait()
+                assert self._replica is not None
+                return await self._replica.changed(after)
+        return self.version
+
+    def up(self, port_id: str) -> bool:
+        """Whether a host has the port, with its flows in place: what Neutron calls ACTIVE."""
+        binding = self._bindings.get(port_id)
+        return binding is not None and binding.up and binding.chassis is not None
+
+    def chassis(self, port_id: str) -> str | None:
+        """Name of the chassis that has claimed the port."""
+        binding = self._bindings.get(port_id)
+        if binding is None or binding.chassis is None or self._replica is None:
+            return None
+        row = self._replica.tables["Chassis"].get(binding.chassis)
+        return str(row["name"]) if row else None
+
+    def tunnel_key(self, port_id: str) -> int | None:
+        binding = self._bindings.get(port_id)
+        return binding.tunnel_key if binding else None
+
+    def all_chassis(self) -> tuple[Chassis, ...]:
+        rows = self._replica.tables["Chassis"].values() if self._replica else ()
+        return tuple(
+            sorted((Chassis(str(r["name"]), str(r["hostname"])) for r in rows), key=lambda c: c.name)
+        )
+
+    async def _follow(self) -> None:
+        """The client reconnects by itself; only the first view has to be asked for until it comes."""
+        while self._replica is None:
+            try:
+                self._replica = await self._client.monitor(COLUMNS)
+            except Unavailable as exc:
+                _log.warning("no view of the southbound database yet", reason=exc.message)
+        self._index([("Port_Binding", u, None, r) for u, r in self._replica.tables["Port_Binding"].items()])
+        self._replica.listen(self._index)
+        self._ready.set()
+
+    def _index(self, changes: Sequence[Change]) -> None:
+        """What is gone first: a binding may come back under another UUID in the same transaction."""
+        rows = [(old, new) for table, _, old, new in changes if table == "Port_Binding"]
+        for old, _ in rows:
+            if old is not None:
+                self._bindings.pop(str(old["logical_port"]), None)
+        for _, new in rows:
+            if new is not None:
+                self._bindings[str(new["logical_port"])] = _binding(new)
+
+
+def _binding(row: Row) -> Binding:
+    chassis = row["chassis"]
+    return Binding(
+        port=str(row["logical_port"]),
+        chassis=None if chassis is None else str(chassis),
+        up=row["up"] is True,
+        tunnel_key=int(str(row["tunnel_key"])),
+    )
