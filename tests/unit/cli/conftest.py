@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from api_server import TinyApi, running
+from tests.unit.cli.api_server import TinyApi, running
 
 from sealane.cli.main import run
 
