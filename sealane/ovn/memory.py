@@ -86,6 +86,6 @@ class MemorySource:
     async def changed(self, after: int, timeout: float | None) -> State:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while self.state.sequence <= after:
+                while self.state.sequence == after:
                     await self._wake.wait()
         return self.state
