@@ -1,6 +1,6 @@
 """A northbound database in memory: what a plan does, without a server.
 
-It stands for northbound.Northbound in tests of translation, and is itself tested by the same body.
+It stands for northbound.Northbound in tests of translation; the golden cases run against both.
 """
 
 import asyncio
