@@ -66,6 +66,7 @@ class Attachment:
     publish: tuple[Publication, ...] = ()
     internal: bool = False  # no way out, whatever gateway_mode says
     gateway_mode: GatewayMode = "host"
+    adopted: bool = False  # the port was made before: it is given back, not deleted
     created: float = field(default=0.0)  # seconds since the epoch
 
     def has_gateway(self) -> bool:

@@ -30,6 +30,9 @@ class DockerNetwork:
     network_id: str
     pools: tuple[str, ...] = ()  # ids of the pools (DockerPool) that belong to it
     internal: bool = False
+    joined: bool = False  # it existed before (-o sealane.network): undoing its creation deletes nothing
+    settled: bool = False  # seen in the engine's list, so DeleteNetwork is no undoing
+    name: str = ""  # of the network in that engine, once known
     options: Mapping[str, str] = field(default_factory=dict)  # the generic options of CreateNetwork
 
 

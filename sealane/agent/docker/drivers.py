@@ -1,0 +1,38 @@
+"""The two drivers put together, on one socket."""
+
+from dataclasses import dataclass
+
+from sealane.agent.docker.catalog import Catalog
+from sealane.agent.docker.claims import Claims
+from sealane.agent.docker.ipam import IpamDriver
+from sealane.agent.docker.libnetwork import NetworkDriver
+from sealane.agent.docker.networks import Networks
+from sealane.agent.docker.pools import PendingPools
+from sealane.agent.docker.server import DEADLINE, Plugin
+from sealane.agent.memory import Memory
+from sealane.agent.reconciler import Reconciler
+from sealane.client import ApiClient
+
+
+@dataclass(frozen=True)
+class Drivers:
+    catalog: Catalog
+    claims: Claims
+    networks: Networks
+    network: NetworkDriver
+    ipam: IpamDriver
+    plugin: Plugin
+
+
+def build(
+    api: ApiClient, reconciler: Reconciler, memory: Memory, host: str, deadline: float = DEADLINE
+) -> Drivers:
+    """`host` is this node's name, as ports are bound to it."""
+    catalog, pools = Catalog(api), PendingPools()
+    claims = Claims(api, host)
+    networks = Networks(api, catalog, pools, claims, memory)
+    network = NetworkDriver(networks, catalog, claims, memory, reconciler)
+    claims.evict = network.evict
+    ipam = IpamDriver(api, catalog, pools, claims)
+    plugin = Plugin({**network.calls(), **ipam.calls()}, deadline)
+    return Drivers(catalog, claims, networks, network, ipam, plugin)

@@ -1,0 +1,211 @@
+"""What users type: -o, --ipam-opt, driver-opt and labels, checked into values.
+
+    -o sealane.network=ID or name      join a network that exists (alias: neutron.net.uuid, of kuryr)
+    -o sealane.project=NAME            the project of a new network, and where a name is looked up
+    -o sealane.mtu=1400                bytes (alias: com.docker.network.driver.mtu)
+    -o sealane.dns-domain=corp.example
+    -o sealane.gateway=host|router|docker|none
+    --network name=N,driver-opt=sealane.port=ID     adopt a port made before
+
+Keys of others pass by; one that begins with `sealane.` and that nobody knows is an error, since a
+mistyped policy must not be a missing one.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import msgspec
+
+from sealane.agent.attachment import PortRequest, Protocol
+from sealane.agent.docker.messages import PortMap
+from sealane.errors import BadRequest
+from sealane.model import GatewayMode
+
+GENERIC = "com.docker.network.generic"
+INTERNAL = "com.docker.network.internal"
+PORTMAP = "com.docker.network.portmap"
+ENDPOINT_MAC = "com.docker.network.endpoint.macaddress"
+ENDPOINT_NAME = "com.docker.network.endpoint.name"
+GATEWAY = "com.docker.network.gateway"
+ADDRESS_TYPE = "RequestAddressType"
+
+OURS = "sealane."
+NETWORK = "sealane.network"
+PORT = "sealane.port"
+ALIASES = {"neutron.net.uuid": NETWORK, "com.docker.network.driver.mtu": "sealane.mtu"}
+NETWORK_KEYS = frozenset(
+    {NETWORK, "sealane.project", "sealane.mtu", "sealane.dns-domain", "sealane.gateway"},
+)
+NOT_YET = frozenset({"sealane.security-groups", "sealane.qos", "sealane.service"})
+ENDPOINT_KEYS = frozenset({PORT}) | NOT_YET
+PROTOCOLS: Mapping[int, Protocol] = {6: "tcp", 17: "udp", 132: "sctp"}
+"""IANA's protocol numbers, as in PortMap.Proto."""
+
+DOMAIN = re.compile(r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?$")
+NAME = re.compile(r"^[\w.@-]{1,255}$")
+MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """Of `docker network create`. None: not given."""
+
+    network: str | None = None
+    project: str | None = None
+    mtu: int | None = None
+    dns_domain: str | None = None
+    gateway: GatewayMode | None = None
+    internal: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointOptions:
+    port: str | None = None
+
+
+def network_options(raw: Mapping[str, Any] | None) -> NetworkOptions:
+    """The Options of CreateNetwork. Raises BadRequest that names the option and the cure."""
+    raw = raw or {}
+    given = _ours(raw.get(GENERIC), NETWORK_KEYS)
+    internal = raw.get(INTERNAL) is True
+    options = NetworkOptions(
+        network=_named(given, NETWORK),
+        project=_named(given, "sealane.project"),
+        mtu=_mtu(given),
+        dns_domain=_domain(given),
+        gateway=_gateway(given),
+        internal=internal,
+    )
+    if internal and options.gateway not in (None, "none"):
+        raise BadRequest(f"--internal and sealane.gateway={options.gateway} exclude each other")
+    _check_join(options)
+    return options
+
+
+def _check_join(options: NetworkOptions) -> None:
+    new = {"sealane.mtu": options.mtu, "sealane.dns-domain": options.dns_domain}
+    for key, value in {**new, "sealane.gateway": options.gateway}.items():
+        if options.network and value is not None:
+            raise BadRequest(f"{key} belongs to a new network; '{options.network}' exists: leave it out")
+
+
+def pool_hint(raw: Mapping[str, str] | None) -> NetworkOptions:
+    """The --ipam-opt of RequestPool: which network to join, if any, and of which project."""
+    given = _ours(raw, frozenset({NETWORK, "sealane.project"}))
+    return NetworkOptions(network=_named(given, NETWORK), project=_named(given, "sealane.project"))
+
+
+def endpoint_options(raw: Mapping[str, Any] | None) -> EndpointOptions:
+    """The Options of CreateEndpoint, where `driver-opt` stands at the top level."""
+    given = _ours(raw, ENDPOINT_KEYS)
+    for key in sorted(NOT_YET & given.keys()):
+        raise BadRequest(f"{key} is not supported yet: leave it out")
+    return EndpointOptions(port=_named(given, PORT))
+
+
+def label_options(labels: Mapping[str, str]) -> dict[str, str]:
+    """What a container's labels ask of its ports: the keys of ENDPOINT_KEYS."""
+    return {key: value for key, value in labels.items() if key in ENDPOINT_KEYS}
+
+
+def port_requests(raw: Mapping[str, Any] | None) -> tuple[PortRequest, ...]:
+    """`-p` and `-P`, as dockerd hands them to Join and ProgramExternalConnectivity."""
+    try:
+        listed = msgspec.convert((raw or {}).get(PORTMAP) or [], list[PortMap])
+    except msgspec.ValidationError as exc:
+        raise BadRequest(f"{PORTMAP}: {exc}") from exc
+    return tuple(_port_request(item) for item in listed)
+
+
+def _port_request(item: PortMap) -> PortRequest:
+    protocol = PROTOCOLS.get(item.protocol)
+    if protocol is None:
+        raise BadRequest(f"{PORTMAP}: IP protocol {item.protocol} can't be published; use tcp or udp")
+    return PortRequest(
+        protocol=protocol,
+        port=item.port,
+        host_ip=item.host_ip,
+        host_port=item.host_port,
+        host_port_end=item.host_port_end,
+    )
+
+
+def mac_address(raw: Any) -> str:
+    """A MAC address in lower case, from text or from Go's base64 of six bytes; "" stays "".
+
+    Raises BadRequest.
+    """
+    text = str(raw or "").lower()
+    if text and not MAC.match(text):
+        text = _from_base64(str(raw))
+    return text
+
+
+def _from_base64(raw: str) -> str:
+    try:
+        data = base64.b64decode(raw, validate=True)
+    except binascii.Error:
+        data = b""
+    if len(data) != 6:
+        raise BadRequest(f"'{raw}' is no MAC address; write it as 02:42:0a:00:00:05")
+    return ":".join(f"{byte:02x}" for byte in data)
+
+
+def _ours(raw: Any, known: frozenset[str]) -> dict[str, str]:
+    """The options that are ours, aliases resolved."""
+    if raw is not None and not isinstance(raw, Mapping):
+        raise BadRequest("options must be an object of texts")
+    given: dict[str, str] = {}
+    for key, value in (raw or {}).items():
+        name: str = ALIASES.get(key, str(key))
+        if name not in known and name.startswith(OURS):
+            raise BadRequest(f"unknown option '{key}'; known: {', '.join(sorted(known))}")
+        if name in known:
+            _put(given, name, key, value)
+    return given
+
+
+def _put(given: dict[str, str], name: str, key: str, value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise BadRequest(f"option '{key}' needs a text as its value")
+    if given.setdefault(name, value) != value:
+        raise BadRequest(f"option '{key}' says '{value}', but '{name}' says '{given[name]}' too")
+
+
+def _named(given: Mapping[str, str], key: str) -> str | None:
+    value = given.get(key)
+    if value is not None and not NAME.match(value):
+        raise BadRequest(f"option '{key}': '{value}' is neither an id nor a name")
+    return value
+
+
+def _mtu(given: Mapping[str, str]) -> int | None:
+    text = given.get("sealane.mtu")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and 576 <= int(text) <= 65535):
+        raise BadRequest(f"option 'sealane.mtu': '{text}' is not a number of bytes from 576 to 65535")
+    return int(text)
+
+
+def _domain(given: Mapping[str, str]) -> str | None:
+    text = given.get("sealane.dns-domain")
+    if text is None:
+        return None
+    if len(text) > 253 or not DOMAIN.match(text.lower()):
+        raise BadRequest(f"option 'sealane.dns-domain': '{text}' is no domain name")
+    return text.lower().rstrip(".")
+
+
+def _gateway(given: Mapping[str, str]) -> GatewayMode | None:
+    text = given.get("sealane.gateway")
+    for mode in get_args(GatewayMode):
+        if text == mode:
+            return mode  # type: ignore[no-any-return]  # get_args() loses the literal's type
+    if text is None:
+        return None
+    raise BadRequest(f"option 'sealane.gateway': '{text}' is none of {', '.join(get_args(GatewayMode))}")

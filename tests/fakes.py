@@ -1,0 +1,131 @@
+"""Stand-ins for what a Docker driver talks to: the API over a dictionary, and a host that only remembers.
+
+FakeApi checks, chooses and shows with the real API's tables and rules, so it refuses what the API refuses.
+"""
+
+import random
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sealane.agent.attachment import Attachment, PortRequest, Publication
+from sealane.agent.memory import Memory
+from sealane.api import ipam, networks, ports, query, subnets
+from sealane.api.draft import Draft
+from sealane.api.look import Look, Unbound
+from sealane.errors import DeadlineExceeded, HostError, NotFound, Unavailable
+from sealane.model import State
+
+KINDS: Mapping[str, Any] = {
+    "networks": (networks.NETWORKS, networks),
+    "subnets": (subnets.SUBNETS, subnets),
+    "ports": (ports.PORTS, ports),
+}
+
+
+class FakeApi:
+    """`down`: nobody answers. `calls`: (verb, collection) of every call."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Any]] = {name: {} for name in KINDS}
+        self.down = False
+        self.calls: list[tuple[str, str]] = []
+
+    async def list(self, collection: str, **filters: str) -> list[dict[str, Any]]:
+        self._called("list", collection)
+        kind, _ = KINDS[collection]
+        raw = "&".join(f"{key}={value}" for key, value in filters.items())
+        page = query.select(kind, query.parse(kind, raw), self._look())
+        return [kind.show(row, self._look()) for row in page.rows]
+
+    async def get(self, collection: str, resource_id: str) -> dict[str, Any]:
+        self._called("get", collection)
+        kind, _ = KINDS[collection]
+        return dict(kind.show(kind.find(self._state(), resource_id), self._look()))
+
+    async def create(self, collection: str, resource: Mapping[str, Any]) -> dict[str, Any]:
+        self._called("create", collection)
+        kind, module = KINDS[collection]
+        values = kind.accept_new(dict(resource))
+        made = module.create(str(uuid.uuid4()), values, self._draft())
+        self.rows[collection][made.id] = made
+        return dict(kind.show(made, self._look()))
+
+    async def update(self, collection: str, resource_id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        self._called("update", collection)
+        kind, module = KINDS[collection]
+        old = kind.find(self._state(), resource_id)
+        self.rows[collection][old.id] = module.update(old, kind.accept_changes(dict(changes)), self._draft())
+        return dict(kind.show(self.rows[collection][old.id], self._look()))
+
+    async def delete(self, collection: str, resource_id: str) -> None:
+        self._called("delete", collection)
+        kind, module = KINDS[collection]
+        for row in module.delete(kind.find(self._state(), resource_id), self._look()):
+            for rows in self.rows.values():
+                rows.pop(row.id, None)
+
+    async def free_cidr(self, ip_version: int = 4) -> str:
+        self._called("free", "cidr")
+        taken = [subnet.cidr for subnet in self.rows["subnets"].values()]
+        pool, length = ("10.96.0.0/11", 24) if ip_version == 4 else ("fd5e:a1a0::/32", 64)
+        return ipam.free_cidr(pool, length, taken, random.Random(1))
+
+    def all(self, collection: str) -> tuple[Any, ...]:
+        return tuple(self.rows[collection].values())
+
+    def _called(self, verb: str, collection: str) -> None:
+        self.calls.append((verb, collection))
+        if self.down:
+            raise Unavailable("the API can't be reached: nobody listens")
+
+    def _state(self) -> State:
+        return State(self.rows["networks"], self.rows["subnets"], self.rows["ports"], 1)
+
+    def _look(self) -> Look:
+        return Look(self._state(), Unbound())
+
+    def _draft(self) -> Draft:
+        return Draft(self._look(), "2026-01-01T00:00:00Z")
+
+
+class FakeReconciler:
+    """Remembers attachments in the real memory; `stuck`: OVN never binds; `refuse`: the kernel says no."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.stuck = False
+        self.refuse = False
+        self.plumbed: list[str] = []
+        self.wished: dict[str, tuple[PortRequest, ...]] = {}
+
+    async def set(self, attachment: Attachment) -> None:
+        if self.refuse:
+            raise HostError("no more links")
+        self.plumbed.append(attachment.id)
+        self._memory.put(attachment)
+
+    async def remove(self, attachment_id: str) -> None:
+        self._memory.remove(attachment_id)
+
+    async def resync(self) -> None:
+        return None
+
+    async def wait_bound(self, port_id: str, deadline: float) -> None:
+        if self.stuck:
+            raise DeadlineExceeded(f"port {port_id} is not bound")
+
+    async def publish(self, attachment_id: str, wanted: Iterable[PortRequest]) -> tuple[Publication, ...]:
+        if attachment_id not in self._memory.attachments:
+            raise NotFound(attachment_id)
+        self.wished[attachment_id] = tuple(wanted)
+        made = tuple(
+            Publication(protocol=w.protocol, host_ip=w.host_ip, host_port=w.host_port or 32768, port=w.port)
+            for w in self.wished[attachment_id]
+        )
+        self._memory.put(replace(self._memory.attachments[attachment_id], publish=made))
+        return made
+
+    async def unpublish(self, attachment_id: str) -> None:
+        self.wished.pop(attachment_id, None)

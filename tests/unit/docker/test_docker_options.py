@@ -1,0 +1,65 @@
+"""Options as users type them."""
+
+import pytest
+
+from sealane.agent.docker import options as o
+from sealane.errors import BadRequest
+
+
+def of_network(**given: str) -> o.NetworkOptions:
+    return o.network_options({o.GENERIC: given})
+
+
+def test_aliases_and_keys_of_others() -> None:
+    given = of_network(**{"neutron.net.uuid": "blue", "com.example.x": "1"})
+    assert given == o.NetworkOptions(network="blue")
+    assert of_network(**{"com.docker.network.driver.mtu": "1300"}).mtu == 1300
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"sealane.mut": "1400"}, "unknown option 'sealane.mut'; known: "),
+        ({"sealane.mtu": "many"}, "not a number of bytes"),
+        ({"sealane.mtu": "100"}, "from 576 to 65535"),
+        ({"sealane.mtu": "١٤٠٠"}, "not a number"),
+        ({"sealane.gateway": "left"}, "host, router, docker, none"),
+        ({"sealane.dns-domain": "a b"}, "no domain name"),
+        ({"sealane.network": "../x"}, "neither an id nor a name"),
+        ({"sealane.network": "blue", "sealane.mtu": "1400"}, "leave it out"),
+        ({"sealane.network": "blue", "neutron.net.uuid": "red"}, "too"),
+        ({"sealane.project": ""}, "needs a text"),
+    ],
+)
+def test_a_wrong_option_says_what_to_do(given: dict[str, str], says: str) -> None:
+    with pytest.raises(BadRequest, match=says):
+        of_network(**given)
+
+
+def test_internal_and_a_gateway_exclude_each_other() -> None:
+    with pytest.raises(BadRequest, match="exclude"):
+        o.network_options({o.GENERIC: {"sealane.gateway": "host"}, o.INTERNAL: True})
+
+
+def test_policy_that_is_not_enforced_yet_is_refused() -> None:
+    with pytest.raises(BadRequest, match="not supported yet"):
+        o.endpoint_options({"sealane.security-groups": "web"})
+    assert o.endpoint_options({"com.docker.network.portmap": [], "sealane.port": "x"}).port == "x"
+
+
+def test_mac_address_as_text_and_as_base64() -> None:
+    assert o.mac_address("02:42:AC:11:00:02") == "02:42:ac:11:00:02"
+    assert o.mac_address("AhEiM0RV") == "02:11:22:33:44:55"
+    assert o.mac_address(None) == ""
+    with pytest.raises(BadRequest):
+        o.mac_address("02:42")
+
+
+def test_published_ports() -> None:
+    portmap = [{"Proto": 6, "Port": 80, "HostIP": "::", "HostPort": 0, "HostPortEnd": 0}]
+    (wish,) = o.port_requests({o.PORTMAP: portmap})
+    assert (wish.protocol, wish.host_ip, wish.host_port) == ("tcp", "::", 0)
+    with pytest.raises(BadRequest, match="IP protocol 1 "):
+        o.port_requests({o.PORTMAP: [{"Proto": 1, "Port": 80}]})
+    with pytest.raises(BadRequest):
+        o.port_requests({o.PORTMAP: [{"Proto": 6, "Port": 0}]})
