@@ -20,7 +20,7 @@ from sealane.errors import DeadlineExceeded, SealaneError, Unavailable
 from sealane.ovsdb import errors
 from sealane.ovsdb.lock import Lock
 from sealane.ovsdb.operations import Operation
-from sealane.ovsdb.replica import Replica
+from sealane.ovsdb.replica import Listener, Replica
 from sealane.ovsdb.session import Session
 from sealane.ovsdb.values import Schema
 from sealane.ovsdb.wire import Remote, WireError, parse_remotes
@@ -100,9 +100,19 @@ class Client:
         reply = await session.request("transact", [self.database, *operations, *commit], remaining)
         return _results(reply, len(operations) + len(commit))[: len(operations)]
 
-    async def monitor(self, tables: Mapping[str, Sequence[str] | None], timeout: float = 10.0) -> Replica:
-        """A replica of these columns (None: all), with its first view. Raises Unavailable, BadRequest."""
+    async def monitor(
+        self,
+        tables: Mapping[str, Sequence[str] | None],
+        timeout: float = 10.0,
+        listener: Listener | None = None,
+    ) -> Replica:
+        """A replica of these columns (None: all), with its first view. Raises Unavailable, BadRequest.
+
+        `listener` is told of all changes, the first view's too, before anyone is woken.
+        """
         replica = Replica(tables)
+        if listener is not None:
+            replica.listen(listener)
         deadline = asyncio.get_running_loop().time() + timeout
         session = await self._connected(deadline)
         name = f"monitor-{next(self._names)}"

@@ -9,6 +9,8 @@ from sealane.ovsdb.wire import WireError
 Change = tuple[str, str, Row | None, Row | None]
 """A table, a row's uuid, the row before and the row after."""
 
+Listener = Callable[[Sequence[Change]], None]
+
 _HIDDEN = {"_uuid", "_version"}
 NO_TRANSACTION = "00000000-0000-0000-0000-000000000000"
 
@@ -31,7 +33,7 @@ class Replica:
         self._tables: dict[str, dict[str, Row]] = {name: {} for name in tables}
         self._types: dict[str, Table] = {}
         self._schema: Schema | None = None
-        self._listeners: list[Callable[[Sequence[Change]], None]] = []
+        self._listeners: list[Listener] = []
         self._wake = asyncio.Event()
 
     @property
@@ -49,7 +51,7 @@ class Replica:
             pass
         return self.version
 
-    def listen(self, listener: Callable[[Sequence[Change]], None]) -> None:
+    def listen(self, listener: Listener) -> None:
         """Call `listener` with the changes of each notification, before anyone is woken."""
         self._listeners.append(listener)
 

@@ -1,0 +1,36 @@
+"""What may be asked of the store: plain values, any number of them in one transaction."""
+
+from dataclasses import dataclass
+
+from sealane.model import Network, Port, Subnet
+
+Stored = Network | Subnet | Port
+
+
+@dataclass(frozen=True)
+class Create:
+    """A resource that is there already with the same content counts as made: requests are repeated."""
+
+    obj: Stored
+
+
+@dataclass(frozen=True)
+class Update:
+    """Refused with RevisionMismatch unless the row is still at `old.revision_number`.
+
+    The row's new revision is one above, whatever `new` says.
+    """
+
+    old: Stored
+    new: Stored
+
+
+@dataclass(frozen=True)
+class Delete:
+    """What is gone already counts as deleted; guarded: refused unless at `obj.revision_number`."""
+
+    obj: Stored
+    guarded: bool = False
+
+
+Change = Create | Update | Delete

@@ -1,0 +1,281 @@
+"""Changes -> the operations of one transaction, given what is known now: pure but for random choices.
+
+A transaction in full:
+
+    insert Request            its uuid is the request's: a transaction that ran already is refused here
+    delete Request …          those of earlier transactions whose replies we have
+    mutate Sealane            sequence += 1
+    wait …                    the revisions that the changes build upon
+    insert, update, delete …  the changes and their claims
+
+An address is claimed by an Allocation row, a network's tunnel key by a TunnelKey row.  Claim rows live
+as long as a strong reference to them does, so they go with their owner, or when it lets them go.
+"""
+
+import time
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sealane.errors import BadRequest, Conflict, NotFound, RevisionMismatch
+from sealane.model import Network, Port, State, Subnet
+from sealane.ovsdb import operations as ops
+from sealane.ovsdb.values import Row, Schema
+from sealane.store.changes import Change, Create, Delete, Stored, Update
+from sealane.store.claims import DATAPATH, DATAPATH_KEYS, PORT_KEYS, Claims, free_key
+from sealane.store.rows import TABLES, canonical, network_of, same_content, to_row
+
+ROOT = "5ea1a000-0000-4000-8000-000000000001"
+"""The uuid of the one row of table Sealane."""
+
+_FIXED: Mapping[type[Stored], tuple[str, ...]] = {
+    Network: ("tunnel_key",),
+    Subnet: ("network_id", "cidr", "ip_version"),
+    Port: ("network_id", "tunnel_key"),
+}
+"""Attributes that an Update may not change."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a plan builds upon, all of one moment."""
+
+    schema: Schema
+    state: State
+    claims: Claims
+    networks: Mapping[str, Row]
+    """Rows of table Network."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One transaction, and what its refusal would mean."""
+
+    operations: Sequence[ops.Operation]
+    guards: Mapping[int, Stored]
+    """By operation: the object whose revision is waited for; other waits are worth another try."""
+    addresses: Sequence[str]
+    """Those that it claims."""
+    chose_keys: bool
+    """A tunnel key was chosen by us: when it is taken by now, another will do."""
+    changes: int
+    """How many changes are not there already."""
+
+
+def plan(changes: Iterable[Change], view: View, request: str, done: Sequence[str]) -> Plan:
+    """`done` are requests whose rows may go; an object may be in one of the changes at most.
+
+    Raises NotFound, Conflict, RevisionMismatch, BadRequest as far as the view tells; the rest the
+    database refuses.
+    """
+    planner = _Planner(view)
+    for change in changes:
+        planner.add(change)
+    head = [
+        ops.insert(view.schema, "Request", {"at": int(time.time())}, uuid=request),
+        *(ops.delete("Request", old) for old in done),
+        ops.mutate("Sealane", ROOT, ("sequence", "+=", 1)),
+    ]
+    return Plan(
+        operations=[*head, *planner.waits, *planner.body],
+        guards={len(head) + index: obj for index, obj in planner.guards.items()},
+        addresses=planner.addresses,
+        chose_keys=bool(planner.keys),
+        changes=planner.changes,
+    )
+
+
+class _Planner:
+    """Collects operations; sees the view as the changes before leave it."""
+
+    def __init__(self, view: View) -> None:
+        self.waits: list[ops.Operation] = []
+        self.body: list[ops.Operation] = []
+        self.guards: dict[int, Stored] = {}
+        self.addresses: list[str] = []
+        self.keys: dict[str, set[int]] = {}
+        """By scope, where one was chosen: those in use."""
+        self.changes = 0
+        self._view = view
+        self._networks: set[str] = set()
+        self._subnets: list[Subnet] = []
+        self._deleted: set[str] = set()
+        self._bumped: set[str] = set()
+
+    def add(self, change: Change) -> None:
+        match change:
+            case Create(obj):
+                self._create(canonical(obj))
+            case Update(old, new):
+                self._update(canonical(old), canonical(new))
+            case Delete(obj, guarded):
+                self._delete(obj, guarded)
+
+    def _create(self, obj: Stored) -> None:
+        present = _find(self._view.state, obj)
+        if present is not None and obj.id not in self._deleted:
+            if not same_content(obj, present):
+                raise Conflict(f"{TABLES[type(obj)]} {obj.id} exists already, and is different")
+            return
+        self.changes += 1
+        match obj:
+            case Network():
+                self._create_network(obj)
+            case Subnet():
+                self._create_subnet(obj)
+            case Port():
+                self._create_port(obj)
+
+    def _create_network(self, network: Network) -> None:
+        network = replace(network, tunnel_key=self._key(DATAPATH, DATAPATH_KEYS, network.tunnel_key))
+        claim = self._insert("TunnelKey", {"scope": DATAPATH, "key": network.tunnel_key})
+        self._insert("Network", {**to_row(network), "tunnel": claim, "subnets_revision": 0}, network.id)
+        self._networks.add(network.id)
+
+    def _create_subnet(self, subnet: Subnet) -> None:
+        self._require_network(subnet.network_id)
+        self._refuse_overlap(subnet)
+        self._guard_subnets(subnet.network_id)
+        claim = self._claim(subnet.id, subnet.gateway_ip)
+        self._insert("Subnet", {**to_row(subnet), "gateway_allocation": claim}, subnet.id)
+        self._subnets.append(subnet)
+
+    def _create_port(self, port: Port) -> None:
+        self._require_network(port.network_id)
+        port = replace(port, tunnel_key=self._key(port.network_id, PORT_KEYS, port.tunnel_key))
+        self._insert("Port", {**to_row(port), "allocations": self._allocations(port)}, port.id)
+
+    def _update(self, old: Stored, new: Stored) -> None:
+        self._refuse_fixed(old, new)
+        present = _find(self._view.state, old)
+        if present is None:
+            raise _not_found(old)
+        if present.revision_number != old.revision_number:
+            raise _mismatch(old)
+        new = replace(new, revision_number=old.revision_number + 1)
+        before = to_row(old)
+        row = {column: value for column, value in to_row(new).items() if before[column] != value}
+        row |= self._moved_claims(old, new)
+        self.changes += 1
+        self._guard(old)
+        self.body.append(ops.update(self._view.schema, TABLES[type(old)], old.id, row))
+
+    def _moved_claims(self, old: Stored, new: Stored) -> dict[str, object]:
+        if isinstance(old, Port) and isinstance(new, Port) and old.fixed_ips != new.fixed_ips:
+            kept = {(ip.subnet_id, ip.ip_address) for ip in old.fixed_ips}
+            return {"allocations": self._allocations(new, kept)}
+        if isinstance(old, Subnet) and isinstance(new, Subnet) and old.gateway_ip != new.gateway_ip:
+            return {"gateway_allocation": self._claim(new.id, new.gateway_ip)}
+        return {}
+
+    def _delete(self, obj: Stored, guarded: bool) -> None:
+        self._deleted.add(obj.id)
+        self.changes += 1
+        if guarded:
+            if _find(self._view.state, obj) is None:
+                raise _not_found(obj)
+            self._guard(obj)
+        self.body.append(ops.delete(TABLES[type(obj)], obj.id))
+        self.body += [ops.delete("Allocation", claim) for claim in self._claims_of(obj)]
+        if isinstance(obj, Subnet):
+            self._bump(obj.network_id)
+
+    # claims
+
+    def _claims_of(self, obj: Stored) -> list[str]:
+        """Deleted by name: a subnet can't go while a claim in it does, though nothing holds the claim."""
+        present = _find(self._view.state, obj)
+        held: list[tuple[str, str]] = []
+        if isinstance(present, Subnet) and present.gateway_ip:
+            held = [(present.id, present.gateway_ip)]
+        if isinstance(present, Port):
+            held = [(ip.subnet_id, ip.ip_address) for ip in present.fixed_ips]
+        return [claim for key in held if (claim := self._view.claims.allocation(*key))]
+
+    def _allocations(self, port: Port, kept: Collection[tuple[str, str]] = ()) -> list[str]:
+        return [self._hold(ip.subnet_id, ip.ip_address, kept) for ip in port.fixed_ips]
+
+    def _hold(self, subnet: str, address: str, kept: Collection[tuple[str, str]]) -> str:
+        if (subnet, address) in kept and (row := self._view.claims.allocation(subnet, address)):
+            return row
+        return self._insert_claim(subnet, address)
+
+    def _claim(self, subnet: str, address: str | None) -> str | None:
+        return self._insert_claim(subnet, address) if address else None
+
+    def _insert_claim(self, subnet: str, address: str) -> str:
+        self.addresses.append(address)
+        return self._insert("Allocation", {"subnet": subnet, "address": address})
+
+    def _key(self, scope: str, keys: range, wanted: int) -> int:
+        if wanted:
+            return wanted
+        taken = self.keys.setdefault(scope, set(self._view.claims.keys(scope)))
+        key = free_key(taken, keys, scope)
+        taken.add(key)
+        return key
+
+    # guards
+
+    def _guard(self, obj: Stored) -> None:
+        self.guards[len(self.waits)] = obj
+        self._wait(TABLES[type(obj)], obj.id, {"revision_number": obj.revision_number})
+
+    def _guard_subnets(self, network_id: str) -> None:
+        """No other subnet may come into the network between our look at them and the commit."""
+        if network_id not in self._networks:
+            revision = self._view.networks[network_id]["subnets_revision"]
+            self._wait("Network", network_id, {"subnets_revision": revision})
+        self._bump(network_id)
+
+    def _wait(self, table: str, row_id: str, row: Mapping[str, object]) -> None:
+        operation = ops.wait(self._view.schema, table, row_id, row)
+        if operation not in self.waits:
+            self.waits.append(operation)
+
+    def _bump(self, network_id: str) -> None:
+        if network_id not in self._bumped:
+            self._bumped.add(network_id)
+            self.body.append(ops.mutate("Network", network_id, ("subnets_revision", "+=", 1)))
+
+    def _refuse_overlap(self, subnet: Subnet) -> None:
+        cidr = network_of(subnet.cidr)
+        for other in (*self._view.state.subnets.values(), *self._subnets):
+            if other.network_id == subnet.network_id and other.id not in self._deleted:
+                there = network_of(other.cidr)
+                if there.version == cidr.version and there.overlaps(cidr):
+                    raise Conflict(f"{cidr} overlaps with {there} of subnet {other.id}", type="InvalidInput")
+
+    def _require_network(self, network_id: str) -> None:
+        if network_id not in self._networks and network_id not in self._view.state.networks:
+            raise NotFound(f"Network {network_id} could not be found.", type="NetworkNotFound")
+
+    def _refuse_fixed(self, old: Stored, new: Stored) -> None:
+        changed = [name for name in ("id", *_FIXED[type(old)]) if getattr(old, name) != getattr(new, name)]
+        if changed:
+            raise BadRequest(f"'{changed[0]}' can't be changed")
+
+    def _insert(self, table: str, row: Mapping[str, object], row_id: str = "") -> str:
+        row_id = row_id or str(uuid.uuid4())
+        self.body.append(ops.insert(self._view.schema, table, row, uuid=row_id))
+        return row_id
+
+
+def _find(state: State, obj: Stored) -> Stored | None:
+    match obj:
+        case Network():
+            return state.networks.get(obj.id)
+        case Subnet():
+            return state.subnets.get(obj.id)
+        case Port():
+            return state.ports.get(obj.id)
+
+
+def _not_found(obj: Stored) -> NotFound:
+    kind = TABLES[type(obj)]
+    return NotFound(f"{kind} {obj.id} could not be found.", type=f"{kind}NotFound")
+
+
+def _mismatch(obj: Stored) -> RevisionMismatch:
+    kind = TABLES[type(obj)]
+    return RevisionMismatch(f"{kind} {obj.id} has changed since revision {obj.revision_number}")

@@ -1,0 +1,60 @@
+"""What the database's refusal of a plan means to the caller, or that another try may do."""
+
+import re
+
+from sealane.errors import AddressInUse, Conflict, NotFound, RevisionMismatch, SealaneError
+from sealane.ovsdb import errors
+from sealane.store.plan import Plan
+from sealane.store.rows import TABLES
+
+_INDEX = re.compile(r'multiple rows in "(\w+)" table to have identical values \((.*?)\) for index on (.*?)\.')
+_HELD = re.compile(r"cannot delete (\w+) row (\S+) because")
+_DANGLING = re.compile(r"references nonexistent row (\S+) in table (\w+)")
+
+
+def refusal(error: errors.OvsdbError, plan: Plan) -> SealaneError | None:
+    """None: what the plan was built upon has changed, so make it anew from the newer state."""
+    match error:
+        case errors.ConstraintViolation():
+            return _constraint(error, plan)
+        case errors.ReferentialIntegrity():
+            return _reference(error)
+        case errors.WaitFailed():
+            return _wait(error, plan)
+        case errors.DuplicateUuid():
+            return None
+    return error
+
+
+def _constraint(error: errors.OvsdbError, plan: Plan) -> SealaneError | None:
+    match = _INDEX.search(error.details)
+    if match is None:
+        return error
+    table, values, columns = match.groups()
+    if table == "Allocation":
+        address = next((a for a in plan.addresses if a in re.split(r'[\s,"]+', values)), values)
+        return AddressInUse(f"IP address {address} is in use in the subnet")
+    if "mac_address" in columns:
+        return Conflict(f"MAC address is in use in the network ({values})", type="MacAddressInUse")
+    if plan.chose_keys:
+        return None
+    return Conflict(f"tunnel key is in use ({values})", type="TunnelKeyInUse")
+
+
+def _reference(error: errors.OvsdbError) -> SealaneError:
+    if match := _HELD.search(error.details):
+        table, row = match.groups()
+        message = f"{table} {row} is in use: delete the subnets and ports in it first"
+        return Conflict(message, type=f"{table}InUse")
+    if match := _DANGLING.search(error.details):
+        row, table = match.groups()
+        return NotFound(f"{table} {row} could not be found.", type=f"{table}NotFound")
+    return error
+
+
+def _wait(error: errors.OvsdbError, plan: Plan) -> SealaneError | None:
+    obj = plan.guards.get(error.index)
+    if obj is None:
+        return None
+    kind = TABLES[type(obj)]
+    return RevisionMismatch(f"{kind} {obj.id} has changed since revision {obj.revision_number}")

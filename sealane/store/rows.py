@@ -1,0 +1,145 @@
+"""Model <-> rows of the database `Sealane`: pure, one object to one row.
+
+A column is called like the attribute, but for references.  What has an order or a structure of its own
+(addresses, pools, routes, tags) is JSON text in a string column: OVSDB's sets have no order.
+"""
+
+import ipaddress
+import re
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+
+import msgspec
+
+from sealane.errors import BadRequest
+from sealane.model import FixedIP, Network, Port, Subnet
+from sealane.ovsdb.values import Row
+from sealane.store.changes import Stored
+
+TABLES: Mapping[type[Stored], str] = {Network: "Network", Subnet: "Subnet", Port: "Port"}
+_RENAMED = {"network_id": "network"}
+_JSON = {
+    "tags",
+    "allocation_pools",
+    "dns_nameservers",
+    "host_routes",
+    "fixed_ips",
+    "profile",
+    "allowed_address_pairs",
+    "dns_aliases",
+}
+_UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+_MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
+
+
+@dataclass(frozen=True)
+class _Field:
+    """How one attribute is kept."""
+
+    attribute: str
+    column: str
+    encode: Callable[[object], object]
+    decode: Callable[[object], object]
+
+
+def _same(value: object) -> object:
+    return value
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _reader(kind: object) -> Callable[[object], object]:
+    decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder(kind)
+    return lambda text: decoder.decode(str(text))
+
+
+def _fields_of(kind: type[Stored]) -> tuple[_Field, ...]:
+    hints = typing.get_type_hints(kind)
+    return tuple(
+        _Field(
+            field.name,
+            _RENAMED.get(field.name, field.name),
+            _text if field.name in _JSON else _same,
+            _reader(hints[field.name]) if field.name in _JSON else _same,
+        )
+        for field in fields(kind)
+        if field.name != "id"
+    )
+
+
+_FIELDS = {kind: _fields_of(kind) for kind in TABLES}
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    TABLES[kind]: tuple(field.column for field in kept) for kind, kept in _FIELDS.items()
+}
+"""The columns of each table that hold the model's attributes."""
+
+
+def to_row(obj: Stored) -> dict[str, object]:
+    """The row of an object, without what the store adds of its own (claims, guards)."""
+    return {field.column: field.encode(getattr(obj, field.attribute)) for field in _FIELDS[type(obj)]}
+
+
+def from_row(kind: type[Stored], uuid: str, row: Row) -> Stored:
+    """The object of a row."""
+    values = {field.attribute: field.decode(row[field.column]) for field in _FIELDS[kind]}
+    return kind(id=uuid, **values)  # type: ignore[arg-type]  # the schema and a test hold the types
+
+
+def canonical(obj: Stored) -> Stored:
+    """The same with ids, addresses and MACs in the one spelling that indexes compare. Raises BadRequest."""
+    check_id(obj.id)
+    if isinstance(obj, Subnet):
+        check_id(obj.network_id)
+        gateway = obj.gateway_ip and _address(obj.gateway_ip)
+        return replace(obj, cidr=str(network_of(obj.cidr)), gateway_ip=gateway)
+    if isinstance(obj, Port):
+        check_id(obj.network_id)
+        fixed = tuple(
+            FixedIP(subnet_id=check_id(f.subnet_id), ip_address=_address(f.ip_address)) for f in obj.fixed_ips
+        )
+        return replace(obj, mac_address=_mac(obj.mac_address), fixed_ips=fixed)
+    return obj
+
+
+def same_content(one: Stored, other: Stored) -> bool:
+    """Whether a repeated Create asks for what is there: all but what the server side fills in."""
+    filled = {"revision_number": 0, "created_at": "", "updated_at": ""}
+    if (
+        not isinstance(other, Subnet)
+        and not isinstance(one, Subnet)
+        and 0 in (one.tunnel_key, other.tunnel_key)
+    ):
+        one, other = replace(one, tunnel_key=0), replace(other, tunnel_key=0)
+    return replace(one, **filled) == replace(other, **filled)  # type: ignore[arg-type]
+
+
+def check_id(text: str) -> str:
+    """A uuid in lower case, as OVSDB writes it. Raises BadRequest."""
+    if not _UUID.match(text):
+        raise BadRequest(f"'{text}' is no uuid; give 8-4-4-4-12 hexadecimal digits in lower case")
+    return text
+
+
+def network_of(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Raises BadRequest."""
+    try:
+        return ipaddress.ip_network(cidr)
+    except ValueError as exc:
+        raise BadRequest(f"'{cidr}' is no CIDR: {exc}") from exc
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as exc:
+        raise BadRequest(f"'{text}' is no IP address") from exc
+
+
+def _mac(text: str) -> str:
+    lower = text.lower().replace("-", ":")
+    if not _MAC.match(lower):
+        raise BadRequest(f"'{text}' is no MAC address; give six pairs of hexadecimal digits")
+    return lower

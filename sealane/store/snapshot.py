@@ -1,0 +1,58 @@
+"""The replica of the database as the immutable `State` that the rest of Sealane reads."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from sealane.model import Network, Port, State, Subnet
+from sealane.ovsdb.replica import Change
+from sealane.ovsdb.values import Row
+from sealane.store.changes import Stored
+from sealane.store.plan import ROOT
+from sealane.store.rows import COLUMNS, TABLES, from_row
+
+MONITORED: Mapping[str, Sequence[str]] = {
+    "Sealane": ("sequence",),
+    "TunnelKey": ("scope", "key"),
+    "Allocation": ("subnet", "address"),
+    "Network": (*COLUMNS["Network"], "subnets_revision"),
+    "Subnet": COLUMNS["Subnet"],
+    "Port": COLUMNS["Port"],
+}
+
+
+def advance(state: State, changes: Sequence[Change]) -> State:
+    """The next snapshot; what has not changed is the same object in both."""
+    return State(
+        networks=cast(Mapping[str, Network], _patched(Network, state.networks, changes)),
+        subnets=cast(Mapping[str, Subnet], _patched(Subnet, state.subnets, changes)),
+        ports=cast(Mapping[str, Port], _patched(Port, state.ports, changes)),
+        sequence=_sequence(state.sequence, changes),
+    )
+
+
+def _patched(
+    kind: type[Stored], objects: Mapping[str, Stored], changes: Sequence[Change]
+) -> Mapping[str, Stored]:
+    rows = {uuid: new for table, uuid, _, new in changes if table == TABLES[kind]}
+    if not rows:
+        return objects
+    patched = dict(objects)
+    for uuid, row in rows.items():
+        _put(patched, kind, uuid, row)
+    return patched
+
+
+def _put(objects: dict[str, Stored], kind: type[Stored], uuid: str, row: Row | None) -> None:
+    if row is None:
+        objects.pop(uuid, None)
+        return
+    obj = from_row(kind, uuid, row)
+    if objects.get(uuid) != obj:
+        objects[uuid] = obj
+
+
+def _sequence(now: int, changes: Sequence[Change]) -> int:
+    for table, uuid, _, row in changes:
+        if (table, uuid) == ("Sealane", ROOT) and row is not None:
+            return int(cast(int, row["sequence"]))
+    return now
