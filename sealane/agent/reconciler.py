@@ -5,18 +5,51 @@
     kernel, local OVSDB  ──> found.py  ─┘
 
 `set` and `remove` reconcile what belongs to one attachment; `resync` reconciles everything, at start
-and every RESYNC seconds.  Only what bears our mark is changed.
+and every RESYNC seconds.  Only what bears our mark is changed.  A gateway without attachments stays
+until the next resync: containers that follow one another need not build it anew.
 """
 
-from collections.abc import Iterable
+import asyncio
+import ipaddress
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
 
-from sealane.agent.attachment import Attachment, PortRequest, Publication
+from sealane import log, names
+from sealane.agent import apply, diff, forwarding, found, translation, wanted
+from sealane.agent.attachment import Attachment, PortRequest, Publication, checked
+from sealane.agent.facts import Fact, Gateway, Rules
+from sealane.agent.gateway import Where
+from sealane.agent.memory import Memory
+from sealane.agent.ports import HostPorts, exact
+from sealane.agent.proxy import Target
+from sealane.config import Settings
+from sealane.errors import AddressesExhausted, NotFound, SealaneError
+from sealane.host import conntrack, netns
+from sealane.host.netlink import Socket
+from sealane.host.ovs import Switch
+from sealane.host.values import SwitchPort
 
 RESYNC = 30.0
 """Seconds between two looks at the whole host."""
 
+T = TypeVar("T")
+_log = log.get("reconciler")
+
 
 class Reconciler:
+    """`userspace`: which datapath ovs-vswitchd has (RUN/datapath.json)."""
+
+    def __init__(self, settings: Settings, memory: Memory, switch: Switch, *, userspace: bool) -> None:
+        pools = tuple(ipaddress.ip_network(p) for p in (settings.uplink_pool, settings.uplink_pool6))
+        uplinks = translation.Uplinks(pools)
+        self._memory = memory
+        self._switch = switch
+        self._layout = wanted.Layout(userspace, uplinks)
+        self._where = Where(settings.netns_dir, userspace, uplinks.at(1))
+        self._ports = HostPorts(self._proxy_target)
+        self._lock = asyncio.Lock()
+
     async def set(self, attachment: Attachment) -> None:
         """Remember the attachment, and return when the host is as it wants; repeating it is harmless.
 
@@ -24,30 +57,213 @@ class Reconciler:
         the host, down, ready to be moved into a sandbox, unless that has happened already.  Does not
         wait for OVN: see wait_bound.  Raises HostError, Unavailable (local OVSDB), BadRequest.
         """
-        raise NotImplementedError
+        checked(attachment)
+        async with self._lock:
+            if attachment.has_gateway():
+                self._take_place(attachment.network_id)
+            before = self._memory.attachments.get(attachment.id)
+            self._memory.put(attachment)
+            await self._reconcile(wanted.vif(attachment, self._layout))
+            if attachment.has_gateway():
+                published = attachment.publish != (before.publish if before else ())
+                await self._reconcile_gateway(attachment.network_id, rules=published)
 
     async def remove(self, attachment_id: str) -> None:
         """Forget the attachment, its publications and everything it has on the host; unknown is success."""
-        raise NotImplementedError
+        async with self._lock:
+            attachment = self._memory.attachments.get(attachment_id)
+            if attachment is None:
+                return
+            self._ports.release(attachment_id)
+            await self._reconcile((), of=self._own_facts(attachment))
+            self._memory.remove(attachment_id)
+            if attachment.publish:
+                await self._reconcile_gateway(attachment.network_id, rules=True)
+                await self._forget_flows(attachment, attachment.publish)
 
     async def resync(self) -> None:
-        """Reconcile everything."""
-        raise NotImplementedError
+        """Reconcile everything; raises the first error after all has been tried."""
+        async with self._lock:
+            attachments = self._memory.attachments.values()
+            for network_id in wanted.gateways(attachments):
+                self._take_place(network_id)
+            asked = wanted.wanted(attachments, self._memory.uplinks, self._layout)
+            there = await self._in_kernel(lambda host: found.everything(asked, self._where, host))
+            there |= set(self._switch.ports().values())
+            if any(isinstance(fact, Gateway) for fact in asked):
+                await self._forward(attachments)
+            plan = diff.diff(asked, there)
+            if plan:
+                _log.info("the host differs", remove=_keys(plan.remove), ensure=_keys(plan.ensure))
+            await self._carry_out(plan)
+            for network_id in set(self._memory.uplinks) - wanted.gateways(attachments):
+                self._memory.remove_uplink(network_id)
+            self._reserve_again(attachments)
 
     async def wait_bound(self, port_id: str, deadline: float) -> None:
         """Return when OVN's flows for the port are installed on this host's br-int.
 
         `deadline` is in seconds from now; raises DeadlineExceeded.
         """
-        raise NotImplementedError
+        await self._switch.wait_installed(names.logical_port(port_id), deadline)
 
-    async def publish(self, attachment_id: str, wanted: Iterable[PortRequest]) -> tuple[Publication, ...]:
+    async def publish(self, attachment_id: str, requests: Iterable[PortRequest]) -> tuple[Publication, ...]:
         """Reserve the ports of the host and lead them to the attachment; replaces what it had published.
 
         Port 0 and ranges are settled here.  Raises PortInUse (nothing is published then), NotFound.
         """
-        raise NotImplementedError
+        async with self._lock:
+            attachment = self._memory.attachments.get(attachment_id)
+            if attachment is None:
+                raise NotFound(f"there is no attachment {attachment_id}")
+            publications = self._ports.reserve(attachment_id, requests)
+            await self._publish(attachment, publications)
+            return publications
 
     async def unpublish(self, attachment_id: str) -> None:
         """Withdraw all publications of the attachment and cut their flows; unknown is success."""
-        raise NotImplementedError
+        async with self._lock:
+            attachment = self._memory.attachments.get(attachment_id)
+            if attachment is not None and attachment.publish:
+                self._ports.release(attachment_id)
+                await self._publish(attachment, ())
+
+    async def purge(self) -> None:
+        """Take everything of ours off the host: links, ports, gateways, rules, settings.  Forgets all."""
+        async with self._lock:
+            for attachment_id in list(self._memory.attachments):
+                self._memory.remove(attachment_id)
+        self._ports.close()
+        await self.resync()
+        await asyncio.to_thread(forwarding.restore, self._memory)
+
+    def close(self) -> None:
+        """Give up the host's ports; the data path stays as it is."""
+        self._ports.close()
+
+    # one attachment
+
+    def _own_facts(self, attachment: Attachment) -> Iterable[Fact]:
+        """What goes with it, unless another attachment has the same port by now."""
+        others = (a for a in self._memory.attachments.values() if a.id != attachment.id)
+        if any(other.port_id == attachment.port_id for other in others):
+            return ()
+        return wanted.vif(attachment, self._layout)
+
+    async def _publish(self, attachment: Attachment, publications: tuple[Publication, ...]) -> None:
+        self._memory.put(replace(attachment, publish=publications))
+        if attachment.has_gateway():
+            await self._reconcile_gateway(attachment.network_id, rules=True)
+            # Also those that were begun before: the kernel decides on translation once for each flow.
+            await self._forget_flows(attachment, (*attachment.publish, *publications))
+
+    def _reserve_again(self, attachments: Iterable[Attachment]) -> None:
+        """After a restart: the ports that were published are reserved again."""
+        for attachment in attachments:
+            if not self._ports.holds(attachment.id, attachment.publish):
+                try:
+                    self._ports.reserve(attachment.id, map(exact, attachment.publish))
+                except SealaneError as exc:
+                    _log.error(
+                        "a published port is not ours any more", attachment=attachment.id, error=str(exc)
+                    )
+
+    def _proxy_target(self, attachment_id: str, publication: Publication, version: int) -> Target | None:
+        """The uplink's address in the client's family, or in the other one when the container lacks it."""
+        attachment = self._memory.attachments.get(attachment_id)
+        place = self._memory.uplinks.get(attachment.network_id) if attachment else None
+        if attachment is None or place is None:
+            return None
+        versions = {i.version for i in attachment.interfaces()}
+        chosen = version if version in versions else 10 - version
+        address = next(a for a in self._layout.uplinks.at(place) if (":" in a) == (chosen == 6))
+        return next(
+            (
+                (address, lane.number)
+                for lane in self._lanes(attachment.network_id)
+                if lane.attachment.id == attachment_id and lane.publication == publication
+            ),
+            None,
+        )
+
+    def _lanes(self, network_id: str) -> tuple[translation.Lane, ...]:
+        everyone = self._memory.attachments.values()
+        return translation.lanes(a for a in everyone if a.network_id == network_id and a.has_gateway())
+
+    async def _forget_flows(self, attachment: Attachment, publications: Iterable[Publication]) -> None:
+        ports = {(p.protocol, p.host_port) for p in publications}
+        path = self._where.gateway(attachment.network_id)
+        await asyncio.to_thread(conntrack.forget, ports)
+        if netns.exists(path):
+            await asyncio.to_thread(netns.inside, path, lambda: conntrack.forget(ports))
+
+    # gateways
+
+    def _take_place(self, network_id: str) -> None:
+        """A place in the uplink pool for the network's gateway; kept until the gateway goes."""
+        taken = self._memory.uplinks
+        if network_id in taken:
+            return
+        used = set(taken.values())
+        place = next((n for n in range(2, self._layout.uplinks.size) if n not in used), None)
+        if place is None:
+            raise AddressesExhausted("the uplink pool is used up; set a larger 'uplink_pool'")
+        self._memory.put_uplink(network_id, place)
+
+    async def _reconcile_gateway(self, network_id: str, *, rules: bool) -> None:
+        everyone = self._memory.attachments.values()
+        facts: set[Fact] = set()
+        if network_id in wanted.gateways(everyone):
+            facts = wanted.gateway(network_id, everyone, self._memory.uplinks[network_id], self._layout)
+        plain = {fact for fact in facts if not isinstance(fact, Rules)}
+        changed = await self._reconcile(plain)
+        if any(isinstance(fact, Gateway) for fact in changed.ensure):
+            await self._forward(everyone)
+        if rules or changed:
+            host = wanted.host_rules(everyone, self._memory.uplinks, self._layout)
+            await self._reconcile({fact for fact in facts if isinstance(fact, Rules)} | {host})
+
+    async def _forward(self, attachments: Iterable[Attachment]) -> None:
+        ipv6 = any(":" in g for a in attachments for g in a.gateways)
+        await asyncio.to_thread(forwarding.enable, self._memory, ipv6=ipv6)
+
+    # the rhythm
+
+    async def _reconcile(self, facts: Iterable[Fact], *, of: Iterable[Fact] = ()) -> diff.Plan:
+        """Look for these facts (and those of `of`, which shall not be), and make it so."""
+        asked = set(facts)
+        relevant = asked | set(of)
+        there = await self._in_kernel(lambda host: found.of(relevant, self._where, host))
+        ports = self._switch.ports()
+        there |= {ports[f.name] for f in relevant if isinstance(f, SwitchPort) and f.name in ports}
+        plan = diff.diff(asked, there)
+        await self._carry_out(plan)
+        return plan
+
+    async def _carry_out(self, plan: diff.Plan) -> None:
+        doomed = [fact.name for fact in plan.remove if isinstance(fact, SwitchPort)]
+        if doomed:
+            await self._switch.remove(doomed)
+        if plan.remove or plan.ensure:
+            await self._in_kernel(lambda host: _apply(plan, self._where, host))
+        ports = [fact for fact in plan.ensure if isinstance(fact, SwitchPort)]
+        if ports:
+            await self._switch.add(ports)
+
+    async def _in_kernel(self, action: Callable[[Socket], T]) -> T:
+        """Run it in a worker thread with a socket of the host's namespace."""
+
+        def body() -> T:
+            with Socket() as host:
+                return action(host)
+
+        return await asyncio.to_thread(body)
+
+
+def _apply(plan: diff.Plan, where: Where, host: Socket) -> None:
+    apply.remove(plan.remove, where, host)
+    apply.ensure(plan.ensure, where, host)
+
+
+def _keys(facts: Iterable[Fact]) -> list[str]:
+    return [" ".join(fact.key) for fact in facts][:20]

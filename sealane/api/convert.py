@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from sealane.model import AddressPair, HostRoute, Pool
 
 MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
@@ -211,9 +213,14 @@ def _labels(value: Any) -> dict[str, str]:
 def _profile(value: Any) -> dict[str, object]:
     if value is None:
         return {}
-    if not isinstance(value, dict) or len(str(value)) > 4095:
-        raise ValueError("it is to be a dictionary of 4095 characters at most")
-    _storable(str(value).encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape"))
+    if not isinstance(value, dict):
+        raise ValueError(f"'{value}' is not a dictionary")
+    try:
+        raw = msgspec.json.encode(value)
+    except (OverflowError, UnicodeEncodeError, RecursionError) as exc:
+        raise ValueError(f"it can't be stored: {exc}") from exc
+    if len(raw) > 4095 or b"\\u0000" in raw:
+        raise ValueError("it is to be 4095 bytes of JSON at most, without NUL")
     return dict(value)
 
 

@@ -122,7 +122,7 @@ PORTS = Kind(
         ),
         Attribute(
             name="sealane:allocate_from",
-            type=nullable(one_of("bottom", "top")),
+            type=nullable(one_of("", "bottom", "top")),
             post=True,
             visible=False,
             filter=False,

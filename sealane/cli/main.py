@@ -30,6 +30,7 @@ COMMANDS = {
     "network": Entry("sealane.cli.network:network", "Networks: list, show, create, delete."),
     "subnet": Entry("sealane.cli.subnet:subnet", "Subnets of a network: list, show, create, delete."),
     "port": Entry("sealane.cli.port:port", "Ports of a network: list, show, create, delete."),
+    "lab": Entry("sealane.cli.lab:lab", "Hosts as namespaces on this machine, to try things."),
     "up": Entry("sealane.cli.daemon:up", "Run the central part and a node on this machine."),
     "central": Entry("sealane.cli.daemon:central", "Run the central part only."),
     "node": Entry("sealane.cli.daemon:node", "Run a node only."),

@@ -6,6 +6,7 @@ ctnetlink (linux/netfilter/nfnetlink_conntrack.h) of the calling thread's networ
 import errno
 import socket as sockets
 import struct
+from collections.abc import Collection
 
 from sealane.host.netlink import Message, Socket, attribute, attributes
 
@@ -17,7 +18,7 @@ _NETLINK_NETFILTER = 12  # linux/netlink.h
 _NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 
-def forget(ports: set[tuple[str, int]]) -> int:
+def forget(ports: Collection[tuple[str, int]]) -> int:
     """Delete the connections that were first sent to one of the (protocol, port); how many."""
     if not ports:
         return 0

@@ -1,6 +1,6 @@
 """A northbound database in memory: what a plan does, without a server.
 
-It stands for northbound.Northbound in tests of translation, and is itself tested by the same body.
+It stands for northbound.Northbound in tests of translation; the golden cases run against both.
 """
 
 import asyncio
@@ -86,6 +86,6 @@ class MemorySource:
     async def changed(self, after: int, timeout: float | None) -> State:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while self.state.sequence <= after:
+                while self.state.sequence == after:
                     await self._wake.wait()
         return self.state

@@ -14,7 +14,7 @@ from sealane.model import State
 from sealane.ovn.northbound import Northbound
 from sealane.translate.desired import desired
 from sealane.translate.diff import diff
-from sealane.translate.rows import Plan, Ref
+from sealane.translate.rows import Plan, Ref, Row
 
 BACKOFF = (0.1, 5.0)
 """Seconds before the second and, doubled each time, at most before any further try."""
@@ -35,6 +35,8 @@ class Reconciler:
     def __init__(self, source: Source, northbound: Northbound) -> None:
         self._source = source
         self._northbound = northbound
+        self._state = State()
+        self._rows: tuple[Row, ...] = ()
         self._blocked: tuple[Ref, ...] = ()
 
     async def run(self) -> None:
@@ -55,7 +57,9 @@ class Reconciler:
 
     async def once(self, state: State) -> Plan:
         """Make the northbound database show `state`; the plan tells what that took."""
-        plan = diff(desired(state), self._northbound.tables)
+        if state is not self._state:
+            self._state, self._rows = state, desired(state)
+        plan = diff(self._rows, self._northbound.tables)
         self._report_blocked(plan)
         if plan or self._northbound.sequence != state.sequence:
             await self._northbound.apply(plan, state.sequence)

@@ -6,13 +6,12 @@ of allowed_address_pairs.  A port without port security may be anything, so OVN 
 knows no owner for ('unknown').
 """
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 
 from sealane import names
 from sealane.model import Network, Port, State, Subnet
 from sealane.translate.rows import Row, Value
-from sealane.translate.switches import OWNED, parent, tunnel_key
+from sealane.translate.switches import OWNED, parent, prefix_length, tunnel_key
 
 UNKNOWN = "unknown"
 
@@ -88,4 +87,4 @@ def _cidrs(port: Port, subnets: Mapping[str, Subnet]) -> Iterator[str]:
     for fixed in port.fixed_ips:
         subnet = subnets.get(fixed.subnet_id)
         if subnet is not None:
-            yield f"{fixed.ip_address}/{ipaddress.ip_network(subnet.cidr).prefixlen}"
+            yield f"{fixed.ip_address}/{prefix_length(subnet)}"

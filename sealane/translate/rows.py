@@ -6,14 +6,14 @@ its UUID: UUIDs are the database's business, and a wiped database gives new ones
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Value = str | int | bool | None | frozenset[str] | Mapping[str, str]
 """None is the empty set of an optional column."""
 
 
-@dataclass(frozen=True, order=True)
-class Ref:
-    """A row, by name."""
+class Ref(NamedTuple):
+    """A row, by name; a tuple, as plans hash them by the ten thousand."""
 
     table: str
     key: str

@@ -12,7 +12,6 @@ Keys of external_ids are those that Neutron's ML2/OVN driver writes, so that too
 recognise what they see.
 """
 
-import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
 from sealane import names
@@ -47,6 +46,11 @@ def tunnel_key(key: int) -> dict[str, str]:
     return {"requested-tnl-key": str(key)} if key else {}
 
 
+def prefix_length(subnet: Subnet) -> str:
+    """The API stores a subnet's CIDR in its canonical form, so the text will do."""
+    return subnet.cidr.rpartition("/")[2]
+
+
 def _switch(network: Network) -> Row:
     name = names.logical_switch(network.id)
     columns: dict[str, Value] = {
@@ -65,7 +69,7 @@ def _switch(network: Network) -> Row:
 
 
 def _gateway(network: Network, subnets: Sequence[Subnet]) -> Row | None:
-    cidrs = [_gateway_cidr(s) for s in subnets if s.gateway_ip]
+    cidrs = [f"{s.gateway_ip}/{prefix_length(s)}" for s in subnets if s.gateway_ip]
     if network.gateway != "host" or not cidrs:
         return None
     name = names.gateway_port(network.id)
@@ -87,10 +91,6 @@ def _gateway(network: Network, subnets: Sequence[Subnet]) -> Row | None:
         "options": tunnel_key(names.GATEWAY_PORT_KEY),
     }
     return Row("Logical_Switch_Port", name, columns, parent(network.id))
-
-
-def _gateway_cidr(subnet: Subnet) -> str:
-    return f"{subnet.gateway_ip}/{ipaddress.ip_network(subnet.cidr).prefixlen}"
 
 
 def _by_network(state: State) -> Mapping[str, list[Subnet]]:

@@ -16,7 +16,7 @@ import yaml
 from sealane.model import Network, Port, State, Subnet
 from sealane.ovn.memory import MemoryNorthbound
 from sealane.translate.desired import desired
-from sealane.translate.diff import diff
+from sealane.translate.diff import Tables, diff
 from sealane.translate.rows import Plan, Ref, Row
 from sealane.translate.text import rows_text
 
@@ -58,16 +58,16 @@ def growing(steps: list[Change], start: State) -> Iterator[State]:
         yield start
 
 
-def there(nb: MemoryNorthbound) -> tuple[Row, ...]:
+def there(tables: Tables) -> tuple[Row, ...]:
     """The rows of the database, with names for UUIDs."""
-    switches = nb.tables["Logical_Switch"]
+    switches = tables["Logical_Switch"]
     rows = []
     for columns in switches.values():
         name = str(columns["name"])
         own = {c: v for c, v in columns.items() if c != "ports"}
         rows.append(Row("Logical_Switch", name, own))  # type: ignore[arg-type]
         for uuid in columns.get("ports", ()):  # type: ignore[attr-defined]
-            port = nb.tables["Logical_Switch_Port"][uuid]
+            port = tables["Logical_Switch_Port"][uuid]
             parent = Ref("Logical_Switch", name)
             rows.append(Row("Logical_Switch_Port", str(port["name"]), port, parent))  # type: ignore[arg-type]
     return tuple(rows)
@@ -101,7 +101,7 @@ def test_the_way_there_does_not_matter(case: Path) -> None:
     for order, states in every_order(state).items():
         nb = MemoryNorthbound()
         replay(nb, states)
-        assert rows_text(there(nb)) == (case / "northbound.txt").read_text(), order
+        assert rows_text(there(nb.tables)) == (case / "northbound.txt").read_text(), order
 
 
 @pytest.mark.parametrize("before", CASES, ids=lambda case: case.name)
@@ -109,6 +109,6 @@ def test_the_way_there_does_not_matter(case: Path) -> None:
 def test_from_any_state_to_any_other(before: Path, after: Path) -> None:
     nb = MemoryNorthbound()
     replay(nb, iter([load(before), load(after)]))
-    assert rows_text(there(nb)) == (after / "northbound.txt").read_text()
+    assert rows_text(there(nb.tables)) == (after / "northbound.txt").read_text()
     replay(nb, iter([State()]))
     assert not any(nb.tables.values())

@@ -192,6 +192,31 @@ async def test_edited_rows_are_repaired_and_foreign_ones_stay(nb: OvsdbServer) -
         assert nbctl(nb, "--bare", "--columns=name", "list", "Logical_Switch_Port") == "theirs"
 
 
+async def test_a_port_that_was_moved_to_a_foreign_switch_comes_back(nb: OvsdbServer) -> None:
+    source = MemorySource(state(1))
+    switch, first = names.logical_switch(NET.id), port(2).id
+    async with translating(nb, source) as db:
+        await shows(db, source)
+        uuid = nbctl(nb, "get", "Logical_Switch_Port", first, "_uuid")
+        move = ["remove", "Logical_Switch", switch, "ports", uuid, "--", "add", "Logical_Switch", "foreign"]
+        await elsewhere(nb, "ls-add", "foreign", "--", *move, "ports", uuid)
+        await settled(db, source)
+        assert nbctl(nb, "lsp-list", "foreign") == ""
+        assert first in nbctl(nb, "lsp-list", switch)
+
+
+async def test_a_taken_name_holds_back_one_port_until_it_is_free(nb: OvsdbServer) -> None:
+    source = MemorySource(state(2))
+    first, second = port(2).id, port(3).id
+    nbctl(nb, "ls-add", "foreign", "--", "lsp-add", "foreign", first)
+    async with translating(nb, source) as db:
+        await until(db, lambda: db.sequence == 1)
+        assert second in nbctl(nb, "lsp-list", names.logical_switch(NET.id))
+        await elsewhere(nb, "lsp-del", first)
+        await settled(db, source)
+        assert first in nbctl(nb, "lsp-list", names.logical_switch(NET.id))
+
+
 async def settled(db: Northbound, source: MemorySource) -> None:
     """Wait for the repair of an edit that our replica may not have seen yet."""
     barrier = db.version

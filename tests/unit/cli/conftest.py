@@ -1,17 +1,13 @@
 """The command line against a tiny API: `sealane(...)` gives status, output and errors."""
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from api_server import TinyApi, running
-
 from sealane.cli.main import run
+from tests.unit.cli.api_server import TinyApi, running
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,103 @@
+"""Carry out a plan in the kernel: links, redirections, gateways, rules.
+
+Ensuring what is there already changes nothing; removing what is gone is no error.  A removal that
+fails doesn't keep the others from being carried out.
+"""
+
+from collections.abc import Callable, Iterable
+
+from sealane import names
+from sealane.agent import gateway, inside
+from sealane.agent.facts import Fact, Gateway, Inside, Pair, Redirect, Rules
+from sealane.agent.gateway import Where
+from sealane.errors import Conflict, NotFound, SealaneError
+from sealane.host import link, netns, nft, offload, tc
+from sealane.host.netlink import Socket
+
+
+def remove(doomed: Iterable[Fact], where: Where, host: Socket) -> None:
+    """Raises the first error, after all have been tried."""
+    facts = tuple(doomed)
+    failures: list[SealaneError] = []
+    _try(failures, lambda: _remove_pairs([f for f in facts if isinstance(f, Pair)], host))
+    for fact in facts:
+        if isinstance(fact, Gateway):
+            _try(failures, lambda one=fact: gateway.remove(where, host, one.network_id))  # type: ignore[misc]
+        elif isinstance(fact, Rules) and not fact.namespace:
+            _try(failures, lambda one=fact: nft.delete(one.table.family, one.table.name))  # type: ignore[misc]
+    if failures:
+        raise failures[0]
+
+
+def ensure(facts: Iterable[Fact], where: Where, host: Socket) -> None:
+    """Raises the first error, after all have been tried."""
+    failures: list[SealaneError] = []
+    for fact in facts:
+        _try(failures, lambda one=fact: _ensure(one, where, host))  # type: ignore[misc]
+    if failures:
+        raise failures[0]
+
+
+def _ensure(fact: Fact, where: Where, host: Socket) -> None:
+    match fact:
+        case Pair():
+            _ensure_pair(fact, where, host)
+        case Redirect():
+            tc.redirect(host, _index(host, fact.source), _index(host, fact.target))
+        case Gateway():
+            gateway.ensure(where, host, fact)
+        case Inside():
+            inside.ensure(host, fact)
+        case Rules():
+            nft.replace(fact.table, where.netns_dir / fact.namespace if fact.namespace else None)
+
+
+def _ensure_pair(pair: Pair, where: Where, host: Socket) -> None:
+    there = link.find(host, pair.name)
+    if there is not None and there.alias == pair.mark:
+        link.change(host, there.index, mtu=pair.mtu)
+        return
+    if there is not None and not there.alias.startswith(names.LINK_MARK):
+        raise Conflict(f"the host has a link {pair.name} that is not Sealane's; remove it")
+    if there is not None:
+        # Another attachment's link of the same port: the container was started anew.
+        link.delete(host, there.index)
+    if pair.in_switch:
+        _add_switch_pair(pair, where, host)
+    else:
+        link.add_pair(host, link.End(pair.name, pair.mtu), link.End(pair.peer, pair.mtu, pair.mac), pair.mark)
+    if pair.finish:
+        offload.transmit_checksums_off(host, pair.name)
+    link.set_up(host, _index(host, pair.name))
+
+
+def _add_switch_pair(pair: Pair, where: Where, host: Socket) -> None:
+    socket = netns.inside(where.switch, Socket)
+    try:
+        with gateway.opened(where.switch) as switch:
+            far = link.End(pair.peer, pair.mtu, namespace=switch)
+            link.add_pair(host, link.End(pair.name, pair.mtu), far, pair.mark)
+        link.set_up(socket, _index(socket, pair.peer), silent=True)
+    finally:
+        socket.close()
+
+
+def _remove_pairs(pairs: list[Pair], host: Socket) -> None:
+    """In one go: the kernel's wait is then one for all."""
+    found = [link.find(host, pair.name) for pair in pairs]
+    ours = [one.index for one in found if one is not None and one.alias.startswith(names.LINK_MARK)]
+    link.delete(host, *ours)
+
+
+def _index(socket: Socket, name: str) -> int:
+    found = link.find(socket, name)
+    if found is None:
+        raise NotFound(f"the link {name} vanished")
+    return found.index
+
+
+def _try(failures: list[SealaneError], action: Callable[[], None]) -> None:
+    try:
+        action()
+    except SealaneError as exc:
+        failures.append(exc)

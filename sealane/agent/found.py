@@ -1,0 +1,85 @@
+"""What is on the host with our mark, read back from the kernel."""
+
+from collections.abc import Iterable, Iterator
+
+from sealane import names
+from sealane.agent import gateway, inside, translation
+from sealane.agent.facts import MARK_PORT, Fact, Gateway, Inside, Pair, Redirect, Rules
+from sealane.agent.gateway import Where
+from sealane.errors import NotFound
+from sealane.host import link, netns, nft, tc
+from sealane.host.netlink import Socket
+from sealane.host.values import Table
+
+
+def of(wanted: Iterable[Fact], where: Where, host: Socket) -> set[Fact]:
+    """Of the facts that are wanted those that are there, and how they are; a few look-ups each."""
+    found: set[Fact] = set()
+    for fact in wanted:
+        one = _one(fact, where, host)
+        if one is not None:
+            found.add(one)
+    return found
+
+
+def everything(wanted: Iterable[Fact], where: Where, host: Socket) -> set[Fact]:
+    """All that bears our mark; `wanted` names the sandboxes into which to look."""
+    links = {one.index: one for one in link.every(host)}
+    found: set[Fact] = set()
+    for one in links.values():
+        if one.alias.startswith(MARK_PORT):
+            found.add(Pair(one.name, one.alias, one.mtu))
+            found.update(_redirect(host, one, links))
+    for network_id in where.gateways():
+        found.update(_gateway(where, host, network_id))
+    found.update(_rules("", where))
+    found |= of((fact for fact in wanted if isinstance(fact, Inside)), where, host)
+    return found
+
+
+def _one(fact: Fact, where: Where, host: Socket) -> Fact | None:
+    match fact:
+        case Pair():
+            found = link.find(host, fact.name)
+            return None if found is None else Pair(found.name, found.alias, found.mtu)
+        case Redirect():
+            return _is_redirected(host, fact)
+        case Gateway():
+            return gateway.find(where, host, fact.network_id)
+        case Inside():
+            return inside.find(fact)
+        case Rules():
+            return next(iter(_rules(fact.namespace, where)), None)
+    return None
+
+
+def _is_redirected(host: Socket, fact: Redirect) -> Fact | None:
+    source, target = link.find(host, fact.source), link.find(host, fact.target)
+    if source is None or target is None:
+        return None
+    return fact if tc.redirected_to(host, source.index) == target.index else None
+
+
+def _redirect(host: Socket, source: link.Link, links: dict[int, link.Link]) -> Iterator[Redirect]:
+    target = tc.redirected_to(host, source.index)
+    if target is not None and target in links:
+        yield Redirect(source.name, links[target].name)
+
+
+def _gateway(where: Where, host: Socket, network_id: str) -> Iterator[Fact]:
+    found = gateway.find(where, host, network_id)
+    if found is not None:
+        yield found
+        yield from _rules(names.gateway_namespace(network_id), where)
+
+
+def _rules(namespace: str, where: Where) -> Iterator[Rules]:
+    path = where.netns_dir / namespace if namespace else None
+    if path is not None and not netns.exists(path):
+        return
+    try:
+        digest = nft.loaded("inet", translation.TABLE, path)
+    except NotFound:
+        return
+    if digest:
+        yield Rules(namespace, digest, Table("inet", translation.TABLE, ""))

@@ -1,0 +1,210 @@
+"""A network's gateway on this host: a namespace with one leg in the network and one in the host.
+
+    br-int ── tgw… ═══ gw0 │ gw-<net> │ up0 ═══ slu… ── the host's routing
+
+gw0 has the gateway's MAC and addresses (OVN's localport: the same on every host, seen only by the
+containers of this one); up0 has an address of the uplink pool that is unique on this host.  Own
+namespace, own routing table, own connection tracking: tenants' overlapping addresses never meet.
+docs/decisions/0002-gateway-namespace.md tells why it is so.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sealane import names
+from sealane.agent.facts import MARK_GATEWAY, Gateway
+from sealane.errors import NotFound
+from sealane.host import link, netns, offload, route, sysctl
+from sealane.host.netlink import Socket
+
+INNER, UPLINK = "gw0", "up0"
+_UPLINK_MTU = 65535
+"""Nothing on this pair is a wire: the real limits are the container's and the NIC's."""
+
+_SYSCTLS = {
+    "net/ipv4/ip_forward": "1",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+    "net/ipv4/conf/all/send_redirects": "0",
+    "net/ipv4/conf/default/send_redirects": "0",
+    "net/ipv6/conf/all/forwarding": "1",
+    "net/ipv6/conf/default/accept_ra": "0",
+}
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where namespaces are on this host, and which datapath it has."""
+
+    netns_dir: Path
+    userspace: bool
+    first_uplinks: tuple[str, ...]  # the host's own addresses on every uplink, one a family
+
+    @property
+    def switch(self) -> Path:
+        return self.netns_dir / "switch"
+
+    def gateway(self, network_id: str) -> Path:
+        return self.netns_dir / names.gateway_namespace(network_id)
+
+    def gateways(self) -> list[str]:
+        """Networks that have something of a gateway here."""
+        prefix = names.gateway_namespace("")
+        return sorted(p.name.removeprefix(prefix) for p in self.netns_dir.glob(f"{prefix}*"))
+
+
+def find(where: Where, host: Socket, network_id: str) -> Gateway | None:
+    """What is there, read back; one that lacks a part has no addresses."""
+    path = where.gateway(network_id)
+    outer = link.find(host, names.uplink(network_id))
+    if outer is None and not path.exists():
+        return None
+    broken = Gateway(network_id, 0, frozenset(), frozenset())
+    if outer is None or outer.alias != MARK_GATEWAY + network_id or not netns.exists(path):
+        return broken
+    return netns.inside(path, lambda: _read(network_id)) or broken
+
+
+def ensure(where: Where, host: Socket, gateway: Gateway) -> None:
+    """Make the namespace as wanted; what is there and whole is kept, with its connections."""
+    found = find(where, host, gateway.network_id)
+    if found is None or found.uplinks != gateway.uplinks or not found.addresses:
+        remove(where, host, gateway.network_id)
+        _build(where, host, gateway)
+        return
+    netns.inside(where.gateway(gateway.network_id), lambda: _adjust(gateway, found))
+
+
+def remove(where: Where, host: Socket, network_id: str) -> None:
+    """Remove the links on both sides and the namespace; what is gone already is no error."""
+    path = where.gateway(network_id)
+    with suppress(NotFound):
+        netns.inside(path, _delete_inner)
+    for name in (names.uplink(network_id), names.gateway_ovs_port(network_id)):
+        found = link.find(host, name)
+        if found is not None and found.alias == MARK_GATEWAY + network_id:
+            link.delete(host, found.index)
+    netns.remove(path)
+
+
+def _read(network_id: str) -> Gateway | None:
+    with Socket() as socket:
+        inner, uplink = link.find(socket, INNER), link.find(socket, UPLINK)
+        if inner is None or uplink is None or not inner.up or not uplink.up:
+            return None
+        return Gateway(
+            network_id=network_id,
+            mtu=inner.mtu,
+            addresses=frozenset(route.addresses(socket, inner.index)),
+            uplinks=frozenset(a.split("/")[0] for a in route.addresses(socket, uplink.index)),
+        )
+
+
+def _build(where: Where, host: Socket, gateway: Gateway) -> None:
+    path = where.gateway(gateway.network_id)
+    netns.create(path)
+    netns.inside(path, _set_sysctls)
+    with opened(path) as inner:
+        _add_links(where, host, gateway, inner)
+    netns.inside(path, lambda: _configure(where, gateway))
+    outer = link.find(host, names.uplink(gateway.network_id))
+    if outer is None:
+        raise NotFound(f"the uplink of network {gateway.network_id} vanished")
+    for address in where.first_uplinks:
+        route.add_address(host, outer.index, _alone(address))
+    link.set_up(host, outer.index)
+    for address in gateway.uplinks:
+        source = next(a for a in where.first_uplinks if (":" in a) == (":" in address))
+        route.add_route(host, outer.index, _alone(address), source=source)
+
+
+def _add_links(where: Where, host: Socket, gateway: Gateway, inner: int) -> None:
+    network_id = gateway.network_id
+    mark = MARK_GATEWAY + network_id
+    link.add_pair(
+        host,
+        link.End(names.uplink(network_id), _UPLINK_MTU),
+        link.End(UPLINK, _UPLINK_MTU, namespace=inner),
+        mark,
+        silent=False,
+    )
+    port = link.End(names.gateway_ovs_port(network_id), gateway.mtu)
+    mac = names.gateway_mac(network_id)
+    if not where.userspace:
+        link.add_pair(host, port, link.End(INNER, gateway.mtu, mac, inner), mark)
+        link.set_up(host, _index(host, port.name), silent=True)
+        return
+    with opened(where.switch) as switch:
+        socket = netns.inside(where.gateway(network_id), Socket)
+        try:
+            far = link.End(port.name, gateway.mtu, namespace=switch)
+            link.add_pair(socket, link.End(INNER, gateway.mtu, mac), far, mark, silent=False)
+            offload.transmit_checksums_off(socket, INNER)
+        finally:
+            socket.close()
+    socket = netns.inside(where.switch, Socket)
+    try:
+        link.set_up(socket, _index(socket, port.name), silent=True)
+    finally:
+        socket.close()
+
+
+def _configure(where: Where, gateway: Gateway) -> None:
+    """Addresses and routes, from inside the namespace."""
+    with Socket() as socket:
+        inner, uplink = _index(socket, INNER), _index(socket, UPLINK)
+        for address in sorted(gateway.addresses):
+            route.add_address(socket, inner, address)
+        for address in sorted(gateway.uplinks):
+            route.add_address(socket, uplink, _alone(address))
+        for index in (_index(socket, "lo"), inner, uplink):
+            link.set_up(socket, index)
+        for address in where.first_uplinks:
+            route.add_route(socket, uplink, _alone(address))
+            route.add_route(socket, uplink, "::/0" if ":" in address else "0.0.0.0/0", address)
+
+
+def _adjust(gateway: Gateway, found: Gateway) -> None:
+    with Socket() as socket:
+        index = _index(socket, INNER)
+        for address in found.addresses - gateway.addresses:
+            route.remove_address(socket, index, address)
+        for address in gateway.addresses - found.addresses:
+            route.add_address(socket, index, address)
+        if found.mtu != gateway.mtu:
+            link.change(socket, index, mtu=gateway.mtu)
+
+
+def _set_sysctls() -> None:
+    for key, value in _SYSCTLS.items():
+        with suppress(NotFound):  # a kernel without IPv6
+            sysctl.write(key, value)
+
+
+def _delete_inner() -> None:
+    with Socket() as socket:
+        found = [link.find(socket, name) for name in (INNER, UPLINK)]
+        link.delete(socket, *(one.index for one in found if one is not None))
+
+
+def _index(socket: Socket, name: str) -> int:
+    found = link.find(socket, name)
+    if found is None:
+        raise NotFound(f"the link {name} vanished")
+    return found.index
+
+
+def _alone(address: str) -> str:
+    return f"{address}/128" if ":" in address else f"{address}/32"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    descriptor = netns.open_namespace(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,78 @@
+"""The container's end of the pair, within its sandbox: for doors whose caller doesn't set it up."""
+
+import os
+from contextlib import suppress
+
+from sealane.agent.facts import Inside
+from sealane.errors import Conflict, HostError, NotFound
+from sealane.host import link, netns, route, sysctl
+from sealane.host.netlink import Socket
+
+
+def find(wanted: Inside) -> Inside | None:
+    """The link that is wanted, as it is; None when it or the sandbox is not there."""
+    with suppress(NotFound):
+        return netns.inside(wanted.sandbox, lambda: _read(wanted))
+    return None
+
+
+def ensure(host: Socket, wanted: Inside) -> None:
+    """Move the link in, name it, give it addresses and routes, and set it up.
+
+    Raises NotFound (the sandbox), Conflict (it has another link of that name), HostError.
+    """
+    if netns.inside(wanted.sandbox, lambda: _arrived(wanted)) is None:
+        outside = link.find(host, wanted.link)
+        if outside is None:
+            raise HostError(f"the link {wanted.link} vanished before it reached {wanted.sandbox}")
+        descriptor = netns.open_namespace(wanted.sandbox)
+        try:
+            link.move(host, outside.index, descriptor, wanted.ifname)
+        finally:
+            os.close(descriptor)
+    netns.inside(wanted.sandbox, lambda: _configure(wanted))
+
+
+def _arrived(wanted: Inside) -> link.Link | None:
+    with Socket() as socket:
+        found = link.find(socket, wanted.ifname)
+    if found is not None and found.mac != wanted.mac:
+        raise Conflict(f"{wanted.sandbox} has a link {wanted.ifname} already; ask for another ifname")
+    return found
+
+
+def _read(wanted: Inside) -> Inside | None:
+    with Socket() as socket:
+        found = link.find(socket, wanted.ifname)
+        if found is None or found.mac != wanted.mac or not found.up:
+            return None
+        addresses = frozenset(route.addresses(socket, found.index))
+    return Inside(
+        sandbox=wanted.sandbox,
+        ifname=wanted.ifname,
+        link=wanted.link,
+        mac=found.mac,
+        mtu=found.mtu,
+        addresses=addresses,
+        routes=wanted.routes,
+    )
+
+
+def _configure(wanted: Inside) -> None:
+    with suppress(NotFound):  # a kernel without IPv6
+        # OVN lets router advertisements of other containers pass; the addresses come from us.
+        sysctl.write(f"net/ipv6/conf/{wanted.ifname}/accept_ra", "0")
+    with Socket() as socket:
+        loopback, found = link.find(socket, "lo"), link.find(socket, wanted.ifname)
+        if loopback is None or found is None:
+            raise HostError(f"the link {wanted.ifname} vanished from {wanted.sandbox}")
+        link.change(socket, found.index, mtu=wanted.mtu)
+        there = route.addresses(socket, found.index)
+        for address in sorted(there - wanted.addresses):
+            route.remove_address(socket, found.index, address)
+        for address in sorted(wanted.addresses - there):
+            route.add_address(socket, found.index, address)
+        link.set_up(socket, loopback.index)
+        link.set_up(socket, found.index)
+        for one in wanted.routes:
+            route.add_route(socket, found.index, one.destination, one.nexthop)

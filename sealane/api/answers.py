@@ -1,0 +1,42 @@
+"""What goes out: JSON, and every error in Neutron's one shape."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from sealane.errors import SealaneError
+
+_encode = msgspec.json.Encoder().encode
+
+HTTP_TYPES = {400: "HTTPBadRequest", 404: "HTTPNotFound", 405: "HTTPMethodNotAllowed", 413: "RequestTooLarge"}
+
+
+def answer(body: Any, status: int = 200) -> Response:
+    return Response(_encode(body), status, media_type="application/json")
+
+
+def empty() -> Response:
+    return Response(status_code=204)
+
+
+def error(status: int, type: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    body = {"NeutronError": {"type": type, "message": message, "detail": ""}}
+    response = answer(body, status)
+    response.headers.update(headers or {})
+    return response
+
+
+def of_error(exc: SealaneError) -> Response:
+    headers = {"WWW-Authenticate": "Token"} if exc.status == 401 else {}
+    headers |= {"Retry-After": "1"} if exc.status == 503 else {}
+    return error(exc.status, exc.type, exc.message, headers)
+
+
+def of_http(request: object, exc: Exception) -> Response:
+    """Starlette's own refusals: no such path, no such method there."""
+    assert isinstance(exc, HTTPException)
+    kind = HTTP_TYPES.get(exc.status_code, "HTTPError")
+    return error(exc.status_code, kind, f"{exc.detail}.", exc.headers)

@@ -1,0 +1,95 @@
+"""The application: its routes, readable as a list."""
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sealane.api import answers, documents, networks, openapi, ports, subnets
+from sealane.api.desk import Desk, Store
+from sealane.api.extras import Extras
+from sealane.api.front import Front
+from sealane.api.look import Bindings
+from sealane.api.metrics import Metrics
+from sealane.api.resources import Handlers, Resource
+from sealane.config import Settings
+
+RESOURCES = (
+    Resource(networks.NETWORKS, networks.create, networks.update, networks.delete),
+    Resource(subnets.SUBNETS, subnets.create, subnets.update, subnets.delete),
+    Resource(ports.PORTS, ports.create, ports.update, ports.delete),
+)
+KINDS = tuple(r.kind for r in RESOURCES)
+
+Handler = Callable[[Request], object]
+
+
+def routes_of(handlers: Handlers) -> list[Route]:
+    base = f"/v2.0/{handlers.kind.plural}"
+    return [
+        Route(base, handlers.list, methods=["GET"]),
+        Route(base, handlers.create, methods=["POST"]),
+        Route(f"{base}/{{id}}", handlers.show, methods=["GET"]),
+        Route(f"{base}/{{id}}", handlers.update, methods=["PUT"]),
+        Route(f"{base}/{{id}}", handlers.delete, methods=["DELETE"]),
+        Route(f"{base}/{{id}}/tags", handlers.tags, methods=["GET"]),
+        Route(f"{base}/{{id}}/tags", handlers.set_tags, methods=["PUT"]),
+        Route(f"{base}/{{id}}/tags", handlers.clear_tags, methods=["DELETE"]),
+        Route(f"{base}/{{id}}/tags/{{tag}}", handlers.has_tag, methods=["GET"]),
+        Route(f"{base}/{{id}}/tags/{{tag}}", handlers.add_tag, methods=["PUT"]),
+        Route(f"{base}/{{id}}/tags/{{tag}}", handlers.remove_tag, methods=["DELETE"]),
+    ]
+
+
+def create_app(
+    settings: Settings,
+    store: Store,
+    bindings: Bindings,
+    token: str,
+    *,
+    more: tuple[Route, ...] = (),
+    closing: asyncio.Event | None = None,
+) -> Starlette:
+    """`more`: routes that need more than the store (health, agents). `closing`: set when about to stop."""
+    desk = Desk(settings, store, bindings)
+    extras = Extras(desk, closing or asyncio.Event())
+    metrics = Metrics()
+    for kind in KINDS:
+        _count(metrics, kind.plural, lambda kind=kind: len(kind.collection(store.state)))  # type: ignore[misc]
+
+    async def show_metrics(request: Request) -> Response:
+        return metrics.show()
+
+    routes = [
+        Route("/", documents.versions, methods=["GET"]),
+        Route("/v2.0", documents.version(KINDS), methods=["GET"]),
+        Route("/v2.0/", documents.version(KINDS), methods=["GET"]),
+        *(route for resource in RESOURCES for route in routes_of(Handlers(resource, desk))),
+        Route("/v2.0/extensions", documents.extensions, methods=["GET"]),
+        Route("/v2.0/extensions/{alias}", documents.extension, methods=["GET"]),
+        Route("/v2.0/quotas", documents.quotas, methods=["GET"]),
+        Route("/v2.0/quotas/{project}", documents.quota, methods=["GET"]),
+        Route("/v2.0/quotas/{project}/default", documents.quota, methods=["GET"]),
+        Route("/v2.0/availability_zones", documents.availability_zones, methods=["GET"]),
+        Route("/v2.0/sealane/changes", extras.changes, methods=["GET"]),
+        Route("/v2.0/sealane/free-cidr", extras.free_cidr, methods=["GET"]),
+        Route("/openapi.json", openapi.handler(KINDS), methods=["GET"]),
+        Route("/metrics", show_metrics, methods=["GET"]),
+        *more,
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Front, token=token, metrics=metrics)],
+        exception_handlers={HTTPException: answers.of_http},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _count(metrics: Metrics, plural: str, read: Callable[[], float]) -> None:
+    metrics.gauge(f"sealane_{plural}", f"Number of {plural}", read)

@@ -1,0 +1,57 @@
+"""Who may: root by the unix socket (mode 0600), else who shows the admin's token.
+
+The token file is made once, readable by root alone; comparing takes the same time whatever is shown.
+"""
+
+import hmac
+import os
+import secrets
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+from starlette.datastructures import Headers
+
+from sealane.errors import Unauthorized
+
+TRUSTED = "sealane.trusted"
+"""Set in the ASGI scope by a door whose callers are root already; never by anything a caller sends."""
+
+OPEN = frozenset({"/", "/v2.0", "/v2.0/", "/healthz", "/openapi.json"})
+"""Paths that tell nothing about tenants."""
+
+
+def check(scope: MutableMapping[str, Any], token: str) -> None:
+    """Raises Unauthorized."""
+    if scope.get(TRUSTED) is True or scope["path"] in OPEN:
+        return
+    shown = Headers(scope=scope).get("x-auth-token", "")
+    if not shown or not hmac.compare_digest(shown.encode(), token.encode()):
+        raise Unauthorized("The request you have made requires authentication: send X-Auth-Token.")
+
+
+def ensure_token(path: Path) -> str:
+    """The admin's token; made when missing, with its directory. Raises OSError."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if not path.exists():
+        _write_new(path, secrets.token_hex(32))
+    token = path.read_text().strip()
+    if not token:
+        raise OSError(f"{path} is empty; remove it and a new token is made")
+    return token
+
+
+def _write_new(path: Path, token: str) -> None:
+    """Complete or not there: a half-written token would lock everybody out."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(f"{token}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)  # does not replace what another has made meanwhile
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

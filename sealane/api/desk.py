@@ -1,0 +1,68 @@
+"""The part of the API that knows the store: reads the newest state, writes one transaction a request.
+
+A write is decided on a snapshot and refused by the store when that was outdated.  Then it is decided
+again on a newer one: what the caller gave is refused for good, what we chose is chosen anew.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+from sealane.api.draft import Draft
+from sealane.api.look import Bindings, Glass, Look
+from sealane.config import Settings
+from sealane.errors import Conflict, RevisionMismatch, Unavailable
+from sealane.model import State
+from sealane.store.changes import Change
+
+T = TypeVar("T")
+ATTEMPTS = 20
+COMMIT = 4.0
+"""Seconds for one transaction."""
+CATCH_UP = 0.5
+"""Seconds to wait for the state that made a transaction fail."""
+
+
+class Store(Protocol):
+    @property
+    def state(self) -> State: ...
+
+    async def commit(self, *changes: Change, timeout: float = 5.0) -> State: ...
+
+    async def changed(self, after: int, timeout: float | None) -> State: ...
+
+
+class Desk:
+    def __init__(self, settings: Settings, store: Store, bindings: Bindings) -> None:
+        self.settings = settings
+        self.store = store
+        self.default_mtu = 0
+        self._glass = Glass(bindings)
+        self._writing = asyncio.Lock()
+
+    def look(self) -> Look:
+        """Raises Unavailable before the store's first view."""
+        return self._glass.on(self.store.state)
+
+    async def write(self, decide: Callable[[Draft], tuple[Sequence[Change], T]]) -> tuple[T, Look]:
+        """Commit what `decide` says, again while only its snapshot was at fault. One writer at a time:
+        writers of one process would else choose the same lowest address and be refused in turn.
+        """
+        async with self._writing:
+            for attempt in range(ATTEMPTS):
+                look = self.look()
+                changes, result = decide(self._draft(look))
+                if not changes:
+                    return result, look
+                try:
+                    return result, self._glass.on(await self.store.commit(*changes, timeout=COMMIT))
+                except (Conflict, RevisionMismatch):
+                    newer = await self.store.changed(look.state.sequence, CATCH_UP)
+                    if attempt == ATTEMPTS - 1 or newer.sequence == look.state.sequence:
+                        raise
+        raise Unavailable("too many write to the same resources; try again")
+
+    def _draft(self, look: Look) -> Draft:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Draft(look, now) if not self.default_mtu else Draft(look, now, self.default_mtu)

@@ -1,0 +1,66 @@
+"""What Neutron does not have: waiting for changes, a free subnet, hosts."""
+
+import asyncio
+import random
+from contextlib import suppress
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sealane.api import ipam
+from sealane.api.answers import answer
+from sealane.api.desk import Desk
+from sealane.errors import BadRequest
+
+MAX_WAIT = 60.0
+"""Seconds that a long poll may last."""
+PREFIX6 = 64
+
+
+class Extras:
+    """`closing` ends waits when the server is about to stop."""
+
+    def __init__(self, desk: Desk, closing: asyncio.Event) -> None:
+        self._desk = desk
+        self._closing = closing
+
+    async def changes(self, request: Request) -> Response:
+        """Wait until the state is newer than `after`. One that is from another database is news too."""
+        after = _integer(request, "after", 0)
+        timeout = min(float(_integer(request, "timeout", 25)), MAX_WAIT)
+        sequence = self._desk.look().state.sequence
+        if sequence == after:
+            sequence = await self._wait(after, timeout)
+        return answer({"sequence": sequence})
+
+    async def _wait(self, after: int, timeout: float) -> int:
+        waits = [
+            asyncio.ensure_future(self._desk.store.changed(after, timeout)),
+            asyncio.ensure_future(self._closing.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(*waits, return_exceptions=True)
+        return self._desk.look().state.sequence
+
+    async def free_cidr(self, request: Request) -> Response:
+        """A subnet of the configured pool that overlaps no subnet of anybody; not reserved."""
+        settings = self._desk.settings
+        version = _integer(request, "ip_version", 4)
+        if version not in (4, 6):
+            raise BadRequest(f"ip_version '{version}' is none of 4 and 6")
+        pool = settings.network_pool if version == 4 else settings.network_pool6
+        prefix = settings.network_prefix if version == 4 else PREFIX6
+        taken = [s.cidr for s in self._desk.look().state.subnets.values()]
+        return answer({"cidr": ipam.free_cidr(pool, prefix, taken, random.SystemRandom())})
+
+
+def _integer(request: Request, key: str, default: int) -> int:
+    value = request.query_params.get(key, str(default))
+    if not value.isascii() or not value.isdigit() or len(value) > 18:
+        raise BadRequest(f"'{key}' should be an integer of 0 or greater, got '{value[:40]}'")
+    return int(value)

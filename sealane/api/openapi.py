@@ -1,0 +1,139 @@
+"""/openapi.json: written from the tables, so it can't say anything else than the code does."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+import sealane
+from sealane.api.answers import answer
+from sealane.api.attributes import CHOSEN, REQUIRED, Attribute, Kind
+
+Part = dict[str, Any]
+ERRORS = {"400": "the request", "401": "no token", "404": "not there", "409": "in use", "503": "no store"}
+LIST_PARAMETERS: Mapping[str, Part] = {
+    "fields": {"type": "array", "items": {"type": "string"}},
+    "sort_key": {"type": "array", "items": {"type": "string"}},
+    "sort_dir": {"type": "array", "items": {"enum": ["asc", "desc"]}},
+    "limit": {"type": "integer", "minimum": 0},
+    "marker": {"type": "string"},
+    "page_reverse": {"type": "boolean"},
+    "tags": {"type": "string"},
+    "tags-any": {"type": "string"},
+    "not-tags": {"type": "string"},
+    "not-tags-any": {"type": "string"},
+}
+
+
+def document(kinds: Iterable[Kind]) -> Part:
+    kinds = tuple(kinds)
+    paths: Part = {}
+    for kind in kinds:
+        paths |= _paths(kind)
+    return {
+        "openapi": "3.0.3",
+        "info": {"title": "Sealane: OpenStack Networking API v2.0", "version": sealane.__version__},
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}},
+            "schemas": {"Error": _error(), **{k.singular: _schema(k, lambda a: a.visible) for k in kinds}},
+        },
+    }
+
+
+def handler(kinds: Iterable[Kind]) -> Callable[[Request], Awaitable[Response]]:
+    body = document(kinds)
+
+    async def openapi_document(request: Request) -> Response:
+        return answer(body)
+
+    return openapi_document
+
+
+def _paths(kind: Kind) -> Part:
+    one, many = kind.singular, kind.plural
+    shown = {"$ref": f"#/components/schemas/{one}"}
+    create = _schema(kind, lambda a: a.post, required=True)
+    key = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+    listing = {**_wrapped(many, {"type": "array", "items": shown})}
+    return {
+        f"/v2.0/{many}": {
+            "get": {"parameters": _parameters(kind), "responses": _responses("200", listing)},
+            "post": {
+                "requestBody": _body(
+                    {
+                        "oneOf": [
+                            _wrapped(one, create),
+                            _wrapped(many, {"type": "array", "items": create, "minItems": 1}),
+                        ]
+                    }
+                ),
+                "responses": _responses("201", {"type": "object"}),
+            },
+        },
+        f"/v2.0/{many}/{{id}}": {
+            "parameters": [key],
+            "get": {"responses": _responses("200", _wrapped(one, shown))},
+            "put": {
+                "requestBody": _body(_wrapped(one, _schema(kind, lambda a: a.put))),
+                "responses": _responses("200", _wrapped(one, shown)),
+            },
+            "delete": {"responses": _responses("204", None)},
+        },
+    }
+
+
+def _schema(kind: Kind, wanted: Callable[[Attribute], bool], *, required: bool = False) -> Part:
+    found: Part = {
+        "type": "object",
+        "properties": {a.name: _property(a) for a in kind.attributes if wanted(a)},
+    }
+    needed = [a.name for a in kind.attributes if a.default is REQUIRED]
+    if required:
+        found["additionalProperties"] = False
+        if needed:
+            found["required"] = needed
+    return found
+
+
+def _property(attribute: Attribute) -> Part:
+    found = dict(attribute.type.schema)
+    if attribute.default not in (REQUIRED, CHOSEN):
+        default = attribute.default
+        found["default"] = list(default) if isinstance(default, tuple) else default
+    if not attribute.post and not attribute.put:
+        found["readOnly"] = True
+    return found
+
+
+def _parameters(kind: Kind) -> list[Part]:
+    filters: Part = {
+        a.name: {"type": "array", "items": {"type": "string"}} for a in kind.attributes if a.filter
+    }
+    return [
+        {"name": name, "in": "query", "schema": schema}
+        for name, schema in {**filters, **LIST_PARAMETERS}.items()
+    ]
+
+
+def _wrapped(key: str, schema: Part) -> Part:
+    return {"type": "object", "properties": {key: schema}, "required": [key]}
+
+
+def _body(schema: Part) -> Part:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _responses(status: str, schema: Part | None) -> Part:
+    good: Part = {"description": "done"}
+    if schema is not None:
+        good["content"] = {"application/json": {"schema": schema}}
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return {status: good, **{code: {"description": text, "content": error} for code, text in ERRORS.items()}}
+
+
+def _error() -> Part:
+    texts = {name: {"type": "string"} for name in ("type", "message", "detail")}
+    return _wrapped("NeutronError", {"type": "object", "properties": texts, "required": list(texts)})

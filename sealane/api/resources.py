@@ -1,0 +1,199 @@
+"""Create, show, list, update and delete: the same for every resource; what differs is its table."""
+
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sealane.api import query, rules
+from sealane.api.answers import answer, empty
+from sealane.api.attributes import Kind, Values
+from sealane.api.body import read_object
+from sealane.api.convert import TAGS
+from sealane.api.desk import Desk
+from sealane.api.draft import Draft
+from sealane.api.look import Look
+from sealane.errors import BadRequest, NotFound
+from sealane.store.changes import Change, Create, Delete, Update
+
+REVISION = re.compile(r"^revision_number=(\d{1,18})$")
+HOST = re.compile(r"^[A-Za-z0-9.-]{1,253}(:\d{1,5})?$|^\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?$")
+MAX_BULK = 10_000
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A table and its rules; the module of each gives the three functions."""
+
+    kind: Kind
+    create: Callable[[str, Values, Draft], Any]
+    update: Callable[[Any, Values, Draft], Any]
+    delete: Callable[[Any, Look], Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """The handlers of one resource; routes are written in app.py."""
+
+    resource: Resource
+    desk: Desk
+
+    @property
+    def kind(self) -> Kind:
+        return self.resource.kind
+
+    async def list(self, request: Request) -> Response:
+        raw = request.scope["query_string"].decode("latin-1")
+        look = self.desk.look()
+        wanted = query.parse(self.kind, raw)
+        page = query.select(self.kind, wanted, look, raw)
+        body: Values = {self.kind.plural: [self.kind.show(row, look, wanted.fields) for row in page.rows]}
+        if page.links:
+            base = f"{origin(request)}{request.scope['path']}"
+            body[f"{self.kind.plural}_links"] = [{"rel": r, "href": f"{base}?{q}"} for r, q in page.links]
+        return answer(body)
+
+    async def show(self, request: Request) -> Response:
+        raw = request.scope["query_string"].decode("latin-1")
+        look = self.desk.look()
+        row = self.kind.find(look.state, request.path_params["id"])
+        return answer({self.kind.singular: self.kind.show(row, look, query.parse(self.kind, raw).fields)})
+
+    async def create(self, request: Request) -> Response:
+        """One, or many that are all made or none."""
+        body = await read_object(request)
+        many = self.kind.plural in body
+        bodies = body[self.kind.plural] if many else [body.get(self.kind.singular)]
+        if not isinstance(bodies, list) or not bodies or len(bodies) > MAX_BULK:
+            raise BadRequest(
+                f"'{self.kind.plural}' is to be a list of 1 to {MAX_BULK}", type="HTTPBadRequest"
+            )
+        wanted = [(str(uuid.uuid4()), self.kind.accept_new(one)) for one in bodies]
+
+        def decide(draft: Draft) -> tuple[list[Change], None]:
+            return [Create(self.resource.create(id, values, draft)) for id, values in wanted], None
+
+        _, look = await self.desk.write(decide)
+        shown = [self.kind.show(self.kind.find(look.state, id), look) for id, _ in wanted]
+        return answer({self.kind.plural: shown} if many else {self.kind.singular: shown[0]}, 201)
+
+    async def update(self, request: Request) -> Response:
+        body = await read_object(request)
+        values = self.kind.accept_changes(body.get(self.kind.singular))
+        return answer({self.kind.singular: await self._change(request, values)})
+
+    async def delete(self, request: Request) -> Response:
+        id, revision = request.path_params["id"], _revision(request)
+
+        def decide(draft: Draft) -> tuple[list[Change], None]:
+            row = self.kind.find(draft.look.state, id)
+            rules.revision_is(row, revision)
+            gone = self.resource.delete(row, draft.look)
+            return [Delete(each, guarded=revision is not None) for each in gone], None
+
+        await self.desk.write(decide)
+        return empty()
+
+    async def _change(self, request: Request, values: Values) -> Values:
+        id, revision = request.path_params["id"], _revision(request)
+
+        def decide(draft: Draft) -> tuple[list[Change], None]:
+            old = self.kind.find(draft.look.state, id)
+            rules.revision_is(old, revision)
+            new = self.resource.update(old, values, draft)
+            return _updates(old, new, draft.now), None
+
+        _, look = await self.desk.write(decide)
+        return self.kind.show(self.kind.find(look.state, id), look)
+
+    # tags: /v2.0/PLURAL/ID/tags and …/tags/TAG
+
+    async def tags(self, request: Request) -> Response:
+        row = self.kind.find(self.desk.look().state, request.path_params["id"])
+        return answer({"tags": list(row.tags)})
+
+    async def set_tags(self, request: Request) -> Response:
+        body = await read_object(request)
+        wanted = _tags(body.get("tags"))
+        return answer({"tags": list(await self._retag(request, lambda tags: wanted))})
+
+    async def clear_tags(self, request: Request) -> Response:
+        await self._retag(request, lambda tags: ())
+        return empty()
+
+    async def has_tag(self, request: Request) -> Response:
+        row = self.kind.find(self.desk.look().state, request.path_params["id"])
+        _require_tag(row.tags, request.path_params["tag"])
+        return empty()
+
+    async def add_tag(self, request: Request) -> Response:
+        tag = _tags([request.path_params["tag"]])
+        await self._retag(request, lambda tags: _tags([*tags, *(t for t in tag if t not in tags)]))
+        return Response(status_code=201)
+
+    async def remove_tag(self, request: Request) -> Response:
+        tag = request.path_params["tag"]
+
+        def without(tags: tuple[str, ...]) -> tuple[str, ...]:
+            _require_tag(tags, tag)
+            return tuple(t for t in tags if t != tag)
+
+        await self._retag(request, without)
+        return empty()
+
+    async def _retag(
+        self, request: Request, change: Callable[[tuple[str, ...]], tuple[str, ...]]
+    ) -> tuple[str, ...]:
+        id, revision = request.path_params["id"], _revision(request)
+
+        def decide(draft: Draft) -> tuple[list[Change], None]:
+            old = self.kind.find(draft.look.state, id)
+            rules.revision_is(old, revision)
+            return _updates(old, replace(old, tags=change(old.tags)), draft.now), None
+
+        _, look = await self.desk.write(decide)
+        tags: tuple[str, ...] = self.kind.find(look.state, id).tags
+        return tags
+
+
+def _updates(old: Any, new: Any, now: str) -> list[Change]:
+    """A change of nothing is no change, and makes no new revision."""
+    if new == old:
+        return []
+    return [Update(old, replace(new, updated_at=now, revision_number=old.revision_number + 1))]
+
+
+def _revision(request: Request) -> int | None:
+    given = request.headers.get("if-match")
+    if given is None:
+        return None
+    found = REVISION.match(given)
+    if found is None:
+        raise BadRequest(
+            f"If-Match '{given[:80]}' can't be read; give revision_number=N", type="HTTPBadRequest"
+        )
+    return int(found[1])
+
+
+def _tags(given: Any) -> tuple[str, ...]:
+    try:
+        found: tuple[str, ...] = TAGS.convert(given)
+    except ValueError as exc:
+        raise BadRequest(f"Invalid input for tags. Reason: {exc}.", type="HTTPBadRequest") from exc
+    return found
+
+
+def _require_tag(tags: Sequence[str], tag: str) -> None:
+    if tag not in tags:
+        raise NotFound(f"Tag {tag} could not be found.", type="TagNotFound")
+
+
+def origin(request: Request) -> str:
+    """Scheme and host for links. A host name that is none is not echoed."""
+    host = request.headers.get("host", "")
+    scheme = request.scope.get("scheme", "http")
+    return f"{scheme}://{host}" if HOST.match(host) else "http://localhost"

@@ -1,0 +1,174 @@
+"""The local Open vSwitch database: our ports on br-int, and what ovn-controller says of them.
+
+Columns and keys: ovs-vswitchd.conf.db(5), ovn-controller(8) (external_ids:iface-id, ovn-installed).
+Only rows with our mark in external_ids are read and changed.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sealane import names
+from sealane.errors import DeadlineExceeded, Unavailable
+from sealane.host.values import SwitchPort
+from sealane.ovsdb.client import Client
+from sealane.ovsdb.operations import Operation
+from sealane.ovsdb.replica import Replica
+
+BRIDGE = "br-int"
+_PATIENCE = 4.0  # seconds for one transaction, the wait for br-int included
+_COLUMNS: Mapping[str, list[str]] = {
+    "Bridge": ["name", "ports"],
+    "Port": ["name", "interfaces", "external_ids"],
+    "Interface": ["name", "external_ids"],
+}
+
+
+class Switch:
+    def __init__(self, remote: str) -> None:
+        self._client = Client(remote, "Open_vSwitch")
+        self._replica: Replica | None = None
+
+    async def start(self, timeout: float) -> None:
+        """Raises Unavailable or DeadlineExceeded when the database does not answer."""
+        await self._client.start(timeout)
+        self._replica = await self._client.monitor(_COLUMNS)
+
+    async def stop(self) -> None:
+        await self._client.stop()
+
+    def ports(self) -> dict[str, SwitchPort]:
+        """Ours, by name."""
+        rows = self._rows("Interface").values()
+        ours = (row for row in rows if row["external_ids"].get(names.OWNER_KEY) == names.OWNER)
+        return {row["name"]: _port(row["name"], row["external_ids"]) for row in ours}
+
+    async def add(self, ports: Iterable[SwitchPort]) -> None:
+        """Add ports in one transaction; one that exists gets the ids that are wanted.
+
+        Waits for br-int, which ovn-controller makes.  Raises Unavailable, DeadlineExceeded.
+        """
+        there = self.ports()
+        operations: list[Operation] = []
+        for number, port in enumerate(ports):
+            if port.name in there:
+                operations.append(_update(port))
+            else:
+                operations += _insert(port, number)
+        await self._transact(operations)
+
+    async def remove(self, doomed: Iterable[str]) -> None:
+        """Remove ports of ours; those that are gone already are no error."""
+        wanted = set(doomed)
+        uuids = [
+            ["uuid", uuid]
+            for uuid, row in self._rows("Port").items()
+            if row["name"] in wanted and row["external_ids"].get(names.OWNER_KEY) == names.OWNER
+        ]
+        if uuids:
+            await self._transact([_mutate_ports("delete", uuids)])
+
+    def installed(self, iface_id: str) -> bool:
+        """Has ovn-controller put the flows of this logical port into br-int?"""
+        return any(
+            row["external_ids"].get("iface-id") == iface_id
+            and row["external_ids"].get("ovn-installed") == "true"
+            for row in self._rows("Interface").values()
+        )
+
+    async def wait_installed(self, iface_id: str, deadline: float) -> None:
+        """`deadline` in seconds from now; raises DeadlineExceeded."""
+        end = time.monotonic() + deadline
+        while True:
+            replica = self._replicated()
+            version = replica.version
+            if self.installed(iface_id):
+                return
+            left = end - time.monotonic()
+            if left <= 0:
+                raise DeadlineExceeded(
+                    f"OVN did not bind port {iface_id} on this host within {deadline:g} s;"
+                    " 'sealane status' tells which part is down"
+                )
+            await replica.changed(version, left)
+
+    async def _transact(self, operations: list[Operation]) -> None:
+        if not operations:
+            return
+        counted: Operation = {
+            "op": "mutate",
+            "table": "Open_vSwitch",
+            "where": [],
+            "mutations": [["next_cfg", "+=", 1]],
+        }
+        try:
+            async with asyncio.timeout(_PATIENCE + 1):
+                await self._client.transact([_WAIT_FOR_BRIDGE, *operations, counted], timeout=_PATIENCE)
+        except TimeoutError as exc:
+            raise DeadlineExceeded("the local Open vSwitch database did not answer in time") from exc
+
+    def _rows(self, table: str) -> Mapping[str, Mapping[str, Any]]:
+        return self._replicated().tables[table]
+
+    def _replicated(self) -> Replica:
+        if self._replica is None:
+            raise Unavailable("the local Open vSwitch database is not connected")
+        return self._replica
+
+
+_WAIT_FOR_BRIDGE: Operation = {
+    "op": "wait",
+    "table": "Bridge",
+    "where": [["name", "==", BRIDGE]],
+    "columns": ["name"],
+    "until": "==",
+    "rows": [{"name": BRIDGE}],
+    "timeout": int(_PATIENCE * 1000) - 500,
+}
+
+
+def _port(name: str, ids: Mapping[str, str]) -> SwitchPort:
+    return SwitchPort(name, ids.get("iface-id", ""), ids.get("attached-mac", ""))
+
+
+def _ids(port: SwitchPort) -> list[Any]:
+    pairs = {"iface-id": port.iface_id, "attached-mac": port.mac, names.OWNER_KEY: names.OWNER}
+    return ["map", sorted([key, value] for key, value in pairs.items())]
+
+
+def _update(port: SwitchPort) -> Operation:
+    """New ids; ovn-controller's own stay."""
+    keys = ["set", ["iface-id", "attached-mac"]]
+    changes = [["external_ids", "delete", keys], ["external_ids", "insert", _ids(port)]]
+    where = [["name", "==", port.name]]
+    return {"op": "mutate", "table": "Interface", "where": where, "mutations": changes}
+
+
+def _insert(port: SwitchPort, number: int) -> list[Operation]:
+    interface, row = f"interface{number}", f"port{number}"
+    mark = ["map", [[names.OWNER_KEY, names.OWNER]]]
+    return [
+        {
+            "op": "insert",
+            "table": "Interface",
+            "uuid-name": interface,
+            "row": {"name": port.name, "external_ids": _ids(port)},
+        },
+        {
+            "op": "insert",
+            "table": "Port",
+            "uuid-name": row,
+            "row": {"name": port.name, "interfaces": ["named-uuid", interface], "external_ids": mark},
+        },
+        _mutate_ports("insert", [["named-uuid", row]]),
+    ]
+
+
+def _mutate_ports(mutator: str, rows: list[list[str]]) -> Operation:
+    return {
+        "op": "mutate",
+        "table": "Bridge",
+        "where": [["name", "==", BRIDGE]],
+        "mutations": [["ports", mutator, ["set", rows]]],
+    }

@@ -1,0 +1,74 @@
+"""The real application behind real sockets, and a client that keeps what it was answered."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import msgspec
+import uvicorn
+
+from sealane.api.app import create_app
+from sealane.api.desk import Store
+from sealane.api.look import Bindings, Unbound
+from sealane.config import Settings
+
+TOKEN = "a-token"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+    headers: Any
+
+    @property
+    def error(self) -> str:
+        """The error's type; also checks the one shape that errors have."""
+        assert set(self.body) == {"NeutronError"}, self.body
+        assert set(self.body["NeutronError"]) == {"type", "message", "detail"}
+        assert self.body["NeutronError"]["message"]
+        return str(self.body["NeutronError"]["type"])
+
+
+class Live:
+    """`call("POST /v2.0/networks", {...})`."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self.session = session
+        self.url = url
+
+    async def call(self, line: str, body: object = None, **options: Any) -> Answer:
+        method, path = line.split(" ", 1)
+        if body is not None:
+            options["data"] = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        async with self.session.request(method, path, **options) as response:
+            raw = await response.read()
+            assert response.headers["x-openstack-request-id"].startswith("req-")
+            json = response.content_type == "application/json" and raw
+            return Answer(response.status, msgspec.json.decode(raw) if json else raw, response.headers)
+
+    async def make(self, kind: str, **values: Any) -> Any:
+        """The resource that was created."""
+        answer = await self.call(f"POST /v2.0/{kind}s", {kind: values})
+        assert answer.status == 201, answer
+        return answer.body[kind]
+
+
+@asynccontextmanager
+async def live(store: Store, bindings: Bindings | None = None) -> AsyncIterator[Live]:
+    app = create_app(Settings(), store, bindings or Unbound(), TOKEN)
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server._serve([listener]))
+        try:
+            async with aiohttp.ClientSession(url, headers={"X-Auth-Token": TOKEN}) as session:
+                yield Live(session, url)
+        finally:
+            server.should_exit = True
