@@ -13,6 +13,7 @@ import asyncio
 import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 from sealane import log, names
@@ -49,6 +50,8 @@ class Reconciler:
         self._where = Where(settings.netns_dir, userspace, uplinks.at(1))
         self._ports = HostPorts(self._proxy_target)
         self._lock = asyncio.Lock()
+        self.gateway_built = asyncio.Event()
+        """Set whenever a gateway namespace was made or changed; whoever waits for it clears it."""
 
     async def set(self, attachment: Attachment) -> None:
         """Remember the attachment, and return when the host is as it wants; repeating it is harmless.
@@ -137,6 +140,16 @@ class Reconciler:
         await self.resync()
         await asyncio.to_thread(forwarding.restore, self._memory)
 
+    def gateways(self) -> dict[str, tuple[Path, tuple[str, ...]]]:
+        """Network id -> path of its gateway namespace and the addresses there, without lengths."""
+        found: dict[str, tuple[Path, tuple[str, ...]]] = {}
+        for attachment in self._memory.attachments.values():
+            if attachment.has_gateway():
+                _, known = found.get(attachment.network_id, (None, ()))
+                addresses = tuple(dict.fromkeys((*known, *attachment.gateways)))
+                found[attachment.network_id] = (self._where.gateway(attachment.network_id), addresses)
+        return found
+
     def close(self) -> None:
         """Give up the host's ports; the data path stays as it is."""
         self._ports.close()
@@ -219,6 +232,7 @@ class Reconciler:
         changed = await self._reconcile(plain)
         if any(isinstance(fact, Gateway) for fact in changed.ensure):
             await self._forward(everyone)
+            self.gateway_built.set()
         if rules or changed:
             host = wanted.host_rules(everyone, self._memory.uplinks, self._layout)
             await self._reconcile({fact for fact in facts if isinstance(fact, Rules)} | {host})

@@ -38,6 +38,10 @@ class Switch:
     async def stop(self) -> None:
         await self._client.stop()
 
+    @property
+    def connected(self) -> bool:
+        return self._client.connected
+
     def ports(self) -> dict[str, SwitchPort]:
         """Ours, by name."""
         rows = self._rows("Interface").values()

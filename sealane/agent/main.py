@@ -1,0 +1,180 @@
+"""The agent of a node: `python -m sealane.agent.main`; with `purge` it takes everything off the host.
+
+    feed ─────────> names (resolver), mirrors (Docker)
+    every 30 s ───> reconciler.resync, collection of what belongs to nobody
+    agent.sock ───> status, the netns door
+    plugin socket > the Docker door
+
+A SIGTERM ends it in order and leaves the data path alone; after a SIGKILL the next start reads back
+what is there.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+from sealane import config, log
+from sealane.agent import feed
+from sealane.agent.door import NetnsDoor
+from sealane.agent.memory import Memory
+from sealane.agent.reconciler import RESYNC, Reconciler
+from sealane.agent.resolver.feed import Feed as Names
+from sealane.agent.resolver.feed import make as make_names
+from sealane.agent.server import App, Listener
+from sealane.client import ApiClient
+from sealane.config import Settings
+from sealane.errors import SealaneError, Unavailable
+from sealane.host.ovs import Switch
+
+_START = 30.0  # seconds that the local Open vSwitch database may take to answer
+_log = log.get("agent")
+
+
+class Agent:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._memory = Memory(settings.state_dir / "agent.json")
+        self._datapath = _datapath(settings)
+        self._switch = Switch(settings.ovs_remote)
+        self._api = ApiClient(settings.api_url or f"unix:{settings.api_socket}", _token(settings))
+        self._reconciler = Reconciler(
+            settings, self._memory, self._switch, userspace=self._datapath != "kernel"
+        )
+        self._names: Names = make_names(settings.dns_suffix)
+        self._door = NetnsDoor(self._api, self._memory, self._reconciler, settings.host_name)
+        app = App(self._door, self._memory, self._status)
+        self._listener = Listener(app.routes(), settings.agent_socket)
+        self._gateways: set[str] = set()
+        self._resynced = 0.0
+        self._trouble = "not yet looked"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set.  Raises Unavailable when the local Open vSwitch never answered."""
+        await self._api.start()
+        await self._switch.start(_START)
+        await self._resync()
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(self._listener.serve(), name="agent.sock"),
+                tasks.create_task(self._every(RESYNC, self._resync, self._collect), name="resync"),
+                tasks.create_task(self._follow_gateways(), name="gateways"),
+                tasks.create_task(feed.follow(self._api, [self._refresh_names]), name="feed"),
+            ]
+            await stop.wait()
+            self._listener.stop()
+            await running[0]
+            for task in running[1:]:
+                task.cancel()
+        await self._close()
+
+    async def purge(self) -> None:
+        await self._switch.start(_START)
+        await self._reconciler.purge()
+        await self._switch.stop()
+
+    async def _close(self) -> None:
+        await self._names.resolver.close()
+        self._reconciler.close()
+        await self._switch.stop()
+        await self._api.close()
+
+    async def _every(self, seconds: float, *actions: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            for action in actions:
+                await action()
+
+    async def _resync(self) -> None:
+        """What fails is told by status and tried again: the loop goes on."""
+        try:
+            await self._reconciler.resync()
+            await self._serve_gateways()
+            self._trouble = ""
+        except SealaneError as exc:
+            self._trouble = str(exc)
+            _log.error("the host is not as it should be", error=str(exc))
+        except Exception as exc:
+            self._trouble = f"a defect: {exc!r}"
+            _log.exception("looking at the host failed")
+        self._resynced = time.time()
+
+    async def _collect(self) -> None:
+        try:
+            await self._door.collect()
+        except SealaneError as exc:
+            _log.warning("nothing was collected", error=str(exc))
+        except Exception:
+            _log.exception("collecting failed")
+
+    async def _follow_gateways(self) -> None:
+        while True:
+            await self._reconciler.gateway_built.wait()
+            self._reconciler.gateway_built.clear()
+            await self._serve_gateways()
+
+    async def _serve_gateways(self) -> None:
+        """The resolver answers in every gateway's namespace, for those who don't ask Docker's."""
+        current = self._reconciler.gateways()
+        for network_id in self._gateways - set(current):
+            await self._names.gateway_down(network_id)
+        for network_id, (path, addresses) in current.items():
+            await self._names.gateway_up(network_id, str(path), addresses, internal=False)
+        self._gateways = set(current)
+
+    async def _refresh_names(self) -> None:
+        networks, ports = await asyncio.gather(self._api.list("networks"), self._api.list("ports"))
+        await self._names.refresh(networks, ports)
+
+    def _status(self) -> dict[str, object]:
+        return {
+            "host": self._settings.host_name,
+            "datapath": self._datapath,
+            "attachments": len(self._memory.attachments),
+            "gateways": sorted(self._gateways),
+            "ovs": self._switch.connected,
+            "resynced_at": self._resynced,
+            "trouble": self._trouble,
+        }
+
+
+def _datapath(settings: Settings) -> str:
+    """What the engine found out when it started ovs-vswitchd."""
+    path = settings.run_dir / "datapath.json"
+    try:
+        return str(json.loads(path.read_text())["kind"])
+    except (OSError, ValueError, KeyError) as exc:
+        raise Unavailable(f"{path} can't be read ({exc}); start the node with 'sealane node'") from exc
+
+
+def _token(settings: Settings) -> str:
+    try:
+        return settings.admin_token_file.read_text().strip()
+    except OSError:
+        return ""  # on the API's unix socket root needs none
+
+
+async def serve(settings: Settings, *, purge: bool = False) -> None:
+    agent = Agent(settings)
+    if purge:
+        await agent.purge()
+        return
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await agent.run(stop)
+
+
+def main() -> None:
+    settings = config.load().settings
+    log.setup(settings.log_level, json=settings.log_json)
+    try:
+        asyncio.run(serve(settings, purge=sys.argv[1:] == ["purge"]))
+    except SealaneError as exc:
+        raise SystemExit(f"sealane agent: {exc}") from exc
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""agent.sock: what this node has, and the netns door, as JSON over HTTP on a unix socket (0600: root).
+
+GET  /status        what the agent sees of its surroundings
+GET  /attachments   all of this host, with what they publish (`sealane ps`)
+POST /attach        {"netns": "/path", "network": "id or name", "ip", "mac", "ifname"}
+POST /detach        {"id": …} or {"netns": "/path", "ifname": "eth0"}
+"""
+
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sealane import log
+from sealane.agent.door import AttachRequest, NetnsDoor
+from sealane.agent.memory import Memory
+from sealane.errors import BadRequest, SealaneError
+
+_log = log.get("agent")
+T = TypeVar("T")
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class DetachRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    id: str = ""
+    netns: str = ""
+    ifname: str = "eth0"
+
+
+class App:
+    def __init__(self, door: NetnsDoor, memory: Memory, status: Callable[[], dict[str, object]]) -> None:
+        self._door = door
+        self._memory = memory
+        self._status = status
+
+    def routes(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/status", _answering(self.status), methods=["GET"]),
+                Route("/attachments", _answering(self.attachments), methods=["GET"]),
+                Route("/attach", _answering(self.attach), methods=["POST"]),
+                Route("/detach", _answering(self.detach), methods=["POST"]),
+            ]
+        )
+
+    async def status(self, _: Request) -> Response:
+        return _json(self._status())
+
+    async def attachments(self, _: Request) -> Response:
+        return _json({"attachments": list(self._memory.attachments.values())})
+
+    async def attach(self, request: Request) -> Response:
+        wanted = _decoded(await request.body(), AttachRequest)
+        return _json({"attachment": await self._door.attach(wanted)}, 201)
+
+    async def detach(self, request: Request) -> Response:
+        wanted = _decoded(await request.body(), DetachRequest)
+        found = wanted.id or self._door.find(wanted.netns, wanted.ifname).id
+        await self._door.detach(found)
+        return Response(status_code=204)
+
+
+class Listener:
+    """Serves an application on a unix socket that only root may use."""
+
+    def __init__(self, app: Starlette, path: Path) -> None:
+        self._path = path
+        self._server = _Server(
+            uvicorn.Config(
+                app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
+            )
+        )
+
+    async def serve(self) -> None:
+        """Until `stop`; the socket is removed then.  Raises OSError."""
+        try:
+            await self._server.serve([_bound(self._path)])
+        finally:
+            self._path.unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to main.py."""
+        yield
+
+
+def _bound(path: Path) -> socket.socket:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    with suppress(FileNotFoundError):
+        path.unlink()
+    before = os.umask(0o177)
+    try:
+        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        bound.bind(str(path))
+    finally:
+        os.umask(before)
+    bound.listen(64)
+    return bound
+
+
+def _answering(handler: Handler) -> Handler:
+    """Our errors as HTTP answers, in the shape that the API has too."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except SealaneError as exc:
+            _log.warning("refused", path=request.url.path, error=exc.message)
+            inner = {"type": exc.type, "message": exc.message, "detail": ""}
+            return _json({"NeutronError": inner}, exc.status)
+
+    return answer
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as exc:
+        raise BadRequest(f"the body: {exc}") from exc
+
+
+def _json(body: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
