@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install check test format bench
+.PHONY: help venv install check test format bench docs demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -34,3 +34,10 @@ bench: venv ## the benchmark suite: a table, and bench/results/*.json
 format: venv ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: venv ## the pages of docs/reference that are made from the code
+	$(BIN)/sealane reference commands > docs/reference/commands.md
+	$(BIN)/sealane reference settings > docs/reference/settings.md
+
+demo: install venv ## two lab hosts with a Docker engine each, whose containers reach each other; as root
+	$(BIN)/python scripts/demo

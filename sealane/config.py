@@ -46,9 +46,9 @@ class Settings:
     network_prefix: int = 24  # and its size
     network_pool6: str = "fd5e:a1a0::/32"  # the same for IPv6
     uplink_pool: str = "169.254.64.0/18"  # addresses between a gateway's namespace and the host
-    uplink_pool6: str = "fd5e:a1af:ffff:ffff::/64"
-    log_level: str = "info"
-    log_json: bool = False
+    uplink_pool6: str = "fd5e:a1af:ffff:ffff::/64"  # the same for IPv6
+    log_level: str = "info"  # debug, info, warning or error
+    log_json: bool = False  # one JSON object a line instead of text
 
     @property
     def api_socket(self) -> Path:

@@ -38,6 +38,7 @@ COMMANDS = {
     "config": Entry("sealane.cli.config:config", "Settings, and where each comes from."),
     "openrc": Entry("sealane.cli.openrc:openrc", "Settings with which the `openstack` command works."),
     "completion": Entry("sealane.cli.completion:completion", "Completion for bash and zsh."),
+    "reference": Entry("sealane.cli.reference:reference", "Pages of docs/reference.", hidden=True),
     "translator": Entry("sealane.cli.daemon:translator", "A part of the central tree.", hidden=True),
     "api": Entry("sealane.cli.daemon:api", "A part of the central tree.", hidden=True),
     "agent": Entry("sealane.cli.daemon:agent", "A part of the node's tree.", hidden=True),
