@@ -92,7 +92,7 @@ class Remote:
             await loop.create_connection(lambda: protocol, self.host, self.port)
 
 
-_TCP = re.compile(r"^tcp:(\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[A-Za-z0-9.-]+):(\d{1,5})$")
+_TCP = re.compile(r"tcp:(\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[A-Za-z0-9.-]+):(\d{1,5})")
 
 
 def parse_remotes(text: str) -> tuple[Remote, ...]:
@@ -106,6 +106,6 @@ def parse_remotes(text: str) -> tuple[Remote, ...]:
 def _parse_remote(name: str) -> Remote:
     if name.startswith("unix:") and len(name) > len("unix:"):
         return Remote(name, path=name.removeprefix("unix:"))
-    if (match := _TCP.match(name)) and 0 < int(match[2]) < 65536:
+    if (match := _TCP.fullmatch(name)) and 0 < int(match[2]) < 65536:
         return Remote(name, host=match[1].strip("[]"), port=int(match[2]))
     raise BadRequest(f"'{name}' is no OVSDB remote; use unix:PATH or tcp:HOST:PORT")

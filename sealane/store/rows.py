@@ -29,8 +29,8 @@ _JSON = {
     "allowed_address_pairs",
     "dns_aliases",
 }
-_UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
-_MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def same_content(one: Stored, other: Stored) -> bool:
 
 def check_id(text: str) -> str:
     """A uuid in lower case, as OVSDB writes it. Raises BadRequest."""
-    if not _UUID.match(text):
+    if not _UUID.fullmatch(text):
         raise BadRequest(f"'{text}' is no uuid; give 8-4-4-4-12 hexadecimal digits in lower case")
     return text
 
@@ -140,6 +140,6 @@ def _address(text: str) -> str:
 
 def _mac(text: str) -> str:
     lower = text.lower().replace("-", ":")
-    if not _MAC.match(lower):
+    if not _MAC.fullmatch(lower):
         raise BadRequest(f"'{text}' is no MAC address; give six pairs of hexadecimal digits")
     return lower

@@ -1,0 +1,126 @@
+"""Objects survive their row, every attribute has its column, and spellings become one."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealane.errors import BadRequest
+from sealane.model import AddressPair, FixedIP, HostRoute, Network, Pool, Port, Subnet
+from sealane.ovsdb.values import Schema
+from sealane.store.create import SCHEMA, packaged_version
+from sealane.store.rows import COLUMNS, TABLES, canonical, from_row, same_content, to_row
+from sealane.store.snapshot import MONITORED
+
+PACKAGED = Schema.parse(msgspec.json.decode(SCHEMA.read_bytes()))
+
+ids = st.uuids().map(str)
+texts = st.text(st.sampled_from('aé"\\\n[]🦆'), max_size=8)
+words = st.lists(texts, max_size=3).map(tuple)
+json_values = st.recursive(
+    texts | st.booleans() | st.none() | st.integers(-9, 9), lambda x: st.lists(x, max_size=2), max_leaves=4
+)
+standard = {
+    "id": ids,
+    "project_id": texts,
+    "name": texts,
+    "description": texts,
+    "tags": words,
+    "revision_number": st.integers(0, 2**40),
+    "created_at": texts,
+    "updated_at": texts,
+}
+networks = st.builds(
+    Network,
+    **standard,
+    shared=st.booleans(),
+    mtu=st.integers(68, 9000),
+    gateway=st.sampled_from(["host", "router", "docker", "none"]),
+    origin=st.sampled_from(["api", "docker"]),
+    labels=st.dictionaries(texts, texts, max_size=3),
+    tunnel_key=st.integers(1, 2**24 - 1),
+)
+subnets = st.builds(
+    Subnet,
+    **standard,
+    network_id=ids,
+    cidr=texts,
+    ip_version=st.sampled_from([4, 6]),
+    gateway_ip=st.none() | texts,
+    allocation_pools=st.lists(st.builds(Pool, start=texts, end=texts), max_size=2).map(tuple),
+    dns_nameservers=words,
+    host_routes=st.lists(st.builds(HostRoute, destination=texts, nexthop=texts), max_size=2).map(tuple),
+    ipv6_ra_mode=st.none() | texts,
+    ipv6_address_mode=st.none() | texts,
+)
+ports = st.builds(
+    Port,
+    **standard,
+    network_id=ids,
+    mac_address=texts,
+    fixed_ips=st.lists(st.builds(FixedIP, subnet_id=ids, ip_address=texts), max_size=2).map(tuple),
+    profile=st.dictionaries(texts, json_values, max_size=2),
+    allowed_address_pairs=st.lists(
+        st.builds(AddressPair, ip_address=texts, mac_address=texts), max_size=2
+    ).map(tuple),
+    dns_aliases=words,
+    tunnel_key=st.integers(1, 32767),
+)
+
+
+@given(networks | subnets | ports)
+def test_an_object_survives_its_row_and_the_wire(obj: Network | Subnet | Port) -> None:
+    table = PACKAGED.table(TABLES[type(obj)])
+    wire = msgspec.json.decode(msgspec.json.encode(table.encode(to_row(obj))))
+    assert from_row(type(obj), obj.id, table.decode(wire)) == obj
+
+
+def test_every_attribute_has_a_column_and_every_column_read_is_in_the_schema() -> None:
+    for table, columns in {**COLUMNS, **MONITORED}.items():
+        assert set(columns) <= PACKAGED.table(table).columns.keys(), table
+    assert packaged_version() == PACKAGED.version
+
+
+NETWORK = Network(id="5d3c7a5e-3a3b-4b8e-9a55-0c6a7e6fd001", project_id="p")
+PORT = Port(
+    id="5d3c7a5e-3a3b-4b8e-9a55-0c6a7e6fd002",
+    project_id="p",
+    network_id=NETWORK.id,
+    mac_address="FA-16-3E-00-00-0A",
+    fixed_ips=(FixedIP(subnet_id=NETWORK.id, ip_address="FD00:0::1"),),
+)
+
+
+def test_spellings_become_one() -> None:
+    port = canonical(PORT)
+    assert isinstance(port, Port)
+    assert (port.mac_address, port.fixed_ips[0].ip_address) == ("fa:16:3e:00:00:0a", "fd00::1")
+    assert canonical(port) == port
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        replace(PORT, id="x"),
+        replace(PORT, id=PORT.id.upper()),
+        replace(PORT, id=PORT.id + "\n"),
+        replace(PORT, network_id="../etc"),
+        replace(PORT, mac_address="fa:16:3e:00:00"),
+        replace(PORT, mac_address="fa:16:3e:00:00:0a\n"),
+        replace(PORT, fixed_ips=(FixedIP(subnet_id=NETWORK.id, ip_address="10.0.0.256"),)),
+        Subnet(id=PORT.id, project_id="p", network_id=NETWORK.id, cidr="10.0.0.1/24"),
+        Subnet(id=PORT.id, project_id="p", network_id=NETWORK.id, cidr="10.0.0.0/24", gateway_ip="g"),
+    ],
+)
+def test_what_is_no_id_or_address_is_refused(bad: Port | Subnet) -> None:
+    with pytest.raises(BadRequest):
+        canonical(bad)
+
+
+def test_a_repeated_create_is_known_by_its_content() -> None:
+    kept = replace(NETWORK, tunnel_key=7, revision_number=3, created_at="then", updated_at="now")
+    assert same_content(NETWORK, kept)
+    assert not same_content(replace(NETWORK, tunnel_key=8), kept)
+    assert not same_content(replace(NETWORK, mtu=1400), kept)
