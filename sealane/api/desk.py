@@ -30,7 +30,7 @@ class Store(Protocol):
 
     async def commit(self, *changes: Change, timeout: float = 5.0) -> State: ...
 
-    async def changed(self, after: int, timeout: float | None) -> State: ...
+    async def changed(self, after: int, timeout: float | None = None) -> State: ...
 
 
 class Desk:
@@ -43,7 +43,10 @@ class Desk:
 
     def look(self) -> Look:
         """Raises Unavailable before the store's first view."""
-        return self._glass.on(self.store.state)
+        state = self.store.state
+        if state.sequence == 0:
+            raise Unavailable("the store has not been reached yet; try again")
+        return self._glass.on(state)
 
     async def write(self, decide: Callable[[Draft], tuple[Sequence[Change], T]]) -> tuple[T, Look]:
         """Commit what `decide` says, again while only its snapshot was at fault. One writer at a time:
