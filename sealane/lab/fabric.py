@@ -31,7 +31,7 @@ def plug(plan: Plan, host: str, pid: int) -> None:
     """A cable between the bridge and `eth0` of the host whose process 1 is `pid`."""
     _batch(
         plan.outside,
-        f"link add {host} type veth peer name eth0 netns {pid}",
+        f"link add {host} type veth peer name eth0 address {plan.mac(host)} netns {pid}",
         f"link set {host} master {BRIDGE} up",
     )
     _batch(

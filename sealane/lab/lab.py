@@ -75,6 +75,11 @@ class Lab:
         Raises Conflict when a lab of this name is up with other hosts, DeadlineExceeded when something
         does not become ready: the hosts stay then, to be looked at.
         """
+        self.start(progress)
+        self.wait(progress=progress)
+
+    def start(self, progress: Progress = lambda text: None) -> None:
+        """As `up`, without waiting for what runs in the hosts."""
         _need_root()
         with self._alone():
             if self._file.exists():
@@ -83,7 +88,6 @@ class Lab:
                 self._make(progress)
             for host in self.hosts():
                 host.boot()
-        self.wait(progress=progress)
 
     def _check_same(self) -> None:
         plan = self.plan

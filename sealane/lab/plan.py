@@ -85,6 +85,10 @@ class Plan:
     def address6(self, host: str) -> ipaddress.IPv6Interface:
         return _interface6(FIRST_HOST + self.host_names.index(host))
 
+    def mac(self, host: str) -> str:
+        """A NIC keeps its address over a power cut, so that neighbours need not learn anew."""
+        return f"02:5e:a1:00:00:{FIRST_HOST + self.host_names.index(host):02x}"
+
     @property
     def router(self) -> ipaddress.IPv4Interface:
         """The address outside, and the hosts' default gateway."""
