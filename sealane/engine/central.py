@@ -1,0 +1,119 @@
+"""The central part as data: our store, OVN's two databases, northd, the translator and the API."""
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from sealane.config import Settings
+from sealane.engine import databases
+from sealane.engine.health import Prints, Responds, Serves, Succeeds
+from sealane.engine.process import Child
+
+OVN = ("nb", "OVN_Northbound"), ("sb", "OVN_Southbound")
+
+
+def children(settings: Settings) -> tuple[Child, ...]:
+    return (
+        _store(settings),
+        *(_ovn_database(settings, short, name) for short, name in OVN),
+        _northd(settings),
+        _translator(settings),
+        _api(settings),
+    )
+
+
+def directories(settings: Settings) -> tuple[Path, ...]:
+    return (settings.ovn_run_dir, settings.state_dir / "store", settings.state_dir / "ovn")
+
+
+def _store(settings: Settings) -> Child:
+    file, control = settings.state_dir / "store" / "sealane.db", settings.run_dir / "store.ctl"
+
+    async def create() -> None:
+        await databases.ensure_clustered(file, databases.STORE_SCHEMA, settings.run_dir / "store.raft")
+
+    return Child(
+        name="store",
+        argv=server(file, settings.run_dir / "store.sock", control),
+        before=create,
+        ready=Serves(settings.run_dir / "store.sock", "Sealane"),
+        # A member that met a full disk stays failed until its process is a new one.
+        failed=Prints(("ovs-appctl", "-t", str(control), "cluster/status", "Sealane"), "Status: failed"),
+    )
+
+
+def _ovn_database(settings: Settings, short: str, database: str) -> Child:
+    file = settings.state_dir / "ovn" / f"ovn{short}.db"
+    socket = settings.ovn_run_dir / f"ovn{short}_db.sock"
+
+    async def create() -> None:
+        await databases.ensure_standalone(file, databases.OVN_SCHEMAS / f"ovn-{short}.ovsschema")
+
+    return Child(
+        name=f"ovn-{short}",
+        argv=server(file, socket, settings.ovn_run_dir / f"ovn{short}_db.ctl"),
+        before=create,
+        ready=Serves(socket, database),
+    )
+
+
+def server(file: Path, socket: Path, control: Path) -> tuple[str, ...]:
+    """An ovsdb-server of one database on one unix socket."""
+    return ("ovsdb-server", str(file), f"--remote=punix:{socket}", f"--unixctl={control}", *OVS_LOG)
+
+
+OVS_LOG = ("-vconsole:info", "-vsyslog:off", "-vfile:off")
+"""To standard error, which is the child's log."""
+
+
+def _northd(settings: Settings) -> Child:
+    control = settings.ovn_run_dir / "ovn-northd.ctl"
+    databases = (f"--ovnnb-db={settings.nb_remote}", f"--ovnsb-db={settings.sb_remote}")
+    return Child(
+        name="ovn-northd",
+        argv=("ovn-northd", *databases, f"--unixctl={control}", *OVS_LOG),
+        environ={"OVN_RUNDIR": str(settings.ovn_run_dir)},
+        depends=("ovn-nb", "ovn-sb"),
+        ready=Succeeds(("ovn-appctl", "-t", str(control), "version")),
+    )
+
+
+def _translator(settings: Settings) -> Child:
+    """Nothing asks the translator anything: it is ready when it runs."""
+    return Child(
+        name="translator",
+        argv=python("sealane.ovn.translator"),
+        environ=environment(settings),
+        depends=("store", "ovn-nb"),
+        ready=always,
+    )
+
+
+def _api(settings: Settings) -> Child:
+    return Child(
+        name="api",
+        argv=python("sealane.api.server"),
+        environ=environment(settings),
+        depends=("store", "ovn-sb"),
+        ready=Responds(settings.api_socket, "/v2.0"),
+        fds=() if settings.api_listen_fd < 0 else (settings.api_listen_fd,),
+    )
+
+
+async def always() -> bool:
+    return True
+
+
+def python(module: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """All settings as the SEALANE_* variables that `config.load` reads."""
+    return {f"SEALANE_{f.name.upper()}": _text(getattr(settings, f.name)) for f in fields(Settings)}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

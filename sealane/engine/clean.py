@@ -1,0 +1,134 @@
+"""`down`: remove from this host all that bears our mark. Each step goes on when another has failed."""
+
+import asyncio
+import json
+import shlex
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from sealane import log, names
+from sealane.config import Settings
+from sealane.engine import datapath, forwarding, leftovers, node
+from sealane.engine.command import run, succeeds
+from sealane.errors import HostError
+
+logger = log.get("down")
+
+Step = Callable[[Settings], Awaitable[None]]
+
+
+async def clean(settings: Settings) -> None:
+    """Raises HostError at the end if a step failed, with all their reasons."""
+    failures = []
+    for step in STEPS:
+        try:
+            await step(settings)
+        except (HostError, OSError) as exc:
+            failures.append(f"{step.__name__.strip('_')}: {exc}")
+            logger.error("could not clean up", step=step.__name__, error=str(exc))
+    if failures:
+        raise HostError("not all could be removed: " + "; ".join(failures))
+
+
+async def _processes(settings: Settings) -> None:
+    await asyncio.to_thread(leftovers.end, settings.run_dir / "pids")
+
+
+async def _host_switch(settings: Settings) -> None:
+    await node.leave_host_switch(settings)
+
+
+async def _kernel_datapath(settings: Settings) -> None:
+    """The kernel keeps ports and flows after ovs-vswitchd has ended."""
+    facts = datapath.read(settings)
+    if (facts.get("kind"), facts.get("switch")) == ("kernel", "own") and not datapath.host_vswitchd():
+        await succeeds("ovs-dpctl", "del-dp", "ovs-system")
+        await succeeds("ip", "link", "delete", "genev_sys_6081")
+
+
+async def _links(settings: Settings) -> None:
+    for link in json.loads(await run("ip", "-j", "link", "show")):
+        if str(link.get("ifalias", "")).startswith(names.LINK_MARK):
+            await succeeds("ip", "link", "delete", str(link["ifname"]))  # its peer may have taken it along
+
+
+async def _namespaces(settings: Settings) -> None:
+    for path in sorted(settings.netns_dir.glob("*")):
+        await succeeds("umount", "--lazy", str(path))
+        path.unlink(missing_ok=True)
+
+
+async def _nft_tables(settings: Settings) -> None:
+    listed = json.loads(await run("nft", "-j", "list", "tables"))
+    for entry in listed["nftables"]:
+        table = entry.get("table", {})
+        if table.get("name", "").startswith("sealane"):
+            await run("nft", "delete", "table", table["family"], table["name"])
+
+
+async def _iptables_rules(settings: Settings) -> None:
+    for program in ("iptables", "ip6tables"):
+        for chain in ("FORWARD", "DOCKER-USER"):
+            if shutil.which(program) and await succeeds(program, "-w", "5", "-n", "-L", chain):
+                await _delete_rules(program, await run(program, "-w", "5", "-S", chain))
+
+
+async def _delete_rules(program: str, listed: str) -> None:
+    for line in listed.splitlines():
+        words = shlex.split(line)
+        if words[0] == "-A" and _is_ours(words):
+            await run(program, "-w", "5", "-D", *words[1:])
+
+
+def _is_ours(rule: list[str]) -> bool:
+    if "--comment" not in rule:
+        return False
+    comment = rule[rule.index("--comment") + 1]
+    return comment == names.OWNER or comment.startswith(names.LINK_MARK)
+
+
+async def _sysctls(settings: Settings) -> None:
+    forwarding.restore(settings.run_dir)
+
+
+async def _mounts(settings: Settings) -> None:
+    for point in reversed(_mount_points(settings.run_dir)):
+        await run("umount", "--lazy", point)
+
+
+def _mount_points(directory: Path) -> list[str]:
+    """Those below `directory`, in the order in which they were mounted (proc(5), mountinfo)."""
+    points = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    return [point for point in points if point.startswith(f"{directory}/")]
+
+
+async def _plugin(settings: Settings) -> None:
+    (settings.docker_plugin_dir / "sealane.sock").unlink(missing_ok=True)
+
+
+async def _run_dir(settings: Settings) -> None:
+    if left := _mount_points(settings.run_dir):
+        raise HostError(f"{', '.join(left)} is still mounted; the directory stays")
+    shutil.rmtree(settings.run_dir)
+
+
+STEPS: tuple[Step, ...] = (
+    _processes,
+    _host_switch,
+    _kernel_datapath,
+    _links,
+    _namespaces,
+    _nft_tables,
+    _iptables_rules,
+    _sysctls,
+    _mounts,
+    _plugin,
+    _run_dir,
+)
+
+
+async def remove_state(settings: Settings) -> None:
+    """`--purge`: the databases, the agent's memory, our own engine's data, the logs."""
+    for path in (settings.state_dir, settings.log_dir):
+        await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)

@@ -1,0 +1,264 @@
+"""The node part as data: the local switch, ovn-controller, the agent and, if asked for, dockerd."""
+
+import os
+import shlex
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from sealane import names
+from sealane.config import Settings
+from sealane.engine import databases, forwarding, switch
+from sealane.engine.central import OVS_LOG, environment, python, server
+from sealane.engine.command import run, succeeds
+from sealane.engine.datapath import HOST_OVS, Datapath
+from sealane.engine.health import Prints, Responds, Serves, Succeeds
+from sealane.engine.process import Child, Step
+from sealane.engine.underlay import Underlay
+from sealane.errors import HostError
+
+INTEGRATION_BRIDGE = "br-int"
+
+
+@dataclass(frozen=True)
+class Node:
+    """What was decided at start, and what follows from it."""
+
+    settings: Settings
+    datapath: Datapath
+    underlay: Underlay
+
+    @property
+    def netns(self) -> Path | None:
+        """Where ovs-vswitchd runs; None is the host's own namespace."""
+        return self.settings.netns_dir / switch.NAMESPACE if self.datapath.kind == "userspace" else None
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """ovn-controller looks for br-int's OpenFlow socket in OVS_RUNDIR."""
+        ovs, ovn = str(self.settings.ovs_run_dir), str(self.settings.ovn_run_dir)
+        return {"OVS_RUNDIR": ovs, "OVN_RUNDIR": ovn, "OVS_LOGDIR": ovs}
+
+    @property
+    def vswitchd_control(self) -> Path:
+        return self.settings.ovs_run_dir / "ovs-vswitchd.ctl"
+
+
+def children(node: Node, central: bool) -> tuple[Child, ...]:
+    """`central`: the central part runs in the same tree, so ovn-controller and the agent come after it."""
+    own = (_database(node), _vswitchd(node)) if node.datapath.switch == "own" else ()
+    engine = (_dockerd(node.settings),) if node.settings.dockerd else ()
+    return (*own, _controller(node, central), _agent(node.settings, central), *engine)
+
+
+def directories(settings: Settings) -> tuple[Path, ...]:
+    return (settings.ovn_run_dir, settings.netns_dir, settings.state_dir / "ovs")
+
+
+def prepare_run_dir(node: Node) -> None:
+    """RUN/ovs is a directory of ours, or a link to the host's own Open vSwitch where that one is used."""
+    path = node.settings.ovs_run_dir
+    if path.is_symlink():
+        path.unlink()
+    if node.datapath.switch == "own":
+        path.mkdir(mode=0o700, exist_ok=True)
+    else:
+        path.symlink_to(HOST_OVS)
+
+
+def _database(node: Node) -> Child:
+    file = node.settings.state_dir / "ovs" / "conf.db"
+    socket = node.settings.ovs_run_dir / "db.sock"
+
+    async def create() -> None:
+        await databases.ensure_standalone(file, databases.VSWITCH_SCHEMA)
+
+    async def configure() -> None:
+        await run("ovs-vsctl", f"--db=unix:{socket}", "--no-wait", "init")
+
+    return Child(
+        name="ovs-db",
+        argv=server(file, socket, node.settings.ovs_run_dir / "ovsdb-server.ctl"),
+        before=create,
+        ready=Serves(socket, "Open_vSwitch"),
+        after=configure,
+    )
+
+
+def _vswitchd(node: Node) -> Child:
+    control = str(node.vswitchd_control)
+    return Child(
+        name="ovs-vswitchd",
+        argv=("ovs-vswitchd", node.settings.ovs_remote, f"--unixctl={control}", *OVS_LOG),
+        environ=node.environ,
+        depends=("ovs-db",),
+        netns=node.netns,
+        before=_before_vswitchd(node),
+        # Its control socket answers before it has read its bridges; br-int's OpenFlow socket does not.
+        ready=Succeeds(("ovs-ofctl", "show", f"unix:{node.settings.ovs_run_dir}/{INTEGRATION_BRIDGE}.mgmt")),
+        after=_egress(node),
+    )
+
+
+def _before_vswitchd(node: Node) -> Step:
+    """The bridges are in the database before the daemon sees it: it comes up with all of them at once."""
+
+    async def prepare() -> None:
+        if node.netns:
+            await switch.ensure(node.netns, node.underlay)
+            links = (switch.HOST_LINK, node.underlay.link)
+            forwarding.ensure(node.settings.run_dir, links, node.underlay.family)
+        egress = switch.bridge_commands() if node.netns else ()
+        await _vsctl(node, "--no-wait", *_integration_bridge(node), *egress)
+
+    return prepare
+
+
+def _egress(node: Node) -> Step | None:
+    netns = node.netns
+    if netns is None:
+        return None
+
+    async def ensure() -> None:
+        await switch.ensure_egress(netns, node.underlay, node.vswitchd_control)
+
+    return ensure
+
+
+def _integration_bridge(node: Node) -> tuple[str, ...]:
+    """Secure: with ovn-controller gone its flows stay and nothing else is let through."""
+    owner = f'external_ids:"{names.OWNER_KEY}"={names.OWNER}'
+    kind = f"datapath_type={node.datapath.type}"
+    return (
+        *("--", "--may-exist", "add-br", INTEGRATION_BRIDGE),
+        *("--", "set", "Bridge", INTEGRATION_BRIDGE, "fail_mode=secure", kind, owner),
+        *("--", "set", "Bridge", INTEGRATION_BRIDGE, "other_config:disable-in-band=true"),
+    )
+
+
+def controller_settings(node: Node) -> dict[str, str]:
+    """external_ids of the Open_vSwitch row, as ovn-controller(8) names them."""
+    return {
+        "ovn-remote": node.settings.ovn_remote or node.settings.sb_remote,
+        "ovn-encap-type": "geneve",
+        "ovn-encap-ip": node.underlay.address,
+        # In software a second checksum over the whole packet only costs; the inner one stays.
+        "ovn-encap-csum": "false" if node.netns and node.underlay.family == 4 else "true",
+        "ovn-bridge": INTEGRATION_BRIDGE,
+        "ovn-bridge-datapath-type": node.datapath.type,
+        "system-id": node.settings.host_name,
+        "hostname": node.settings.host_name,
+        "ovn-monitor-all": "true",  # one condition fewer to wait for when the first port of a network comes
+        "ovn-ofctrl-wait-before-clear": "8000",  # ms with the old flows while the new ones are computed
+        "ovn-openflow-probe-interval": "0",  # a local socket breaks by itself
+        "ovn-remote-probe-interval": "10000",
+        "sealane-mtu": str(node.underlay.mtu),
+    }
+
+
+def _controller(node: Node, central: bool) -> Child:
+    run_dir = node.settings.ovn_run_dir
+    # It has no --unixctl: its control socket is found by its pid file.
+    control = ("env", f"OVN_RUNDIR={run_dir}", "ovn-appctl", "-t", "ovn-controller")
+    own = ("ovs-vswitchd",) if node.datapath.switch == "own" else ()
+    leave = (*control, "exit")
+
+    async def configure() -> None:
+        if not own:
+            await _refuse_foreign_controller(node)
+            await _vsctl(node, *_integration_bridge(node))
+        pairs = (f'external_ids:"{key}"="{value}"' for key, value in controller_settings(node).items())
+        await _vsctl(node, "--no-wait", "set", "Open_vSwitch", ".", *pairs)
+
+    return Child(
+        name="ovn-controller",
+        argv=(
+            "ovn-controller",
+            node.settings.ovs_remote,
+            f"--pidfile={run_dir}/ovn-controller.pid",
+            *OVS_LOG,
+        ),
+        environ=node.environ,
+        depends=(*own, *(("ovn-sb", "ovn-northd") if central else ())),
+        before=configure,
+        ready=Prints((*control, "connection-status"), "connected"),
+        stop=leave,  # takes its chassis out of the southbound database
+        restart=(*leave, "--restart"),  # leaves chassis and flows
+        grace=5.0,
+    )
+
+
+async def _refuse_foreign_controller(node: Node) -> None:
+    """The host's own OVN, if it has one, uses the same row: two can't."""
+    remote = await _vsctl(node, "--if-exists", "get", "Open_vSwitch", ".", "external_ids:ovn-remote")
+    wanted = controller_settings(node)["ovn-remote"]
+    if remote.strip().strip('"') not in ("", wanted):
+        raise HostError(f"this host's Open vSwitch belongs to another OVN already ({remote.strip()})")
+
+
+async def _vsctl(node: Node, *words: str) -> str:
+    return await run("ovs-vsctl", f"--db={node.settings.ovs_remote}", "--timeout=10", *words)
+
+
+def _agent(settings: Settings, central: bool) -> Child:
+    return Child(
+        name="agent",
+        argv=python("sealane.agent.main"),
+        environ=environment(settings),
+        depends=("ovn-controller", *(("api",) if central else ())),
+        ready=Responds(settings.agent_socket, "/status"),
+    )
+
+
+def _dockerd(settings: Settings) -> Child:
+    """Comes after the agent: at its start it asks the drivers of networks that it remembers."""
+
+    async def clean() -> None:
+        """Pid files of a killed engine make the next one refuse to start when the number is in use again."""
+        for path in (settings.run_dir / "docker.pid", settings.run_dir / "docker/containerd/containerd.pid"):
+            path.unlink(missing_ok=True)
+
+    return Child(
+        name="dockerd",
+        argv=("dockerd", *dockerd_arguments(settings)),
+        depends=("agent",),
+        before=clean,
+        ready=Responds(settings.docker_socket, "/_ping"),
+        grace=30.0,
+        orphan=signal.SIGTERM,
+    )
+
+
+def dockerd_arguments(settings: Settings) -> tuple[str, ...]:
+    """What is given in `dockerd_args` goes before ours."""
+    given = tuple(shlex.split(settings.dockerd_args))
+    ours = {
+        "--data-root": str(settings.state_dir / "docker"),
+        "--exec-root": str(settings.run_dir / "docker"),
+        "--pidfile": str(settings.run_dir / "docker.pid"),
+    }
+    names_given = {word.partition("=")[0] for word in given}
+    missing = (f"{key}={value}" for key, value in ours.items() if key not in names_given)
+    return ("-H", f"unix://{settings.docker_socket}", *missing, *given)
+
+
+async def leave_host_switch(settings: Settings) -> None:
+    """Take what is ours out of the host's own Open vSwitch; nothing when ours was another."""
+    if not settings.ovs_run_dir.is_symlink() or not os.path.exists(settings.ovs_run_dir / "db.sock"):
+        return
+    db = f"--db={settings.ovs_remote}"
+    owned = await run("ovs-vsctl", db, "--timeout=10", "--if-exists", "get", "Bridge", INTEGRATION_BRIDGE,
+                      f'external_ids:"{names.OWNER_KEY}"')  # fmt: skip
+    if owned.strip().strip('"') == names.OWNER:
+        await run("ovs-vsctl", db, "--timeout=10", "--if-exists", "del-br", INTEGRATION_BRIDGE)
+        keys = (word for key in CONTROLLER_KEYS for word in ("--", "remove", "Open_vSwitch", ".",
+                                                             "external_ids", key))  # fmt: skip
+        await succeeds("ovs-vsctl", db, "--timeout=10", *keys)
+
+
+CONTROLLER_KEYS = (
+    *("ovn-remote", "ovn-encap-type", "ovn-encap-ip", "ovn-encap-csum", "ovn-bridge"),
+    "ovn-bridge-datapath-type",
+    *("ovn-monitor-all", "ovn-ofctrl-wait-before-clear", "ovn-openflow-probe-interval"),
+    *("ovn-remote-probe-interval", "sealane-mtu"),
+)
