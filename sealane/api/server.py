@@ -69,9 +69,9 @@ class Doors:
             (self._trusted if given.family == socket.AF_UNIX else self._guarded).append(given)
 
     async def serve(self, app: ASGIApp, closing: asyncio.Event) -> None:
-        servers = [(_server(door(app, trusted=True)), self._trusted)]
+        servers = [(make_server(door(app, trusted=True)), self._trusted)]
         if self._guarded:
-            servers.append((_server(door(app, trusted=False)), self._guarded))
+            servers.append((make_server(door(app, trusted=False)), self._guarded))
         async with asyncio.TaskGroup() as group:
             for server, listeners in servers:
                 group.create_task(server.serve(listeners))
@@ -82,7 +82,7 @@ class Doors:
             sockets.forget(path)
 
 
-def _server(app: ASGIApp) -> Server:
+def make_server(app: ASGIApp) -> Server:
     return Server(
         uvicorn.Config(
             app,

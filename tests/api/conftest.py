@@ -2,8 +2,15 @@
 
 import asyncio
 import inspect
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.daemons import OvsdbServer
+
+SCHEMA = Path(__file__).parents[2] / "sealane" / "store" / "sealane.ovsschema"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -13,3 +20,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     names = inspect.signature(pyfuncitem.obj).parameters
     asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
     return True
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A directory whose path is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="sla") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def database(directory: Path) -> Iterator[OvsdbServer]:
+    """A clustered server with an empty store."""
+    with OvsdbServer(directory, SCHEMA) as running:
+        yield running

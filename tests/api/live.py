@@ -9,12 +9,14 @@ from typing import Any
 
 import aiohttp
 import msgspec
-import uvicorn
+from starlette.types import ASGIApp
 
 from sealane.api.app import create_app
-from sealane.api.desk import Store
 from sealane.api.look import Bindings, Unbound
+from sealane.api.server import make_server
 from sealane.config import Settings
+from sealane.store.db import Store
+from tests.daemons import PATIENCE, OvsdbServer
 
 TOKEN = "a-token"
 
@@ -59,16 +61,27 @@ class Live:
 
 
 @asynccontextmanager
-async def live(store: Store, bindings: Bindings | None = None) -> AsyncIterator[Live]:
-    app = create_app(Settings(), store, bindings or Unbound(), TOKEN)
+async def live(database: OvsdbServer, bindings: Bindings | None = None) -> AsyncIterator[Live]:
+    """An API of its own on that database; several may run at once."""
+    store = Store(database.remote)
+    await store.start(PATIENCE)
+    try:
+        async with serving(create_app(Settings(), store, bindings or Unbound(), TOKEN)) as api:
+            yield api
+    finally:
+        await store.stop()
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[Live]:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
-    async with asyncio.TaskGroup() as group:
-        group.create_task(server._serve([listener]))
-        try:
-            async with aiohttp.ClientSession(url, headers={"X-Auth-Token": TOKEN}) as session:
-                yield Live(session, url)
-        finally:
-            server.should_exit = True
+    server = make_server(app)
+    running = asyncio.create_task(server.serve([listener]))
+    try:
+        async with aiohttp.ClientSession(url, headers={"X-Auth-Token": TOKEN}) as session:
+            yield Live(session, url)
+    finally:
+        server.should_exit = True
+        await running

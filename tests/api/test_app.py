@@ -5,25 +5,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
-
-from tests.api.fake_store import FakeStore
+from sealane.api import body
 from tests.api.live import Live, live
+from tests.daemons import OvsdbServer
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 @asynccontextmanager
-async def furnished() -> AsyncIterator[tuple[Live, Any, Any]]:
+async def furnished(database: OvsdbServer) -> AsyncIterator[tuple[Live, Any, Any]]:
     """An API with one network and one subnet."""
-    async with live(FakeStore()) as api:
+    async with live(database) as api:
         network = await api.make("network", name="blue")
         subnet = await api.make("subnet", network_id=network["id"], cidr="10.1.0.0/24", name="sub")
         yield api, network, subnet
 
 
-async def test_life_of_a_network_with_a_subnet_and_a_port() -> None:
-    async with furnished() as (api, network, subnet):
+async def test_life_of_a_network_with_a_subnet_and_a_port(database: OvsdbServer) -> None:
+    async with furnished(database) as (api, network, subnet):
         port = await api.make("port", network_id=network["id"], name="p", tags=["red"])
         assert port["fixed_ips"] == [{"subnet_id": subnet["id"], "ip_address": "10.1.0.2"}]
         assert port["status"] == "DOWN" and port["tenant_id"] == port["project_id"] == "default"
@@ -40,8 +39,8 @@ async def test_life_of_a_network_with_a_subnet_and_a_port() -> None:
         assert (await api.call("GET /v2.0/subnets")).body == {"subnets": []}
 
 
-async def test_bulk_is_all_or_nothing() -> None:
-    async with furnished() as (api, network, _):
+async def test_bulk_is_all_or_nothing(database: OvsdbServer) -> None:
+    async with furnished(database) as (api, network, _):
         good = {"network_id": network["id"]}
         bad = {"network_id": network["id"], "fixed_ips": [{"ip_address": "10.1.0.1"}]}
         assert (await api.call("POST /v2.0/ports", {"ports": [good, good, bad]})).status == 409
@@ -50,8 +49,8 @@ async def test_bulk_is_all_or_nothing() -> None:
         assert len({p["fixed_ips"][0]["ip_address"] for p in made.body["ports"]}) == 20
 
 
-async def test_a_change_of_a_stale_revision_is_refused() -> None:
-    async with furnished() as (api, network, _):
+async def test_a_change_of_a_stale_revision_is_refused(database: OvsdbServer) -> None:
+    async with furnished(database) as (api, network, _):
         path = f"/v2.0/networks/{network['id']}"
         now = {"If-Match": f"revision_number={network['revision_number']}"}
         assert (await api.call(f"PUT {path}", {"network": {"name": "x"}}, headers=now)).status == 200
@@ -61,14 +60,14 @@ async def test_a_change_of_a_stale_revision_is_refused() -> None:
         assert (await api.call(f"DELETE {path}", headers={"If-Match": "x"})).status == 400
 
 
-async def test_many_at_once_get_different_addresses() -> None:
-    async with furnished() as (api, network, _):
+async def test_many_at_once_get_different_addresses(database: OvsdbServer) -> None:
+    async with furnished(database) as (api, network, _):
         ports = await asyncio.gather(*(api.make("port", network_id=network["id"]) for _ in range(50)))
         assert len({p["fixed_ips"][0]["ip_address"] for p in ports}) == 50
 
 
-async def test_tags() -> None:
-    async with furnished() as (api, network, _):
+async def test_tags(database: OvsdbServer) -> None:
+    async with furnished(database) as (api, network, _):
         path = f"/v2.0/networks/{network['id']}/tags"
         assert (await api.call(f"PUT {path}", {"tags": ["a", "b"]})).body == {"tags": ["a", "b"]}
         assert (await api.call(f"PUT {path}/c")).status == 201
@@ -80,23 +79,23 @@ async def test_tags() -> None:
         assert (await api.call(f"GET {path}")).body == {"tags": []}
 
 
-async def test_a_long_poll_wakes_with_the_change_that_it_waits_for() -> None:
-    async with furnished() as (api, network, _):
+async def test_a_long_poll_wakes_with_the_change_that_it_waits_for(database: OvsdbServer) -> None:
+    async with furnished(database) as (api, network, _):
         now = (await api.call("GET /v2.0/sealane/changes?after=0")).body["sequence"]
         waiting = asyncio.ensure_future(api.call(f"GET /v2.0/sealane/changes?after={now}&timeout=30"))
         await api.make("port", network_id=network["id"])
         assert (await waiting).body["sequence"] > now
 
 
-async def test_a_free_subnet_overlaps_none() -> None:
-    async with furnished() as (api, network, _):
+async def test_a_free_subnet_overlaps_none(database: OvsdbServer) -> None:
+    async with furnished(database) as (api, network, _):
         for version in (4, 6):
             cidr = (await api.call(f"GET /v2.0/sealane/free-cidr?ip_version={version}")).body["cidr"]
             await api.make("subnet", network_id=network["id"], cidr=cidr)
 
 
-async def test_pages_have_links_that_work() -> None:
-    async with furnished() as (api, network, _):
+async def test_pages_have_links_that_work(database: OvsdbServer) -> None:
+    async with furnished(database) as (api, network, _):
         await api.call("POST /v2.0/ports", {"ports": [{"network_id": network["id"]}] * 5})
         seen, path = [], f"{api.url}/v2.0/ports?limit=2&fields=id"
         while path:
@@ -128,7 +127,7 @@ FAILING = [
     ("POST /v2.0/networks", b"[" * 100_000, 400, "HTTPBadRequest"),
     ("POST /v2.0/networks", b"\xff\xfe", 400, "HTTPBadRequest"),
     ("POST /v2.0/networks", b'{"network": {"name": "\\ud800"}}', 400, "HTTPBadRequest"),
-    ("POST /v2.0/networks", b" " * (9 * 2**20), 413, "RequestTooLarge"),
+    ("POST /v2.0/networks", b" " * (body.LIMIT + 1), 413, "RequestTooLarge"),
     ("POST /v2.0/networks", [], 400, "HTTPBadRequest"),
     ("POST /v2.0/networks", {}, 400, "HTTPBadRequest"),
     ("POST /v2.0/networks", {"network": None}, 400, "HTTPBadRequest"),
@@ -154,15 +153,16 @@ FAILING = [
 ]
 
 
-@pytest.mark.parametrize(("line", "body", "status", "kind"), FAILING, ids=range(len(FAILING)))
-async def test_every_failure_has_the_same_shape(line: str, body: object, status: int, kind: str) -> None:
-    async with live(FakeStore()) as api:
-        found = await api.call(line, body)
-        assert (found.status, found.error) == (status, kind)
+async def test_every_failure_has_the_same_shape(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        for line, data, status, kind in FAILING:
+            found = await api.call(line, data)
+            assert (found.status, found.error) == (status, kind), (line, found)
+        assert (await api.call("GET /v2.0/networks")).body == {"networks": []}
 
 
-async def test_without_the_token_only_documents_are_open() -> None:
-    async with live(FakeStore()) as api:
+async def test_without_the_token_only_documents_are_open(database: OvsdbServer) -> None:
+    async with live(database) as api:
         for token in ("", "wrong", "ä"):
             found = await api.call("GET /v2.0/networks", headers={"X-Auth-Token": token})
             assert (found.status, found.error) == (401, "Unauthorized")
@@ -170,16 +170,65 @@ async def test_without_the_token_only_documents_are_open() -> None:
             assert (await api.call(f"GET {path}", headers={"X-Auth-Token": ""})).status == 200
 
 
-@pytest.mark.parametrize("host", ["", "a b", "x:y:z", "[::1]:80", "ä", "%2fvar%2frun"])
-async def test_odd_host_headers_do_no_harm(host: str) -> None:
-    async with live(FakeStore()) as api:
-        assert (await api.call("GET /", headers={"Host": host})).status == 200
+async def test_odd_host_headers_do_no_harm(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        for host in ("", "a b", "x:y:z", "[::1]:80", "%2fvar%2frun", "a/../b"):
+            for path in ("/", "/v2.0", "/v2.0/networks?limit=1"):
+                assert (await api.call(f"GET {path}", headers={"Host": host})).status == 200
 
 
-async def test_names_may_be_any_text() -> None:
-    async with live(FakeStore()) as api:
+async def test_names_may_be_any_text(database: OvsdbServer) -> None:
+    async with live(database) as api:
         name = "Zoë 🦊 <&> \" ' \\ \n"
         network = await api.make("network", name=name)
         assert network["name"] == name
         found = await api.call("GET /v2.0/networks", params={"name": name})
         assert [n["id"] for n in found.body["networks"]] == [network["id"]]
+
+
+async def test_an_address_that_another_api_took_meanwhile_is_chosen_anew_but_not_given_twice(
+    database: OvsdbServer,
+) -> None:
+    """Two processes that know nothing of each other, on one store."""
+    async with furnished(database) as (one, network, _), live(database) as two:
+        wanted = [api.make("port", network_id=network["id"]) for _ in range(30) for api in (one, two)]
+        ports = await asyncio.gather(*wanted)
+        assert len({p["fixed_ips"][0]["ip_address"] for p in ports}) == 60
+        given = {"port": {"network_id": network["id"], "fixed_ips": [{"ip_address": "10.1.0.200"}]}}
+        answers = await asyncio.gather(*(api.call("POST /v2.0/ports", given) for api in (one, two)))
+        assert sorted(a.status for a in answers) == [201, 409]
+        assert next(a for a in answers if a.status == 409).error == "IpAddressAlreadyAllocated"
+
+
+async def test_overlapping_subnets_made_at_once_by_two_are_one(database: OvsdbServer) -> None:
+    async with furnished(database) as (one, network, _), live(database) as two:
+        bodies = [
+            {"subnet": {"network_id": network["id"], "cidr": cidr}} for cidr in ("10.2.0.0/24", "10.2.0.0/25")
+        ]
+        calls = zip((one, two), bodies, strict=True)
+        answers = await asyncio.gather(*(api.call("POST /v2.0/subnets", body) for api, body in calls))
+        assert sorted(a.status for a in answers) in ([201, 400], [201, 409])
+
+
+async def test_a_store_that_hangs_is_a_503_within_five_seconds(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        database.pause()
+        try:
+            async with asyncio.timeout(5):
+                found = await api.call("POST /v2.0/networks", {"network": {}})
+        finally:
+            database.resume()
+        assert (found.status, found.error) == (503, "DeadlineExceeded")
+
+
+async def test_what_one_made_the_other_shows_after_a_restart_of_the_store(database: OvsdbServer) -> None:
+    async with live(database) as one, live(database) as two:
+        network = await one.make("network", name="x", **{"sealane:labels": {"a": "b"}})
+        database.kill()
+        database.start()
+        await one.make("network", name="y")
+        async with asyncio.timeout(60):
+            while len((await two.call("GET /v2.0/networks")).body["networks"]) < 2:
+                await two.call("GET /v2.0/sealane/changes?after=2&timeout=1")
+        shown = (await two.call(f"GET /v2.0/networks/{network['id']}")).body["network"]
+        assert shown == network
