@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 
 from sealane import config, log
 from sealane.agent import feed
+from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
 from sealane.agent.memory import Memory
 from sealane.agent.reconciler import RESYNC, Reconciler
@@ -45,6 +46,7 @@ class Agent:
         )
         self._names: Names = make_names(settings.dns_suffix)
         self._door = NetnsDoor(self._api, self._memory, self._reconciler, settings.host_name)
+        self._docker = DockerDoor(settings, self._api, self._reconciler, self._memory, self._names)
         app = App(self._door, self._memory, self._status)
         self._listener = Listener(app.routes(), settings.agent_socket)
         self._gateways: set[str] = set()
@@ -56,6 +58,7 @@ class Agent:
         await self._api.start()
         await self._switch.start(_START)
         await self._resync()
+        await self._docker.start()
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(self._listener.serve(), name="agent.sock"),
@@ -76,6 +79,7 @@ class Agent:
         await self._switch.stop()
 
     async def _close(self) -> None:
+        await self._docker.stop()
         await self._names.resolver.close()
         self._reconciler.close()
         await self._switch.stop()
@@ -134,6 +138,7 @@ class Agent:
             "datapath": self._datapath,
             "attachments": len(self._memory.attachments),
             "gateways": sorted(self._gateways),
+            "docker": self._docker.status(),
             "ovs": self._switch.connected,
             "resynced_at": self._resynced,
             "trouble": self._trouble,

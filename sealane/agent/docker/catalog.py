@@ -67,6 +67,7 @@ class NetworkView:
     gateway: GatewayMode
     origin: str
     labels: Mapping[str, str]
+    tags: frozenset[str]
     subnets: tuple[SubnetView, ...]
 
     @property
@@ -170,6 +171,7 @@ def _network(body: Body, subnets: Iterable[Body]) -> NetworkView:
         gateway=body.get("sealane:gateway", "host"),
         origin=str(body.get("sealane:origin", "api")),
         labels=dict(body.get("sealane:labels") or {}),
+        tags=frozenset(body.get("tags") or ()),
         subnets=tuple(_subnet(s) for s in own),
     )
 

@@ -38,11 +38,11 @@ _log = log.get("docker")
 
 
 class Sandboxes(Protocol):
-    """Who wants to know which networks a sandbox is on: the resolver (see door.py)."""
+    """Who wants to know which networks a sandbox is on: the resolver's Feed."""
 
-    async def joined(self, sandbox: str, attachment: Attachment) -> None: ...
+    async def attached(self, attachment_id: str, sandbox: str, network_id: str) -> None: ...
 
-    async def left(self, attachment_id: str) -> None: ...
+    async def detached(self, attachment_id: str) -> None: ...
 
 
 class NetworkDriver:
@@ -100,8 +100,7 @@ class NetworkDriver:
             await self._reconciler.wait_bound(attachment.port_id, BOUND_DEADLINE)
             attachment = replace(self.attachments()[attachment.id], sandbox=request.sandbox)
             self._memory.put(attachment)
-            if self.sandboxes is not None and request.sandbox:
-                await self.sandboxes.joined(request.sandbox, attachment)
+            await self.announce(attachment)
             return _joined(attachment, network)
 
     async def program_external(self, request: m.ProgramExternal) -> m.Empty:
@@ -133,6 +132,11 @@ class NetworkDriver:
             await self._delete(request.endpoint_id)
         return m.Empty()
 
+    async def announce(self, attachment: Attachment) -> None:
+        """Tell the resolver about a sandbox, at Join and when the agent starts."""
+        if self.sandboxes is not None and attachment.sandbox:
+            await self.sandboxes.attached(attachment.id, attachment.sandbox, attachment.network_id)
+
     async def collect(self, endpoint_id: str) -> None:
         """Remove an endpoint that dockerd does not have any more, with its sandbox's names."""
         async with self._turns.of(endpoint_id):
@@ -154,7 +158,7 @@ class NetworkDriver:
 
     async def _leave(self, endpoint_id: str) -> None:
         if self.sandboxes is not None:
-            await self.sandboxes.left(endpoint_id)
+            await self.sandboxes.detached(endpoint_id)
         attachment = self._memory.attachments.get(endpoint_id)
         if attachment is not None and attachment.sandbox:
             self._memory.put(replace(attachment, sandbox=""))

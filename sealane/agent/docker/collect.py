@@ -1,0 +1,106 @@
+"""Garbage collection: what dockerd forgot without telling the driver, and what was begun and never used.
+
+    endpoint on this host, not in the engine     dockerd crashed, or cleaned up at its start
+    port in the API, no endpoint on this host    reserved and never used, or its release failed
+    network without a decision                   the API did not answer DeleteNetwork
+
+Each must be seen for GRACE seconds on end, since a list is read while things go on.  Nothing is collected
+while dockerd does not answer, and never from inside a driver's call.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+
+from sealane import log
+from sealane.agent.docker.claims import ADOPTED, OWNER, Claims
+from sealane.agent.docker.engine import Engine
+from sealane.agent.docker.libnetwork import NetworkDriver
+from sealane.agent.docker.networks import Networks
+from sealane.agent.memory import Memory
+from sealane.client import ApiClient
+from sealane.errors import NotFound, SealaneError
+
+GRACE = 10.0
+RESERVED = 10.0
+"""Seconds from RequestAddress to CreateEndpoint at most: dockerd sends them one after the other."""
+
+_log = log.get("docker")
+
+
+class Sightings:
+    """Since when each thing has been seen without a break."""
+
+    def __init__(self, grace: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._grace = grace
+        self._clock = clock
+        self._since: dict[str, float] = {}
+
+    def lasting(self, now_seen: Iterable[str]) -> list[str]:
+        """Those of `now_seen` that have been seen at each look for the grace's time."""
+        now = self._clock()
+        self._since = {key: self._since.get(key, now) for key in now_seen}
+        return [key for key, since in self._since.items() if now - since >= self._grace]
+
+
+class Collector:
+    def __init__(
+        self,
+        api: ApiClient,
+        engine: Engine,
+        memory: Memory,
+        driver: NetworkDriver,
+        claims: Claims,
+        networks: Networks,
+    ) -> None:
+        self._api = api
+        self._engine = engine
+        self._memory = memory
+        self._driver = driver
+        self._claims = claims
+        self._networks = networks
+        self._endpoints = Sightings(GRACE)
+        self._ports = Sightings(GRACE)
+        self.collected = 0
+
+    async def collect(self, host: str) -> None:
+        """Raises what the engine or the API raised; what was not done is done the next time."""
+        await self._collect_endpoints(await self._alive())
+        await self._collect_ports(host)
+        for network_id in self._networks.unfinished:
+            await self._networks.remove_unused(network_id)
+
+    async def _alive(self) -> set[str]:
+        """Endpoints that the engine has on networks of ours."""
+        found: set[str] = set()
+        for docker_id in list(self._memory.networks):
+            try:
+                found |= await self._engine.endpoints(docker_id)
+            except NotFound:
+                continue
+        return found
+
+    async def _collect_endpoints(self, alive: set[str]) -> None:
+        for endpoint_id in self._endpoints.lasting(self._driver.attachments().keys() - alive):
+            try:
+                await self._driver.collect(endpoint_id)
+                self._count("endpoint", endpoint_id)
+            except SealaneError as exc:
+                _log.warning("endpoint not collected", endpoint=endpoint_id, reason=exc.message)
+
+    async def _collect_ports(self, host: str) -> None:
+        self._claims.expire(RESERVED)
+        listed = await self._api.list("ports", **{"binding:host_id": host})
+        used = {attachment.port_id for attachment in self._driver.attachments().values()}
+        used |= self._claims.open_ports()
+        orphans = {
+            str(port["id"]): port["device_owner"] == ADOPTED
+            for port in listed
+            if port["device_owner"] in (OWNER, ADOPTED) and port["id"] not in used
+        }
+        for port_id in self._ports.lasting(orphans):
+            await self._claims.release(port_id, adopted=orphans[port_id])
+            self._count("port", port_id)
+
+    def _count(self, what: str, key: str) -> None:
+        self.collected += 1
+        _log.info("collected", what=what, id=key)

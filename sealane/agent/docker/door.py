@@ -1,0 +1,145 @@
+"""The Docker door as the agent sees it: start, stop, status.
+
+One loop keeps the engine and the API in step; Docker's events and the API's changes only wake it.
+
+    engine's events ──┐
+    API's changes ────┼──> pass: names of containers, names of networks, mirrors, garbage collection
+    every INTERVAL ───┘
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any
+
+from sealane import log
+from sealane.agent.docker import drivers
+from sealane.agent.docker.collect import Collector
+from sealane.agent.docker.engine import Engine
+from sealane.agent.docker.identity import Identities
+from sealane.agent.docker.mirror import Mirrors
+from sealane.agent.docker.server import Listener
+from sealane.agent.memory import Memory
+from sealane.agent.reconciler import Reconciler
+from sealane.agent.resolver.feed import Feed
+from sealane.client import ApiClient
+from sealane.config import Settings
+from sealane.errors import SealaneError
+
+INTERVAL = 5.0
+"""Seconds between two passes that nothing woke, and between two rounds of garbage collection."""
+
+SPACING = 0.1
+"""Seconds that wake-ups are gathered for: a compose project brings dozens at once."""
+
+RETRY = 1.0
+_log = log.get("docker")
+
+
+class DockerDoor:
+    """`memory` is the reconciler's; without `names` containers ask Docker's resolver alone."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        api: ApiClient,
+        reconciler: Reconciler,
+        memory: Memory,
+        names: Feed | None = None,
+    ) -> None:
+        self._settings = settings
+        self._api = api
+        self._memory = memory
+        self._engine = Engine(settings.docker_socket)
+        self.drivers = d = drivers.build(api, reconciler, memory, settings.host_name)
+        d.network.sandboxes = names
+        self._identities = Identities(api, d.catalog, self._engine, memory)
+        self._mirrors = Mirrors(self._engine, d.catalog, memory, settings.projects)
+        self._collector = Collector(api, self._engine, memory, d.network, d.claims, d.networks)
+        self._listener = Listener(d.plugin.app, settings.docker_plugin_dir / "sealane.sock")
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._trouble = "not asked yet"
+        self._collect_at = 0.0
+
+    async def start(self) -> None:
+        """dockerd is served from now on, with the API or the engine down or not. Raises OSError."""
+        for attachment in self.drivers.network.attachments().values():
+            await self.drivers.network.announce(attachment)
+        await self._listener.start()
+        watchers = (self._watch_engine(), self._watch_api(), self._keep())
+        self._tasks = [asyncio.create_task(watcher) for watcher in watchers]
+
+    async def stop(self) -> None:
+        """Containers keep their network; dockerd's calls fail until the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._listener.stop()
+        await self._engine.close()
+
+    def status(self) -> dict[str, Any]:
+        """For `sealane status`. `engine` is "ok" or what is wrong."""
+        records = self._memory.networks.values()
+        return {
+            "engine": self._trouble or "ok",
+            "networks": [
+                {"name": r.name, "docker_id": r.docker_id, "network_id": r.network_id} for r in records
+            ],
+            "troubles": dict(self._mirrors.troubles),
+            "endpoints": len(self.drivers.network.attachments()),
+            "collected": self._collector.collected,
+        }
+
+    def networks_of(self, sandbox: str) -> tuple[str, ...]:
+        """Which networks a sandbox (its path, from Join) is on, in the order of joining."""
+        found = [a for a in self.drivers.network.attachments().values() if a.sandbox == sandbox]
+        return tuple(a.network_id for a in sorted(found, key=lambda a: a.created))
+
+    async def _watch_engine(self) -> None:
+        while True:
+            with suppress(SealaneError):
+                async for _ in self._engine.events():
+                    self._wake.set()
+            await asyncio.sleep(RETRY)
+
+    async def _watch_api(self) -> None:
+        sequence = 0
+        while True:
+            try:
+                sequence = await self._api.changes(sequence)
+            except SealaneError:
+                await asyncio.sleep(RETRY)
+            self._wake.set()
+
+    async def _keep(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), INTERVAL)
+            await asyncio.sleep(SPACING)
+            self._wake.clear()
+            try:
+                await self._pass()
+                self._note("")
+            except SealaneError as exc:
+                self.drivers.catalog.forget()
+                self._note(exc.message)
+            except Exception:  # the outermost loop: the next pass may fare better
+                _log.exception("a pass failed")
+
+    async def _pass(self) -> None:
+        """The engine's lists are read first: what they show, the API must know already."""
+        containers = await self._engine.containers()
+        await self._identities.containers(containers)
+        listed = await self._engine.networks()
+        known = await self.drivers.catalog.all()
+        await self._mirrors.reconcile(listed, known)
+        await self._identities.networks(listed, known)
+        if time.monotonic() >= self._collect_at:
+            await self._collector.collect(self._settings.host_name)
+            self._collect_at = time.monotonic() + INTERVAL
+
+    def _note(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            _log.info("Docker and Sealane are in step" if not trouble else "out of step", reason=trouble)
+        self._trouble = trouble
