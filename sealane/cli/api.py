@@ -85,14 +85,12 @@ class Api:
             response = connection.getresponse()
             return response.status, response.read()
         except TimeoutError as exc:
-            raise errors.DeadlineExceeded(
-                f"the API at {self._url} did not answer in {self._deadline:g} s"
-            ) from exc
+            raise errors.DeadlineExceeded(f"{self._url} did not answer in {self._deadline:g} s") from exc
         except PermissionError as exc:
             raise errors.Forbidden(f"may not open {self._url}; run this as root") from exc
         except (OSError, http.client.HTTPException) as exc:
             raise errors.Unavailable(
-                f"the API does not answer at {self._url} ({exc}); 'sealane status' tells more"
+                f"{self._url} does not answer ({exc}); 'sealane status' tells more"
             ) from exc
         finally:
             connection.close()
