@@ -210,7 +210,9 @@ class _Planner:
     def _key(self, scope: str, keys: range, wanted: int) -> int:
         if wanted:
             return wanted
-        taken = self.keys.setdefault(scope, set(self._view.claims.keys(scope)))
+        if scope not in self.keys:
+            self.keys[scope] = set(self._view.claims.keys(scope))
+        taken = self.keys[scope]
         key = free_key(taken, keys, scope)
         taken.add(key)
         return key
