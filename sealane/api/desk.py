@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from sealane.api.draft import Draft
 from sealane.api.look import Bindings, Glass, Look
+from sealane.api.underlay import default_mtu
 from sealane.config import Settings
 from sealane.errors import Conflict, RevisionMismatch, Unavailable
 from sealane.model import State
@@ -37,7 +38,6 @@ class Desk:
     def __init__(self, settings: Settings, store: Store, bindings: Bindings) -> None:
         self.settings = settings
         self.store = store
-        self.default_mtu = 0
         self._glass = Glass(bindings)
         self._writing = asyncio.Lock()
 
@@ -68,4 +68,4 @@ class Desk:
 
     def _draft(self, look: Look) -> Draft:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Draft(look, now) if not self.default_mtu else Draft(look, now, self.default_mtu)
+        return Draft(look, now, default_mtu(self.settings))

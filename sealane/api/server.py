@@ -3,7 +3,7 @@
     RUN/api.sock, api_socket_extra   0600: root is admin        ─┐
     api_bind, api_listen_fd          who has the admin's token  ─┴─ one application
 
-Nothing it needs has to be there at the start: it tries again, and answers 503 until then.
+Nothing it needs has to be there at the start: it goes on trying, and answers 503 until then.
 """
 
 import asyncio
@@ -30,6 +30,8 @@ from sealane.store.db import Store
 
 GRACE = 3
 """Seconds for requests under way when told to stop."""
+HEAD_START = 2.0
+"""Seconds that the first callers wait for the store: the doors are open, so they queue."""
 _log = log.get("api")
 
 
@@ -118,6 +120,7 @@ async def serve(settings: Settings, closing: asyncio.Event) -> None:
         stack.callback(connecting.cancel)
         bindings = Bindings(clients["sb"])
         stack.push_async_callback(bindings.stop)
+        await asyncio.wait([connecting], timeout=HEAD_START)
         await bindings.start(timeout=0)
         routes = _more(settings, store, clients, bindings)
         await doors.serve(create_app(settings, store, bindings, token, more=routes, closing=closing), closing)
