@@ -1,5 +1,6 @@
 """Private daemons for tests: each in a directory of its own, stopped by its own pid."""
 
+import json
 import os
 import signal
 import subprocess
@@ -22,23 +23,47 @@ def until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> N
 class OvsdbServer:
     """One ovsdb-server with one database in `directory`; clustered unless told otherwise.
 
-    `with OvsdbServer(tmp_path, schema) as server:` has it running and stops it. The directory's path
+    `with OvsdbServer(tmp_path, schema) as server:` has it running and stops it; with `join` it becomes
+    a further member of that one's cluster. The directory's path
     must be short: a unix socket's name has 107 bytes at most (unix(7)).
     """
 
-    def __init__(self, directory: Path, schema: Path, *, clustered: bool = True, create: bool = True) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        schema: Path,
+        *,
+        clustered: bool = True,
+        create: bool = True,
+        join: "OvsdbServer | None" = None,
+    ) -> None:
         self.directory = directory
         self.database = directory / "db"
         self.remote = f"unix:{directory}/db.sock"
+        self.remotes: list[str] = []
+        """Further ones to listen on."""
         self._clustered = clustered
         self._process: subprocess.Popen[bytes] | None = None
-        if create and not self.database.exists():
+        if join is not None:
+            self._join(schema, join)
+        elif create and not self.database.exists():
             self._create(schema)
 
+    @property
+    def raft(self) -> str:
+        """Where the other members of the cluster find this one."""
+        return f"unix:{self.directory}/raft.sock"
+
+    def _join(self, schema: Path, member: "OvsdbServer") -> None:
+        name = json.loads(schema.read_text())["name"]
+        self.directory.mkdir(exist_ok=True)
+        command = ["ovsdb-tool", "join-cluster", str(self.database), name, self.raft, member.raft]
+        subprocess.run(command, check=True, timeout=PATIENCE)
+
     def _create(self, schema: Path) -> None:
+        self.directory.mkdir(exist_ok=True)
         if self._clustered:
-            address = f"unix:{self.directory}/raft.sock"
-            command = ["ovsdb-tool", "create-cluster", str(self.database), str(schema), address]
+            command = ["ovsdb-tool", "create-cluster", str(self.database), str(schema), self.raft]
         else:
             command = ["ovsdb-tool", "create", str(self.database), str(schema)]
         subprocess.run(command, check=True, timeout=PATIENCE)
@@ -54,6 +79,7 @@ class OvsdbServer:
                 f"--log-file={self.directory}/log",
                 f"--unixctl={self.directory}/ctl",
                 f"--remote=p{self.remote}",
+                *(f"--remote={remote}" for remote in self.remotes),
                 str(self.database),
             ],
             stderr=subprocess.DEVNULL,

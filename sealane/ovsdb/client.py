@@ -54,6 +54,7 @@ class Client:
         self._locks: dict[str, Lock] = {}
         self._task: asyncio.Task[None] | None = None
         self._trouble = "not started"
+        self._reported: set[str] = set()
         self._log = log.get("ovsdb").bind(database=database)
 
     async def start(self, timeout: float = 10.0) -> None:
@@ -76,6 +77,11 @@ class Client:
     @property
     def connected(self) -> bool:
         return self._session is not None
+
+    @property
+    def remote(self) -> str:
+        """The remote that it is connected to; empty when there is none."""
+        return self._session.remote.name if self._session is not None else ""
 
     @property
     def schema(self) -> Schema:
@@ -190,12 +196,14 @@ class Client:
             self._log.error("stopped", exc_info=defect)
 
     def _note(self, trouble: str) -> None:
-        if trouble != self._trouble:
+        if trouble not in self._reported:
             self._log.warning("not connected", reason=trouble)
+        self._reported.add(trouble)
         self._trouble = trouble
 
     def _gained(self, session: Session) -> None:
         self._session, self._trouble = session, ""
+        self._reported.clear()
         self._ready.set()
 
     def _lost(self, session: Session) -> None:

@@ -1,6 +1,7 @@
 """The OVSDB client against a real ovsdb-server."""
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -169,6 +170,22 @@ async def test_the_lock_goes_to_the_next_when_its_holder_leaves(server: OvsdbSer
 async def test_the_next_remote_is_used_and_only_a_leader_when_asked(server: OvsdbServer) -> None:
     remotes = f"unix:{server.directory}/nobody.sock,{server.remote}"
     async with client_of(remotes, leader_only=True) as client:
+        await client.transact([animal(client, "emu")])
+
+
+async def test_an_idle_connection_lives_on_by_its_probe(server: OvsdbServer) -> None:
+    async with client_of(server.remote, probe=0.1) as client:
+        lock = await client.lock("zoo")
+        assert not await lock.wait(False, timeout=1.5), "the lock would go with the connection"
+        assert client.remote == server.remote
+
+
+async def test_tcp(server: OvsdbServer) -> None:
+    server.kill()
+    server.remotes.append("ptcp:0:127.0.0.1")
+    server.start()
+    (number,) = re.findall(r"listening on port (\d+)", (server.directory / "log").read_text())
+    async with client_of(f"tcp:127.0.0.1:{number}") as client:
         await client.transact([animal(client, "emu")])
 
 
