@@ -4,10 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install check test format bench docs demo
+.PHONY: help up down venv install check test format bench docs demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
+
+up: ## this machine becomes a Sealane node, with two containers to try; as root
+	scripts/install
+	$(MAKE) --no-print-directory venv
+	$(BIN)/python scripts/up
+
+down: ## stop it and leave nothing behind; as root
+	scripts/down
 
 venv: $(VENV)/.installed ## the virtual environment with Sealane in it
 
