@@ -44,7 +44,8 @@ def ensure_token(path: Path) -> str:
 def _write_new(path: Path, token: str) -> None:
     """Complete or not there: a half-written token would lock everybody out."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    draft.unlink(missing_ok=True)
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(fd, "w") as file:
         file.write(f"{token}\n")
         file.flush()

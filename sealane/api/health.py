@@ -63,10 +63,17 @@ def transacts(client: Client) -> Probe:
     """An empty transaction goes all the way through the server and changes nothing."""
 
     async def probe() -> str:
+        _require_connection(client)
         await client.transact([{"op": "comment", "comment": "healthz"}], PATIENCE)
         return "answers"
 
     return probe
+
+
+def _require_connection(client: Client) -> None:
+    """An answer at once: the client would wait for a connection."""
+    if not client.connected:
+        raise Unavailable(f"no connection to the database {client.database}")
 
 
 def northd_is_active(settings: Settings) -> Probe:
@@ -86,6 +93,7 @@ def translator_keeps_up(store: Store, northbound: Client) -> Probe:
     replicas: list[Replica] = []
 
     async def probe() -> str:
+        _require_connection(northbound)
         if not replicas:
             replicas.append(await northbound.monitor({"NB_Global": ["external_ids"]}, PATIENCE))
         wanted = store.state.sequence

@@ -1,0 +1,149 @@
+"""Thousands of requests that make little sense: each is answered, none with a 5xx, errors in one shape."""
+
+import random
+from typing import Any
+from urllib.parse import quote
+
+from sealane.api.app import KINDS
+from sealane.api.attributes import REQUIRED, Kind
+from tests.api.live import Live, live
+from tests.daemons import OvsdbServer
+
+SEED, CASES = 20260101, 2500
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+VALUES: list[Any] = [
+    *(None, True, False, 0, 1, -1, 4, 6, 1500, 2**31, 2**63, 2**70, 1.5, -0.0, 1e300),
+    *(
+        "",
+        "x",
+        "x" * 255,
+        "x" * 256,
+        "é" * 255,
+        "🦊",
+        "a\0b",
+        "\x7f",
+        "%00",
+        "../..",
+        "'; --",
+        "true",
+        "null",
+        "4",
+    ),
+    *(
+        UNKNOWN,
+        UNKNOWN.replace("-", ""),
+        "10.0.0.9",
+        "10.0.0.0",
+        "10.0.0.255",
+        "fd00::9",
+        "::",
+        "fe80::1%eth0",
+    ),
+    *("10.0.0.0/24", "10.0.0.0/8", "10.9.0.0/30", "10.9.0.0/31", "10.9.0.0/32", "0.0.0.0/0", "10.0.0.1/24"),
+    *("fd00::/64", "fd00::/128", "ff00::/8", "::ffff:10.0.0.0/104", "1.2.3", "01.2.3.4", "1.2.3.4/33", "/"),
+    *("fa:16:3e:00:00:01", "FA-16-3E-00-00-02", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", "fa:16:3e"),
+    *(
+        [],
+        {},
+        [[]],
+        [{}],
+        [None],
+        ["x"],
+        ["x", "x"],
+        [1],
+        {"": ""},
+        {"a": {"b": [1, {"c": None}]}},
+        [["x"] * 300],
+    ),
+    *([{"ip_address": "10.0.0.9"}], [{"ip_address": 7}], [{"ip_address": "fd00::7", "subnet_id": UNKNOWN}]),
+    *([{"subnet_id": UNKNOWN}], [{"start": "10.0.0.5", "end": "10.0.0.9"}], [{"start": "x", "end": None}]),
+    *([{"destination": "10.0.0.0/24", "nexthop": "10.0.0.1"}], [{"destination": 1, "nexthop": 2}]),
+    *([{"ip_address": "10.0.0.0/24", "mac_address": "fa:16:3e:00:00:09"}], ["10.0.0.1"], ["fd00::1", "::1"]),
+]
+
+
+class Nonsense:
+    """Requests from a seed, about resources that exist and about others."""
+
+    def __init__(self, ids: dict[str, str]) -> None:
+        self.chance = random.Random(SEED)
+        self.ids = ids
+
+    def values(self, kind: Kind) -> dict[str, Any]:
+        """The required attributes, usually right, and some others, usually wrong."""
+        given: dict[str, Any] = {}
+        for attribute in kind.attributes:
+            if attribute.default is REQUIRED and self.chance.random() < 0.9:
+                right = {"network_id": self.ids["network"], "cidr": f"10.{self.chance.randrange(256)}.0.0/24"}
+                given[attribute.name] = right[attribute.name]
+        names = [*kind.by_name, "colour", "", "tenant_id"]
+        for name in self.chance.sample(names, self.chance.randrange(4)):
+            given[name] = self.chance.choice([*VALUES, *self.ids.values()])
+        return given
+
+    def body(self, kind: Kind) -> Any:
+        one = self.values(kind)
+        many = [self.values(kind) for _ in range(self.chance.randrange(3))]
+        usual = {kind.singular: one}
+        return self.chance.choice(
+            [usual, usual, usual, {kind.plural: many}, {kind.singular: self.chance.choice(VALUES)}, many]
+        )
+
+    def query(self, kind: Kind) -> str:
+        names = [
+            *kind.by_name,
+            "limit",
+            "marker",
+            "sort_key",
+            "sort_dir",
+            "page_reverse",
+            "fields",
+            "tags",
+            "not-tags",
+        ]
+        values = [str(value) for value in (*VALUES, "name", "asc", 2)]
+        count = self.chance.randrange(4)
+        pairs = (
+            f"{quote(self.chance.choice(names))}={quote(self.chance.choice(values))}" for _ in range(count)
+        )
+        return "&".join(pairs)
+
+    def request(self) -> tuple[str, Any]:
+        kind = self.chance.choice(KINDS)
+        id = quote(str(self.chance.choice([self.ids[kind.singular], UNKNOWN, "x", "%", "ä"])), safe="")
+        tag = quote(str(self.chance.choice(["x", "a,b", "ä", "x" * 300])), safe="")
+        path = f"/v2.0/{kind.plural}"
+        return self.chance.choice(
+            [
+                (f"GET {path}?{self.query(kind)}", None),
+                (f"POST {path}", self.body(kind)),
+                (f"POST {path}", self.body(kind)),
+                (f"PUT {path}/{id}", self.body(kind)),
+                (f"PUT {path}/{id}/tags", {"tags": self.chance.choice(VALUES)}),
+                (f"{self.chance.choice(['GET', 'PUT', 'DELETE'])} {path}/{id}/tags/{tag}", None),
+                (f"DELETE {path}/{UNKNOWN}", None),
+            ]
+        )
+
+
+async def _furnish(api: Live) -> dict[str, str]:
+    network = await api.make("network")
+    subnet = await api.make("subnet", network_id=network["id"], cidr="10.0.0.0/24")
+    port = await api.make("port", network_id=network["id"])
+    return {"network": network["id"], "subnet": subnet["id"], "port": port["id"]}
+
+
+async def test_nonsense_is_refused_and_never_breaks_anything(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        nonsense = Nonsense(await _furnish(api))
+        met: dict[int, int] = {}
+        for _ in range(CASES):
+            line, body = nonsense.request()
+            found = await api.call(line, body)
+            met[found.status] = met.get(found.status, 0) + 1
+            assert found.status < 500, (line, body, found)
+            if found.status >= 400:
+                assert found.error
+        assert {200, 201, 204, 400, 404, 409} <= set(met), met
+        for kind in KINDS:
+            assert (await api.call(f"GET /v2.0/{kind.plural}")).status == 200
