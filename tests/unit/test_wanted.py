@@ -117,6 +117,15 @@ def test_ports_leave_before_links_and_rules_come_after_gateways() -> None:
     assert kinds.index(SwitchPort) < kinds.index(Pair)
 
 
+def test_a_new_device_gets_a_new_switch_port_and_a_new_gateway_its_rules() -> None:
+    facts = wanted([ONE], PLACES, USERSPACE)
+    for lost, ports in ((Pair, {"tap0a0b0c0d-00"}), (Gateway, {"tgw0f0e0d0c-00"})):
+        plan = diff(facts, {f for f in facts if not isinstance(f, lost)})
+        assert {f.name for f in plan.remove if isinstance(f, SwitchPort)} == ports
+        assert {f.name for f in plan.ensure if isinstance(f, SwitchPort)} == ports
+        assert any(isinstance(f, Rules) and f.namespace for f in plan.ensure) == (lost is Gateway)
+
+
 def test_lanes_are_distinct_where_host_ports_are_not() -> None:
     members = [
         replace(ONE, id="a", publish=(published(host_ip="192.0.2.1"), published(protocol="udp"))),

@@ -125,14 +125,16 @@ async def running(node: Node) -> AsyncIterator[Running]:
             await switch.stop()
 
 
-async def pings(box: Path, target: str, size: int = 56) -> bool:
+async def pings(box: Path, target: str, size: int = 56, tries: int = 8) -> bool:
     """Does one of several pings come back?  (The first may wait for a neighbour.)"""
-    words = ["busybox", "ping", "-c", "5", "-W", "2", "-s", str(size), target]
-    try:
-        out = await asyncio.to_thread(command.run, words, namespace=box, deadline=PATIENCE)
-    except HostError:
-        return False
-    return "bytes from" in out
+    words = ["busybox", "ping", "-c", "1", "-W", "1", "-s", str(size), target]
+    for _ in range(tries):
+        try:
+            await asyncio.to_thread(command.run, words, namespace=box, deadline=PATIENCE)
+            return True
+        except HostError:
+            continue
+    return False
 
 
 @contextmanager
