@@ -105,6 +105,11 @@ def choose(pools: Sequence[Pool], used: Collection[int], *, top: bool = False) -
     raise AddressesExhausted("No more IP addresses available.")
 
 
+def mac_of(ip_address: str) -> str:
+    """The MAC address that goes with an IPv4 address, as on Docker's own bridge."""
+    return "02:42:" + ":".join(f"{byte:02x}" for byte in inet_pton(AF_INET, ip_address))
+
+
 def choose_mac(used: Collection[str], chance: random.Random) -> str:
     """Below fa:16:3e, the prefix that OpenStack's tools take for a port's (locally administered)."""
     while True:

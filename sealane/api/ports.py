@@ -129,6 +129,10 @@ PORTS = Kind(
         ),
     ),
 )
+FOLLOWING = frozenset({"sealane:docker"})
+"""Owners of ports whose MAC address follows from the IPv4 address: containers come and go, and the next
+one with the address must not meet neighbours that remember the last one's MAC."""
+
 UNSTORED = frozenset({"security_groups", "extra_dhcp_opts", "sealane:allocate_from", "fixed_ips"})
 
 
@@ -136,10 +140,11 @@ def create(id: str, values: Values, draft: Draft) -> Port:
     network = rules.network_exists(values["network_id"], draft)
     given = PORTS.as_fields({k: v for k, v in values.items() if k not in UNSTORED})
     given.setdefault("port_security_enabled", network.port_security_enabled)
-    given["mac_address"] = _mac(given.get("mac_address"), network.id, draft)
-    given["allowed_address_pairs"] = _pairs(given["allowed_address_pairs"], given["mac_address"])
     top = values.get("sealane:allocate_from") == "top"
     given["fixed_ips"] = _addresses(values.get("fixed_ips"), network, draft, top=top)
+    hint = given["fixed_ips"] if given["device_owner"] in FOLLOWING else ()
+    given["mac_address"] = _mac(given.get("mac_address"), network.id, draft, hint)
+    given["allowed_address_pairs"] = _pairs(given["allowed_address_pairs"], given["mac_address"])
     port = Port(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
     rules.port_may_bind(port)
     draft.ports.append(port)
@@ -164,9 +169,12 @@ def delete(port: Any, look: Look) -> tuple[Port, ...]:
     return (port,)
 
 
-def _mac(given: str | None, network_id: str, draft: Draft) -> str:
+def _mac(given: str | None, network_id: str, draft: Draft, like: tuple[FixedIP, ...] = ()) -> str:
     if given is not None:
         rules.mac_is_free(given, network_id, draft)
+    following = next((ipam.mac_of(f.ip_address) for f in like if ":" not in f.ip_address), None)
+    if given is None and following not in draft.macs(network_id):
+        given = following
     mac = given or ipam.choose_mac(draft.macs(network_id), draft.chance)
     draft.macs(network_id).add(mac)
     return mac

@@ -44,6 +44,7 @@ class SubnetView:
     cidr: str
     gateway: str  # "": none
     routes: tuple[Route, ...]
+    pools: tuple[tuple[int, int], ...]  # first and last address, both included
 
     @property
     def version(self) -> int:
@@ -53,6 +54,11 @@ class SubnetView:
     def length(self) -> int:
         """Of the prefix, bits."""
         return ipaddress.ip_network(self.cidr).prefixlen
+
+    @property
+    def size(self) -> int:
+        """Addresses that can be given."""
+        return sum(last - first + 1 for first, last in self.pools)
 
     def contains(self, address: str) -> bool:
         return ipaddress.ip_address(address) in ipaddress.ip_network(self.cidr)
@@ -176,6 +182,10 @@ def _network(body: Body, subnets: Iterable[Body]) -> NetworkView:
     )
 
 
+def _number(address: str) -> int:
+    return int(ipaddress.ip_address(address))
+
+
 def _subnet(body: Body) -> SubnetView:
     routes = body.get("host_routes") or []
     return SubnetView(
@@ -183,5 +193,6 @@ def _subnet(body: Body) -> SubnetView:
         network_id=str(body["network_id"]),
         cidr=str(body["cidr"]),
         gateway=str(body.get("gateway_ip") or ""),
+        pools=tuple((_number(p["start"]), _number(p["end"])) for p in body.get("allocation_pools") or ()),
         routes=tuple(Route(destination=r["destination"], nexthop=r["nexthop"]) for r in routes),
     )

@@ -3,11 +3,18 @@
     RequestAddress  ──reserve──>  port (device_owner sealane:docker, this host)  ──take──>  endpoint
                                     └── nobody takes it: collect.py removes it
 
-The port has its final shape at once, so OVN works on it while dockerd goes on.  An endpoint's MAC
-address, which dockerd chooses before it asks for addresses, ties the IPv4 and the IPv6 request together.
+The port has its final shape at once, so OVN works on it while dockerd goes on.  Its MAC address follows
+from its IPv4 address (the API sees to that): whoever gets the address next has the MAC as well, and no
+neighbour is left with a stale one.  dockerd 20.10 sends no gratuitous ARP.
+
+An IPv6 address can't be tied to the IPv4 address of the same endpoint before CreateEndpoint.  So it is
+only promised, at random out of the pool, and claimed there.
+
 A port that was made before (`sealane.port`) is adopted, and given back instead of deleted.
 """
 
+import ipaddress
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -28,6 +35,11 @@ ADOPTED = "sealane:docker:adopted"
 AUXILIARY = "sealane:auxiliary"
 """device_owner of what keeps an --aux-address from being given to a container."""
 
+SMALL = 1 << 24
+"""Addresses; a random one of a larger pool is hardly ever taken."""
+
+TRIES = 1000
+_CHANCE = random.SystemRandom()
 _log = log.get("docker")
 
 
@@ -42,9 +54,6 @@ class Claim:
     adopted: bool = False
     born: float = 0.0  # on the monotonic clock
 
-    def address(self, version: int) -> str:
-        return next((a for a in self.addresses if (":" in a) == (version == 6)), "")
-
 
 Evict = Callable[[str], Awaitable[bool]]
 """Takes the endpoint behind a port id off this host if it is dead; says whether the port is free now."""
@@ -56,6 +65,7 @@ class Claims:
         self._host = host
         self.evict: Evict = _evict_nobody
         self._open: dict[tuple[str, str], Claim] = {}
+        self._promised: dict[tuple[str, str], float] = {}
         self._turns = Turns()
 
     def open_ports(self) -> set[str]:
@@ -66,47 +76,45 @@ class Claims:
         """Let go of what was reserved longer than `age` seconds ago: it counts as an orphan now."""
         limit = time.monotonic() - age
         self._open = {key: claim for key, claim in self._open.items() if claim.born >= limit}
+        self._promised = {key: born for key, born in self._promised.items() if born >= limit}
 
-    async def reserve(
-        self, network: NetworkView, subnet: SubnetView, mac: str, address: str, name: str
-    ) -> str:
+    async def reserve(self, network: NetworkView, subnet: SubnetView, address: str, name: str) -> str:
         """An address of the subnet (or, when it is exhausted, of a sibling) for an endpoint-to-be.
 
-        Answers "10.0.0.5/24". The same request again has the same answer.
+        `address` "" is any.  Answers "10.0.0.5/24".  The same address again has the same answer.
         """
-        async with self._turns.of(f"{network.id} {mac}"):
-            claim = self._open.get((network.id, mac))
-            if claim is None:
-                claim = await self._reserve_port(network, subnet, mac, address, name)
-            elif not claim.address(subnet.version):
-                claim = await self._extend(network, claim, _wish(subnet, address))
-            granted = claim.address(subnet.version)
-            if address and granted.split("/")[0] != address:
-                raise Conflict(f"MAC address {mac} has {granted} already; leave one of the two out")
-            self._open[network.id, mac] = claim
-            return granted
+        if subnet.version == 6:
+            return await self._promise(network, subnet, address)
+        if not address:
+            return self._opened(await self._reserve_port(network, subnet, "", name))
+        async with self._turns.of(f"{network.id} {address}"):
+            claim = self._open.get((network.id, address))
+            return self._opened(claim or await self._reserve_port(network, subnet, address, name))
+
+    def _opened(self, claim: Claim) -> str:
+        self._open[claim.network_id, _bare(claim.addresses[0])] = claim
+        return claim.addresses[0]
 
     async def release_reserved(self, network_id: str, address: str) -> None:
         """Undo a reservation; an address that an endpoint holds is the endpoint's to release."""
-        for key, claim in list(self._open.items()):
-            if key[0] == network_id and any(a.split("/")[0] == address for a in claim.addresses):
-                del self._open[key]
-                if not claim.adopted:
-                    await self.release(claim.port_id, adopted=False)
+        self._promised.pop((network_id, address), None)
+        claim = self._open.pop((network_id, address), None)
+        if claim is not None and not claim.adopted:
+            await self.release(claim.port_id, adopted=False)
 
     async def take(self, network: NetworkView, mac: str, addresses: tuple[str, ...]) -> Claim:
         """The port for an endpoint: the reserved one, or, with another IPAM, one with these addresses."""
-        claim = self._open.pop((network.id, mac), None) if mac else None
-        if claim is None and mac:
-            claim = await self._find_orphan(network, mac)
+        key = network.id, _bare(addresses[0]) if addresses else ""
+        claim = self._open.get(key)
         if claim is None:
-            wishes = [_fixed(network, address) for address in addresses]
-            claim = await self._create(network, wishes, mac, "")
+            return await self._take_new(network, mac, addresses)
         if claim.adopted:
             raise Conflict(
                 f"the address {claim.addresses[0]} belongs to port {claim.port_id}, made before: "
                 f"add driver-opt=sealane.port={claim.port_id} to use it"
             )
+        claim = await self._complete(network, claim, mac, addresses)
+        self._open.pop(key, None)
         return claim
 
     async def adopt(self, network: NetworkView, port_id: str, mac: str, addresses: tuple[str, ...]) -> Claim:
@@ -116,10 +124,11 @@ class Claims:
         if body["network_id"] != network.id:
             raise BadRequest(f"port {port_id} is on another network than '{network.name}'")
         if set(addresses) - set(claim.addresses):
-            wanted = claim.addresses[0].split("/")[0]
+            wanted = _bare(claim.addresses[0])
             raise BadRequest(f"port {port_id} has other addresses than the container: add --ip {wanted}")
         await self._check_free(body)
-        self._open.pop((network.id, mac), None)
+        for address in addresses:
+            self._open.pop((network.id, _bare(address)), None)
         changes: dict[str, Any] = {"binding:host_id": self._host, "device_owner": ADOPTED}
         if mac and mac != claim.mac:
             changes["mac_address"] = mac
@@ -138,6 +147,9 @@ class Claims:
 
     async def reserve_auxiliary(self, network: NetworkView, name: str, address: str) -> None:
         """Keep an address from containers; one that is taken already is kept as well."""
+        claim = self._open.pop((network.id, address), None)
+        if claim is not None:  # RequestAddress could not know what it is for
+            await self.release(claim.port_id, adopted=claim.adopted)
         body = {
             "network_id": network.id,
             "project_id": network.project,
@@ -150,34 +162,62 @@ class Claims:
         except AddressInUse:
             _log.info("auxiliary address is taken already", network=network.id, address=address)
 
-    async def _reserve_port(
-        self, network: NetworkView, subnet: SubnetView, mac: str, address: str, name: str
-    ) -> Claim:
+    async def _reserve_port(self, network: NetworkView, subnet: SubnetView, address: str, name: str) -> Claim:
         try:
-            return await self._create(network, [_wish(subnet, address)], mac, name)
+            return await self._create(network, [_wish(subnet, address)], "", name)
         except AddressInUse:
             if not address:
                 raise
-            return await self._of_holder(network, subnet, mac, address)
+            return await self._of_holder(network, address, "")
         except AddressesExhausted:
-            return await self._from_sibling(network, subnet, mac, name)
-        except Conflict:
-            orphan = await self._find_orphan(network, mac)
-            if orphan is None:
-                raise
-            return orphan
+            return await self._from_sibling(network, subnet, name)
 
-    async def _from_sibling(self, network: NetworkView, subnet: SubnetView, mac: str, name: str) -> Claim:
+    async def _take_new(self, network: NetworkView, mac: str, addresses: tuple[str, ...]) -> Claim:
+        """Addresses of Docker's own IPAM; or ours, reserved before the agent restarted."""
+        wishes = [_fixed(network, address) for address in addresses]
+        try:
+            return await self._create(network, wishes, mac, "")
+        except AddressInUse:
+            claim = await self._of_holder(network, _bare(addresses[0]), mac)
+            if claim.adopted:
+                raise
+            return await self._complete(network, claim, mac, addresses)
+
+    async def _complete(
+        self, network: NetworkView, claim: Claim, mac: str, addresses: tuple[str, ...]
+    ) -> Claim:
+        """Add what RequestAddress did not know: the IPv6 address, and the MAC address if one was given."""
+        changes: dict[str, Any] = {}
+        if set(addresses) - set(claim.addresses):
+            changes["fixed_ips"] = [_fixed(network, address) for address in addresses]
+        if mac and mac != claim.mac:
+            changes["mac_address"] = mac
+        if not changes:
+            return claim
+        return _claim(network, await self._api.update("ports", claim.port_id, changes))
+
+    async def _promise(self, network: NetworkView, subnet: SubnetView, address: str) -> str:
+        """At random: two hosts hardly promise the same one of a /64; in a small pool, of the free ones."""
+        if not address:
+            used = {a for n, a in self._promised if n == network.id}
+            if subnet.size < SMALL:
+                for body in await self._api.list("ports", network_id=network.id):
+                    used |= {ip["ip_address"] for ip in body["fixed_ips"]}
+            address = _any_of(subnet, used)
+        self._promised[network.id, address] = time.monotonic()
+        return f"{address}/{subnet.length}"
+
+    async def _from_sibling(self, network: NetworkView, subnet: SubnetView, name: str) -> Claim:
         """dockerd can't read "exhausted" from a remote IPAM, so the next --subnet is tried here."""
         for other in network.subnets:
             if other.version == subnet.version and other.id != subnet.id:
                 try:
-                    return await self._create(network, [_wish(other, "")], mac, name)
+                    return await self._create(network, [_wish(other, "")], "", name)
                 except AddressesExhausted:
                     continue
         raise AddressesExhausted(f"network '{network.name}' has no free address left")
 
-    async def _of_holder(self, network: NetworkView, subnet: SubnetView, mac: str, address: str) -> Claim:
+    async def _of_holder(self, network: NetworkView, address: str, mac: str) -> Claim:
         """A wanted address that a port holds: made before and idle, or left over from a dead endpoint."""
         for body in await self._api.list("ports", network_id=network.id):
             if address not in (ip["ip_address"] for ip in body["fixed_ips"]):
@@ -186,7 +226,7 @@ class Claims:
                 return replace(_claim(network, body), adopted=True)
             if self._is_ours(body) and await self._is_dead(body):
                 await self.release(body["id"], adopted=body["device_owner"] == ADOPTED)
-                return await self._create(network, [_wish(subnet, address)], mac, "")
+                return await self._create(network, [_fixed(network, address)], mac, "")
             raise AddressInUse(f"address {address} is in use by port {body['id']} ({body.get('name', '')})")
         raise AddressInUse(f"address {address} of network '{network.name}' is in use")
 
@@ -203,18 +243,6 @@ class Claims:
 
     async def _is_dead(self, body: dict[str, Any]) -> bool:
         return body["id"] not in self.open_ports() and await self.evict(body["id"])
-
-    async def _find_orphan(self, network: NetworkView, mac: str) -> Claim | None:
-        """A port that was reserved before the agent restarted."""
-        for body in await self._api.list("ports", network_id=network.id, mac_address=mac):
-            if body["mac_address"] == mac and self._is_ours(body) and await self._is_dead(body):
-                return _claim(network, body)
-        return None
-
-    async def _extend(self, network: NetworkView, claim: Claim, wish: dict[str, str]) -> Claim:
-        kept = [_fixed(network, address) for address in claim.addresses]
-        body = await self._api.update("ports", claim.port_id, {"fixed_ips": [*kept, wish]})
-        return _claim(network, body)
 
     async def _create(self, network: NetworkView, wishes: list[dict[str, str]], mac: str, name: str) -> Claim:
         body: dict[str, Any] = {
@@ -238,6 +266,20 @@ async def _evict_nobody(port_id: str) -> bool:
     return False
 
 
+def _bare(address: str) -> str:
+    return address.split("/")[0]
+
+
+def _any_of(subnet: SubnetView, used: set[str]) -> str:
+    """An address of the subnet's pools that is not in `used`. Raises AddressesExhausted."""
+    for _ in range(TRIES):
+        first, last = _CHANCE.choice(subnet.pools)
+        address = str(ipaddress.IPv6Address(_CHANCE.randint(first, last)))
+        if address not in used:
+            return address
+    raise AddressesExhausted(f"subnet {subnet.cidr} has no free address left")
+
+
 def _wish(subnet: SubnetView, address: str) -> dict[str, str]:
     return {"subnet_id": subnet.id, **({"ip_address": address} if address else {})}
 
@@ -246,7 +288,7 @@ def _fixed(network: NetworkView, address: str) -> dict[str, str]:
     subnet = network.subnet_of(address)
     if subnet is None:
         raise BadRequest(f"address {address} is in no subnet of network '{network.name}'")
-    return _wish(subnet, address.split("/")[0])
+    return _wish(subnet, _bare(address))
 
 
 def _claim(network: NetworkView, body: dict[str, Any]) -> Claim:

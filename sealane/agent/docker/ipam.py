@@ -12,11 +12,9 @@ from sealane.agent.docker.catalog import Catalog, NetworkView, SubnetView
 from sealane.agent.docker.claims import Claims
 from sealane.agent.docker.options import (
     ADDRESS_TYPE,
-    ENDPOINT_MAC,
     ENDPOINT_NAME,
     GATEWAY,
     NetworkOptions,
-    mac_address,
     pool_hint,
 )
 from sealane.agent.docker.pools import PendingPool, PendingPools, address_range, inside, subnet_cidr
@@ -74,11 +72,8 @@ class IpamDriver:
         address = inside(subnet.cidr, request.address) if request.address else ""
         if options.get(ADDRESS_TYPE) == GATEWAY:
             return _gateway_of(subnet, address)
-        mac = mac_address(options.get(ENDPOINT_MAC))
-        if not mac:
-            return _auxiliary_of(subnet, address)
         name = options.get(ENDPOINT_NAME, "")
-        return m.Address(address=await self._claims.reserve(network, subnet, mac, address, name))
+        return m.Address(address=await self._claims.reserve(network, subnet, address, name))
 
     async def release_address(self, request: m.ReleaseAddress) -> m.Empty:
         pool = self._pools.get(request.pool_id)
@@ -129,7 +124,7 @@ def _of_pending(pool: PendingPool, address: str, options: dict[str, str]) -> m.A
     """Before the network is made: its gateway, then its auxiliary addresses."""
     if options.get(ADDRESS_TYPE) == GATEWAY:
         granted = pool.claim_gateway(address)
-    elif address and ENDPOINT_MAC not in options:
+    elif address and ENDPOINT_NAME not in options:
         granted = pool.inside(address)
         pool.auxiliary.add(granted)
     else:
@@ -143,13 +138,6 @@ def _gateway_of(subnet: SubnetView, address: str) -> m.Address:
         raise BadRequest(f"the gateway of {subnet.cidr} is {subnet.gateway}, not {address}")
     granted = subnet.gateway or address or str(ipaddress.ip_network(subnet.cidr).network_address + 1)
     return m.Address(address=f"{granted}/{subnet.length}")
-
-
-def _auxiliary_of(subnet: SubnetView, address: str) -> m.Address:
-    """--aux-address of a network that exists: CreateNetwork claims it."""
-    if not address:
-        raise BadRequest("an address without a MAC address can't be tied to an endpoint")
-    return m.Address(address=f"{address}/{subnet.length}")
 
 
 def _chosen(network: NetworkView, request: m.RequestPool) -> SubnetView:

@@ -137,7 +137,7 @@ class ReleasePool(Struct):
 
 class RequestAddress(Struct):
     """{"PoolID": "…", "Address": "10.1.0.5" or "", "Options": {"RequestAddressType":
-    "com.docker.network.gateway"} or {"com.docker.network.endpoint.macaddress": "02:42:…"} or null}"""
+    "com.docker.network.gateway"} or {"com.docker.network.endpoint.name": "web"} (29.0) or null}"""
 
     pool_id: PoolId = field(name="PoolID")
     address: str = field(name="Address")
@@ -169,9 +169,9 @@ class NetworkCapabilities(Struct):
 
 
 class IpamCapabilities(Struct):
-    """The MAC address is what ties an endpoint's IPv4 and IPv6 request together; we keep our own records."""
+    """No MAC address: dockerd would choose one at random (claims.py). No replay: the store remembers."""
 
-    requires_mac: bool = field(name="RequiresMACAddress", default=True)
+    requires_mac: bool = field(name="RequiresMACAddress", default=False)
     requires_replay: bool = field(name="RequiresRequestReplay", default=False)
 
 

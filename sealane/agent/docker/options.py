@@ -28,7 +28,6 @@ from sealane.model import GatewayMode
 GENERIC = "com.docker.network.generic"
 INTERNAL = "com.docker.network.internal"
 PORTMAP = "com.docker.network.portmap"
-ENDPOINT_MAC = "com.docker.network.endpoint.macaddress"
 ENDPOINT_NAME = "com.docker.network.endpoint.name"
 GATEWAY = "com.docker.network.gateway"
 ADDRESS_TYPE = "RequestAddressType"

@@ -14,8 +14,7 @@ from tests.fakes import FakeApi, FakeReconciler
 
 NET = "ab" * 32
 END = "cd" * 32
-MAC = "02:42:0a:00:00:05"
-ENDPOINT_MAC = "com.docker.network.endpoint.macaddress"
+MAC = "02:42:0a:01:00:02"
 GATEWAY = "com.docker.network.gateway"
 
 
@@ -61,8 +60,8 @@ class Engine:
         )
         return str(answer["Address"])
 
-    async def address(self, pool_id: str, address: str = "", mac: str = MAC) -> str:
-        body = {"PoolID": pool_id, "Address": address, "Options": {ENDPOINT_MAC: mac}}
+    async def address(self, pool_id: str, address: str = "") -> str:
+        body = {"PoolID": pool_id, "Address": address, "Options": None}
         return str((await self.call("IpamDriver.RequestAddress", **body))["Address"])
 
     async def network(self, cidr: str = "10.1.0.0/24", docker_id: str = NET, **options: Any) -> str:
@@ -85,7 +84,7 @@ class Engine:
     def reference(self, endpoint: str = END) -> dict[str, str]:
         return {"NetworkID": NET, "EndpointID": endpoint}
 
-    async def endpoint(self, address: str, mac: str = MAC, endpoint: str = END, **options: Any) -> Any:
+    async def endpoint(self, address: str, mac: str = "", endpoint: str = END, **options: Any) -> Any:
         interface = {"Address": address, "AddressIPv6": "", "MacAddress": mac}
         body = {**self.reference(endpoint), "Interface": interface, "Options": options}
         return await self.call("NetworkDriver.CreateEndpoint", **body)
@@ -119,7 +118,9 @@ def test_run_and_stop_leave_no_port(engine: Engine) -> None:
         pool = await engine.network()
         granted = await engine.address(pool)
         assert granted == "10.1.0.2/24"
-        assert await engine.endpoint(granted) == {}
+        assert await engine.endpoint(granted) == {
+            "Interface": {"Address": "", "AddressIPv6": "", "MacAddress": MAC}
+        }
         joined = await engine.join()
         assert joined["Gateway"] == "10.1.0.1"
         assert joined["InterfaceName"]["SrcName"].startswith("slc")
@@ -136,7 +137,8 @@ def test_run_and_stop_leave_no_port(engine: Engine) -> None:
 def test_every_call_may_come_twice_and_at_once(engine: Engine) -> None:
     async def story() -> None:
         pool = await engine.network()
-        first, second = await asyncio.gather(engine.address(pool), engine.address(pool))
+        wish = "10.1.0.7"
+        first, second = await asyncio.gather(engine.address(pool, wish), engine.address(pool, wish))
         assert first == second
         answers = await asyncio.gather(*(engine.endpoint(first) for _ in range(3)))
         assert answers[0] == answers[1] == answers[2]
@@ -192,12 +194,13 @@ def test_ipv6_shares_the_port_of_ipv4(engine: Engine) -> None:
         body = {"NetworkID": NET, "Options": {}, "IPv4Data": data[:1], "IPv6Data": data[1:]}
         await engine.call("NetworkDriver.CreateNetwork", **body)
         v4, v6 = await engine.address(four["PoolID"]), await engine.address(six["PoolID"])
-        interface = {"Address": v4, "AddressIPv6": v6, "MacAddress": MAC}
+        interface = {"Address": v4, "AddressIPv6": v6, "MacAddress": "02:42:00:00:00:99"}
         await engine.call("NetworkDriver.CreateEndpoint", **engine.reference(), Interface=interface)
         joined = await engine.join()
         assert (joined["Gateway"], joined["GatewayIPv6"]) == ("10.1.0.1", "fd01::1")
         (port,) = engine.api.all("ports")
         assert [f.ip_address for f in port.fixed_ips] == ["10.1.0.2", v6.split("/")[0]]
+        assert port.mac_address == "02:42:00:00:00:99"
 
     asyncio.run(story())
 
@@ -242,7 +245,7 @@ def test_address_in_use_names_the_port(engine: Engine) -> None:
     async def story() -> None:
         pool = await engine.network()
         await run_container(engine, pool, "10.1.0.9")
-        body = {"PoolID": pool, "Address": "10.1.0.9", "Options": {ENDPOINT_MAC: "02:42:0a:00:00:06"}}
+        body = {"PoolID": pool, "Address": "10.1.0.9", "Options": None}
         assert "in use by port" in await engine.refused("IpamDriver.RequestAddress", **body)
 
     asyncio.run(story())
@@ -257,7 +260,7 @@ def test_dead_endpoint_makes_room_for_its_address(engine: Engine) -> None:
         old = engine.memory.attachments[END]
         engine.memory.put(old.__class__(**{**vars(old), "created": 1.0}))
         engine.restart_agent()
-        assert await engine.address(pool, "10.1.0.9", mac="02:42:0a:00:00:06") == "10.1.0.9/24"
+        assert await engine.address(pool, "10.1.0.9") == "10.1.0.9/24"
         assert not engine.memory.attachments
 
     asyncio.run(story())
@@ -274,7 +277,7 @@ def test_port_made_before_is_adopted_and_given_back(engine: Engine) -> None:
         assert "add driver-opt=sealane.port" in await engine.refused(
             "NetworkDriver.CreateEndpoint",
             **engine.reference(),
-            Interface={"Address": granted, "MacAddress": MAC},
+            Interface={"Address": granted, "MacAddress": ""},
         )
         granted = await engine.address(pool, "10.1.0.50")
         await engine.endpoint(granted, **{"sealane.port": made["id"]})
@@ -291,12 +294,12 @@ def test_builtin_ipam_claims_what_docker_offers(engine: Engine) -> None:
         data = {"AddressSpace": "LocalDefault", "Pool": "172.20.0.0/16", "Gateway": "172.20.0.1/16"}
         body = {"NetworkID": NET, "Options": {}, "IPv4Data": [data], "IPv6Data": []}
         await engine.call("NetworkDriver.CreateNetwork", **body)
-        answer = await engine.endpoint("172.20.0.2/16", mac="")
+        answer = await engine.endpoint("172.20.0.2/16")
         (port,) = engine.api.all("ports")
         assert answer["Interface"]["MacAddress"] == port.mac_address
         assert not answer["Interface"]["Address"]
         other = {"NetworkID": NET, "EndpointID": "ef" * 32, "Interface": {"Address": "172.20.0.2/16"}}
-        assert "allocated" in await engine.refused("NetworkDriver.CreateEndpoint", **other)
+        assert "in use by port" in await engine.refused("NetworkDriver.CreateEndpoint", **other)
 
     asyncio.run(story())
 
@@ -421,8 +424,8 @@ def test_internal_network_has_no_gateway_and_publishes_nothing(engine: Engine) -
         await engine.call("NetworkDriver.CreateNetwork", **body)
         granted = await run_container(engine, pool["PoolID"])
         assert granted == "10.1.0.128/24"
-        assert await engine.address(pool["PoolID"], mac="02:42:0a:00:00:07") == "10.1.0.129/24"
-        assert await engine.address(pool["PoolID"], mac="02:42:0a:00:00:08") == "10.1.0.131/24"
+        assert await engine.address(pool["PoolID"]) == "10.1.0.129/24"
+        assert await engine.address(pool["PoolID"]) == "10.1.0.131/24"
         joined = await engine.join()
         assert joined["Gateway"] == "" and joined["DisableGatewayService"]
         portmap = [{"Proto": 6, "Port": 80, "HostPort": 8080, "HostPortEnd": 8080}]
@@ -469,7 +472,7 @@ def test_everything_answers_while_the_api_is_down(engine: Engine) -> None:
         pool = await engine.network()
         granted = await run_container(engine, pool)
         engine.api.down = True
-        body = {"PoolID": pool, "Address": "", "Options": {ENDPOINT_MAC: "02:42:0a:00:00:06"}}
+        body = {"PoolID": pool, "Address": "", "Options": None}
         assert "can't be reached" in await engine.refused("IpamDriver.RequestAddress", **body)
         assert await engine.refused("NetworkDriver.DeleteEndpoint", **engine.reference())
         assert not engine.memory.attachments  # the host's part is gone all the same
@@ -513,6 +516,6 @@ def test_exhausted_subnet_gives_way_to_the_next(engine: Engine) -> None:
         await engine.call("NetworkDriver.CreateNetwork", **body)
         first = pools[0]["PoolID"]
         assert await engine.address(first) == "10.1.0.2/30"
-        assert await engine.address(first, mac="02:42:0a:00:00:06") == "10.2.0.2/24"
+        assert await engine.address(first) == "10.2.0.2/24"
 
     asyncio.run(story())
