@@ -63,7 +63,7 @@ class Plan:
 
 
 def plan(changes: Iterable[Change], view: View, request: str, done: Sequence[str]) -> Plan:
-    """`done` are requests whose rows may go; an object may be in one of the changes at most.
+    """`done` are requests whose rows may go; an id may be in one of the changes at most.
 
     Raises NotFound, Conflict, RevisionMismatch, BadRequest as far as the view tells; the rest the
     database refuses.
@@ -101,19 +101,28 @@ class _Planner:
         self._subnets: list[Subnet] = []
         self._deleted: set[str] = set()
         self._bumped: set[str] = set()
+        self._named: set[str] = set()
 
     def add(self, change: Change) -> None:
         match change:
             case Create(obj):
+                self._once(obj)
                 self._create(canonical(obj))
             case Update(old, new):
+                self._once(old)
                 self._update(canonical(old), canonical(new))
             case Delete(obj, guarded):
+                self._once(obj)
                 self._delete(obj, guarded)
+
+    def _once(self, obj: Stored) -> None:
+        if obj.id in self._named:
+            raise BadRequest(f"{TABLES[type(obj)]} {obj.id} is named twice in one request")
+        self._named.add(obj.id)
 
     def _create(self, obj: Stored) -> None:
         present = _find(self._view.state, obj)
-        if present is not None and obj.id not in self._deleted:
+        if present is not None:
             if not same_content(obj, present):
                 raise Conflict(f"{TABLES[type(obj)]} {obj.id} exists already, and is different")
             return

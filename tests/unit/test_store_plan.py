@@ -99,6 +99,13 @@ def test_an_address_that_stays_keeps_its_claim() -> None:
     assert made.addresses == ["10.0.0.6"]
 
 
+def test_an_id_named_twice_is_refused() -> None:
+    new = replace(PORT, id=str(uuid.uuid4()), tunnel_key=0)
+    for twice in ((Create(new), Create(new)), (Delete(PORT), Create(PORT)), (Delete(PORT), Delete(PORT))):
+        with pytest.raises(BadRequest, match="twice"):
+            planned(*twice)
+
+
 def test_what_is_there_with_the_same_content_needs_nothing() -> None:
     assert planned(Create(NET), Create(replace(PORT, tunnel_key=0, created_at="now"))).changes == 0
 
