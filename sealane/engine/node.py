@@ -109,7 +109,7 @@ def _before_vswitchd(node: Node) -> Step:
             links = (switch.HOST_LINK, node.underlay.link)
             forwarding.ensure(node.settings.run_dir, links, node.underlay.family)
         egress = switch.bridge_commands() if node.netns else ()
-        await _vsctl(node, "--no-wait", *_integration_bridge(node), *egress)
+        await _vsctl(node, "--no-wait", *_integration_bridge(node), *egress, *_clear_after("0"))
 
     return prepare
 
@@ -123,6 +123,20 @@ def _egress(node: Node) -> Step | None:
         await switch.ensure_egress(netns, node.underlay, node.vswitchd_control)
 
     return ensure
+
+
+def _clear_after(milliseconds: str) -> tuple[str, ...]:
+    """How long ovn-controller leaves the flows that it finds while it computes the new ones.
+
+    A switch that starts has none, and waiting would only keep its ports dead.  A controller that starts
+    beside a running switch must not tear down what works.
+    """
+    return ("--", "set", "Open_vSwitch", ".", f"external_ids:ovn-ofctrl-wait-before-clear={milliseconds}")
+
+
+async def _has_flows(node: Node) -> bool:
+    socket = f"unix:{node.settings.ovs_run_dir}/{INTEGRATION_BRIDGE}.mgmt"
+    return "flow_count=0" not in await run("ovs-ofctl", "-O", "OpenFlow15", "dump-aggregate", socket)
 
 
 def _integration_bridge(node: Node) -> tuple[str, ...]:
@@ -149,7 +163,6 @@ def controller_settings(node: Node) -> dict[str, str]:
         "system-id": node.settings.host_name,
         "hostname": node.settings.host_name,
         "ovn-monitor-all": "true",  # one condition fewer to wait for when the first port of a network comes
-        "ovn-ofctrl-wait-before-clear": "8000",  # ms with the old flows while the new ones are computed
         "ovn-openflow-probe-interval": "0",  # a local socket breaks by itself
         "ovn-remote-probe-interval": "10000",
         "sealane-mtu": str(node.underlay.mtu),
@@ -168,7 +181,8 @@ def _controller(node: Node, central: bool) -> Child:
             await _refuse_foreign_controller(node)
             await _vsctl(node, *_integration_bridge(node))
         pairs = (f'external_ids:"{key}"="{value}"' for key, value in controller_settings(node).items())
-        await _vsctl(node, "--no-wait", "set", "Open_vSwitch", ".", *pairs)
+        patience = _clear_after("8000" if await _has_flows(node) else "0")
+        await _vsctl(node, "--no-wait", "set", "Open_vSwitch", ".", *pairs, *patience)
 
     return Child(
         name="ovn-controller",

@@ -25,6 +25,7 @@ HOST_LINK, SWITCH_LINK, BRIDGE = "slx0", "slx1", "br-phy"
 HOST_MAC, SWITCH_MAC = "02:5e:a1:77:00:01", "02:5e:a1:77:00:02"
 TABLE = "sealane_underlay"
 GENEVE_PORT = 6081
+IPV6_CONF = "/proc/sys/net/ipv6/conf"
 ALIAS = f"{names.LINK_MARK}switch:underlay"
 
 
@@ -87,6 +88,7 @@ async def ensure(netns: Path, underlay: Underlay) -> None:
     """Namespace, link and rules as drawn above; what is right already is left alone."""
     await ensure_namespace(netns)
     await run("nft", "-f", "-", input=QUIET, netns=netns)
+    await run("tee", f"{IPV6_CONF}/default/disable_ipv6", input="1", netns=netns)
     if not await _link_is_right(netns):
         await _make_link(netns, underlay)
     await ensure_underlay(underlay)
@@ -162,6 +164,8 @@ async def ensure_egress(netns: Path, underlay: Underlay, control: Path) -> None:
     link = ADDRESSES[underlay.family]
     family = f"-{underlay.family}"
     if not await _has_address(netns, link.switch):
+        if underlay.family == 6:
+            await run("tee", f"{IPV6_CONF}/{BRIDGE}/disable_ipv6", input="0", netns=netns)
         await run(
             *("ip", "address", "replace", f"{link.switch}/{link.length}", "dev", BRIDGE),
             *_no_dad(underlay),

@@ -1,0 +1,203 @@
+"""Two hosts on an underlay, userspace datapath, real OVN: packets arrive, whole and unbroken."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hosts import DEADLINE, Host, Space, attach, underlay, until
+
+PARTS = tuple(word for name in ("store", "translator", "api", "agent") for word in ("--without", name))
+"""What OVN itself needs is left; the rest has tests of its own."""
+
+MACS = ("02:42:0a:00:00:01", "02:42:0a:00:00:02")
+VOLUME = 24 << 20
+
+
+@dataclass
+class Pair:
+    hosts: tuple[Host, Host]
+    containers: tuple[Space, Space]
+
+
+@pytest.fixture(scope="module", params=(4,), ids=("ipv4",))
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    base = tmp_path_factory.mktemp("pair")
+    first = Host("first", base / "1", SEALANE_DATAPATH="userspace")
+    remote = f"unix:{base}/1/run/ovn/ovnsb_db.sock"
+    second = Host("second", base / "2", SEALANE_DATAPATH="userspace", SEALANE_OVN_REMOTE=remote)
+    fabric = underlay(first, second, family=request.param)
+    mtu = 1500 - {4: 58, 6: 78}[request.param]
+    first.start("up", *PARTS)
+    second.start("node", "--without", "agent")
+    first.nbctl("ls-add", "net")
+    for name, mac, number in (("p1", MACS[0], 1), ("p2", MACS[1], 2)):
+        first.nbctl("lsp-add", "net", name, "--", "lsp-set-addresses", name, f"{mac} 10.0.0.{number}")
+    containers = (
+        attach(first, "p1", "10.0.0.1/24", MACS[0], mtu),
+        attach(second, "p2", "10.0.0.2/24", MACS[1], mtu),
+    )
+    first.nbctl("--wait=hv", "sync")
+    yield Pair((first, second), containers)
+    for host in (second, first):
+        host.stop()
+    for space in (*containers, first, second, fabric):
+        space.close()
+
+
+def ping(container: Space, *words: str) -> bool:
+    return container.succeeds("busybox", "ping", "-c", "1", "-W", "1", *words)
+
+
+def test_ping_both_ways_with_full_packets(pair: Pair) -> None:
+    mtu = json.loads((pair.hosts[0].run_dir / "datapath.json").read_text())["mtu"]
+    for container, address in zip(pair.containers, ("10.0.0.2", "10.0.0.1"), strict=True):
+        until(lambda c=container, a=address: ping(c, a), f"ping {address}")  # type: ignore[misc]
+        assert ping(container, "-s", str(mtu - 28), address)
+
+
+RECEIVE = """
+import hashlib, socket
+server = socket.create_server(("", 5001)); print("listens", flush=True)
+connection, _ = server.accept(); digest = hashlib.sha256()
+while data := connection.recv(1 << 18): digest.update(data)
+print(digest.hexdigest(), flush=True)
+"""
+SEND = f"""
+import hashlib, os, socket, sys
+data = os.urandom({VOLUME}); connection = socket.create_connection((sys.argv[1], 5001), timeout=60)
+connection.sendall(data); connection.close(); print(hashlib.sha256(data).hexdigest())
+"""
+
+
+def transfer(source: Space, target: Space, address: str) -> None:
+    sink = target.popen(sys.executable, "-c", RECEIVE, stdout=subprocess.PIPE)
+    try:
+        assert sink.stdout and sink.stdout.readline() == "listens\n"
+        sent = source.run(sys.executable, "-c", SEND, address)
+        out, _ = sink.communicate(timeout=DEADLINE)
+    finally:
+        sink.kill()
+    assert out == sent
+
+
+def checksum_errors(space: Space) -> int:
+    """Tcp and Udp InCsumErrors (proc_net_snmp)."""
+    lines = [line.split() for line in space.run("cat", "/proc/net/snmp").splitlines()]
+    named = [
+        dict(zip(names, values, strict=True)) for names, values in zip(lines[::2], lines[1::2], strict=True)
+    ]
+    return sum(int(row.get("InCsumErrors", 0)) for row in named)
+
+
+@pytest.mark.parametrize("direction", (0, 1), ids=("there", "back"))
+def test_bulk_transfer_with_all_offloads_on(pair: Pair, direction: int) -> None:
+    source, target = pair.containers[direction], pair.containers[1 - direction]
+    assert "tx-checksumming: on" in source.run("ethtool", "-k", "eth0")
+    assert "tcp-segmentation-offload: on" in source.run("ethtool", "-k", "eth0")
+    transfer(source, target, f"10.0.0.{2 - direction}")
+    assert checksum_errors(source) == checksum_errors(target) == 0
+
+
+def test_the_switch_is_silent_on_containers_ports(pair: Pair) -> None:
+    """Its kernel would answer for its own addresses and look for IPv6 routers."""
+    container = pair.containers[0]
+    container.run("ip", "route", "replace", "169.254.77.0/30", "dev", "eth0")
+    assert not ping(container, "169.254.77.2")
+    sent = json.loads(pair.hosts[0].run("ip", "-j", "-s", "link", "show", "slsp1"))[0]["stats64"]["rx"][
+        "packets"
+    ]
+    assert int(sent) < 1 << 20
+
+
+@pytest.mark.parametrize(
+    "name", ("ovs-vswitchd", "ovn-controller", "ovs-db", "ovn-northd", "ovn-sb", "ovn-nb")
+)
+def test_traffic_comes_back_after_sigkill(pair: Pair, name: str) -> None:
+    host = pair.hosts[0]
+    before = host.children()[name]
+    os.kill(int(str(before["pid"])), signal.SIGKILL)
+    until(lambda: host.children()[name]["pid"] not in (before["pid"], None), f"{name} is back")
+    until(host.all_ready, f"{name} is ready")
+    until(lambda: ping(pair.containers[0], "10.0.0.2"), "ping")
+    assert host.children()[name]["last_exit"] == "killed by SIGKILL"
+
+
+def test_restart_by_command_keeps_the_chassis(pair: Pair) -> None:
+    host = pair.hosts[0]
+    remote = f"--db=unix:{host.run_dir}/ovn/ovnsb_db.sock"
+    find = ("ovn-sbctl", remote, "--bare", "--columns=_uuid", "find", "Chassis", "name=first")
+    chassis, pid = host.run(*find), host.children()["ovn-controller"]["pid"]
+    assert host.ask(command="restart", name="ovn-controller") == {"ok": True}
+    until(lambda: host.children()["ovn-controller"]["pid"] not in (pid, None), "it is another process")
+    until(host.all_ready, "ready")
+    assert host.run(*find) == chassis
+    until(lambda: ping(pair.containers[0], "10.0.0.2"), "ping")
+
+
+def snapshot(space: Space) -> dict[str, list[str]]:
+    """What `down` must leave as it was: links, namespaces, mounts, nft and iptables rules, forwarding."""
+    mounts = (line.split()[4] for line in space.run("cat", "/proc/self/mountinfo").splitlines())
+    return {
+        "links": sorted(link["ifname"] for link in json.loads(space.run("ip", "-j", "link"))),
+        "addresses": space.run("ip", "-o", "address").splitlines(),
+        "routes": space.run("ip", "route", "show", "table", "all").splitlines(),
+        "mounts": sorted(mounts),
+        "nft": [row for row in space.run("nft", "list", "tables").splitlines() if "sealane" in row],
+        "iptables": space.run("iptables", "-S").splitlines() + space.run("ip6tables", "-S").splitlines(),
+        "sysctl": space.run("sysctl", "-a", "--pattern", r"forwarding$|accept_ra$").splitlines(),
+    }
+
+
+def processes(directory: Path) -> list[str]:
+    """Command lines that name the directory: all of our daemons' do."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if str(directory) in line and "pytest" not in line:
+            found.append(line)
+    return found
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    host = Host("alone", tmp_path, SEALANE_DATAPATH="userspace")
+    fabric = underlay(host)
+    yield host
+    if host.tree:
+        host.tree.kill()
+        host.tree.wait()
+    for space in (host, fabric):
+        space.close()
+
+
+@pytest.mark.parametrize("how", ("down", "sigkill"))
+def test_down_leaves_no_trace(host: Host, how: str) -> None:
+    host.run("iptables", "-S")  # the first use makes the table
+    before = snapshot(host)
+    host.start("up", *PARTS)
+    assert snapshot(host) != before
+    if how == "sigkill":
+        host.kill_supervisor()
+    host.down()
+    assert snapshot(host) == before
+    assert processes(host.directory) == []
+    assert not host.run_dir.exists() and (host.directory / "state" / "ovs" / "conf.db").exists()
+    host.down()
+
+
+def test_a_second_start_is_refused_and_start_after_sigkill_works(host: Host) -> None:
+    host.start("up", *PARTS)
+    assert host.engine("up", *PARTS).wait(DEADLINE) == 1
+    assert host.all_ready()
+    host.kill_supervisor()
+    host.start("up", *PARTS)
+    assert all(child["restarts"] == 0 for child in host.children().values())
