@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from sealane.agent.memory import Memory
 from sealane.errors import HostError, NotFound
 from sealane.host import command, sysctl
 
@@ -23,8 +22,8 @@ _RULES = (
 )
 
 
-def enable(memory: Memory, *, ipv6: bool) -> None:
-    """Forwarding on, what it was remembered; our traffic accepted by iptables."""
+def enable(memory: Path, *, ipv6: bool) -> None:
+    """Forwarding on, what it was remembered in the file; our traffic accepted by iptables."""
     _set(memory, "net/ipv4/ip_forward", "0", "1")
     if ipv6:
         # A forwarding host ignores router advertisements unless told otherwise, and would lose its
@@ -36,23 +35,18 @@ def enable(memory: Memory, *, ipv6: bool) -> None:
         _accept(program)
 
 
-def restore(memory: Memory) -> None:
+def restore(memory: Path) -> None:
     """Put the settings back and take our rules out."""
-    for key, value in sorted(memory.sysctls.items(), reverse=True):
-        with suppress(NotFound):
-            sysctl.write(key, value)
-        memory.remove_sysctl(key)
+    sysctl.restore(memory)
     for program in _programs():
         for line in _listed(program):
             if "--comment sealane" in line and line.startswith("-A "):
                 command.run([program, "-w", "2", "-D", *line.split()[1:]])
 
 
-def _set(memory: Memory, key: str, expected: str, value: str) -> None:
-    with suppress(NotFound):
-        if sysctl.read(key) == expected:
-            memory.put_sysctl(key, expected)
-            sysctl.write(key, value)
+def _set(memory: Path, key: str, expected: str, value: str) -> None:
+    with suppress(NotFound):  # a kernel without IPv6
+        sysctl.change(memory, key, expected, value)
 
 
 def _interfaces_with_advertisements() -> Iterator[str]:

@@ -56,7 +56,6 @@ class _Contents:
     networks: dict[str, DockerNetwork] = field(default_factory=dict)
     pools: dict[str, DockerPool] = field(default_factory=dict)
     uplinks: dict[str, int] = field(default_factory=dict)
-    sysctls: dict[str, str] = field(default_factory=dict)
 
 
 class Memory:
@@ -88,11 +87,6 @@ class Memory:
         """Network id -> place of its gateway namespace in settings.uplink_pool."""
         return self._contents.uplinks
 
-    @property
-    def sysctls(self) -> Mapping[str, str]:
-        """What sysctls had been before we set them."""
-        return self._contents.sysctls
-
     def put(self, attachment: Attachment) -> None:
         self._set(self._contents.attachments, attachment.id, attachment)
 
@@ -116,12 +110,6 @@ class Memory:
 
     def remove_uplink(self, network_id: str) -> None:
         self._drop(self._contents.uplinks, network_id)
-
-    def put_sysctl(self, key: str, value: str) -> None:
-        self._set(self._contents.sysctls, key, value)
-
-    def remove_sysctl(self, key: str) -> None:
-        self._drop(self._contents.sysctls, key)
 
     def _set(self, table: dict[str, V], key: str, value: V) -> None:
         old = table.get(key)

@@ -46,6 +46,7 @@ class Reconciler:
         uplinks = translation.Uplinks(pools)
         self._memory = memory
         self._switch = switch
+        self._sysctls = settings.run_dir / "sysctls.json"
         self._layout = wanted.Layout(userspace, uplinks)
         self._where = Where(settings.netns_dir, userspace, uplinks.at(1))
         self._ports = HostPorts(self._proxy_target)
@@ -138,7 +139,7 @@ class Reconciler:
                 self._memory.remove(attachment_id)
         self._ports.close()
         await self.resync()
-        await asyncio.to_thread(forwarding.restore, self._memory)
+        await asyncio.to_thread(forwarding.restore, self._sysctls)
 
     def gateways(self) -> dict[str, tuple[Path, tuple[str, ...]]]:
         """Network id -> path of its gateway namespace and the addresses there, without lengths."""
@@ -239,7 +240,7 @@ class Reconciler:
 
     async def _forward(self, attachments: Iterable[Attachment]) -> None:
         ipv6 = any(":" in g for a in attachments for g in a.gateways)
-        await asyncio.to_thread(forwarding.enable, self._memory, ipv6=ipv6)
+        await asyncio.to_thread(forwarding.enable, self._sysctls, ipv6=ipv6)
 
     # the rhythm
 

@@ -1,5 +1,7 @@
 """Kernel settings below /proc/sys of the calling thread's network namespace (sysctl(8))."""
 
+import json
+import os
 import re
 from pathlib import Path
 
@@ -26,6 +28,38 @@ def write(key: str, value: str) -> None:
         raise NotFound(f"this kernel has no setting {key}") from exc
     except OSError as exc:
         raise HostError(f"setting {key} to {value}: {exc.strerror}") from exc
+
+
+def change(memory: Path, key: str, expected: str, value: str) -> None:
+    """Set `key` to `value` if it is `expected`, and remember that in the file before.
+
+    The file is the one that `sealane down` puts back from: JSON, key -> first value.
+    """
+    if read(key) == expected:
+        _remember(memory, {key: expected} | _remembered(memory))
+        write(key, value)
+
+
+def _remembered(memory: Path) -> dict[str, str]:
+    try:
+        stored = json.loads(memory.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in stored.items()}
+
+
+def _remember(memory: Path, values: dict[str, str]) -> None:
+    draft = memory.with_suffix(".draft")
+    draft.write_text(json.dumps(values))
+    os.replace(draft, memory)
+
+
+def restore(memory: Path) -> None:
+    """Put back what is remembered; settings of links that are gone are passed over."""
+    for key, value in _remembered(memory).items():
+        if _path(key).exists():
+            write(key, value)
+    memory.unlink(missing_ok=True)
 
 
 def _path(key: str) -> Path:

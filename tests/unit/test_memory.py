@@ -27,13 +27,11 @@ def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
     memory.put_network(DockerNetwork(docker_id="d1", network_id="n1", options={"sealane.mtu": "1400"}))
     memory.put_pool(DockerPool(pool_id="p1", cidr="10.0.0.0/24"))
     memory.put_uplink("n1", 2)
-    memory.put_sysctl("net/ipv4/ip_forward", "0")
     again = Memory(tmp_path / "deep" / "agent.json")
     assert again.attachments == {ONE.id: ONE}
     assert again.networks == memory.networks
     assert again.pools["p1"].cidr == "10.0.0.0/24"
     assert again.uplinks == {"n1": 2}
-    assert again.sysctls == {"net/ipv4/ip_forward": "0"}
 
 
 def test_what_was_removed_is_gone_and_removing_twice_is_fine(tmp_path: Path) -> None:
