@@ -1,6 +1,7 @@
 """`down`: remove from this host all that bears our mark. Each step goes on when another has failed."""
 
 import asyncio
+import contextlib
 import json
 import shlex
 import shutil
@@ -98,9 +99,15 @@ async def _mounts(settings: Settings) -> None:
 
 
 def _mount_points(directory: Path) -> list[str]:
-    """Those below `directory`, in the order in which they were mounted (proc(5), mountinfo)."""
+    """Those below `directory`, in the order of mounting (mountinfo, proc(5)), those of labs left out."""
     points = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
-    return [point for point in points if point.startswith(f"{directory}/")]
+    ours = [point for point in points if point.startswith(f"{directory}/")]
+    return [point for point in ours if not _is_lab(Path(point).relative_to(directory).parts[0])]
+
+
+def _is_lab(name: str) -> bool:
+    """Labs live in our directories and are taken away by `sealane lab down` alone."""
+    return name == "lab" or name.startswith("lab-")
 
 
 async def _plugin(settings: Settings) -> None:
@@ -110,7 +117,19 @@ async def _plugin(settings: Settings) -> None:
 async def _run_dir(settings: Settings) -> None:
     if left := _mount_points(settings.run_dir):
         raise HostError(f"{', '.join(left)} is still mounted; the directory stays")
-    shutil.rmtree(settings.run_dir)
+    _remove_but_labs(settings.run_dir)
+
+
+def _remove_but_labs(directory: Path) -> None:
+    for path in directory.iterdir():
+        if _is_lab(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    with contextlib.suppress(OSError):  # a lab is left in it
+        directory.rmdir()
 
 
 STEPS: tuple[Step, ...] = (
@@ -131,4 +150,5 @@ STEPS: tuple[Step, ...] = (
 async def remove_state(settings: Settings) -> None:
     """`--purge`: the databases, the agent's memory, our own engine's data, the logs."""
     for path in (settings.state_dir, settings.log_dir):
-        await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+        if path.is_dir():
+            await asyncio.to_thread(_remove_but_labs, path)

@@ -1,5 +1,6 @@
 """One host of a lab: its disk, its start, its end."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,21 +14,22 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sealane.errors import DeadlineExceeded, HostError, NotFound
-from sealane.lab import fabric
+from sealane.lab import fabric, process
 from sealane.lab import plan as planning
 from sealane.lab.command import run
 from sealane.lab.init import Orders
 from sealane.lab.plan import Plan
 
 NAMESPACES = ("--net", "--mount", "--uts", "--ipc", "--pid")
-POLL = 0.05
+END_DEADLINE = 20.0
+"""Seconds that the processes of a host may take to be gone after SIGKILL."""
 NOT_COPIED = ("sealane", "docker")
 """Configuration of the machine's own daemons below /etc: a host has its own."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Host:
-    """Process 1 is found by the pid file, and known by its start time: pids are used again."""
+    """The verbs of one host; calling one twice is harmless."""
 
     def __init__(self, plan: Plan, name: str) -> None:
         if name not in plan.host_names:
@@ -36,16 +38,11 @@ class Host:
         self.name = name
         self.disk = plan.state_dir / name
         self.shared = plan.run_dir / name
-        self._pid_file = self.shared / "init.pid"
 
     @property
     def pid(self) -> int | None:
         """Of process 1 as the machine sees it; None when the host is off."""
-        try:
-            pid, started = self._pid_file.read_text().split()
-        except (FileNotFoundError, ValueError):
-            return None
-        return int(pid) if _start_time(int(pid)) == started else None
+        return process.find(self.name, self.plan.run_dir)
 
     def need_pid(self) -> int:
         pid = self.pid
@@ -82,8 +79,8 @@ class Host:
         listener = self._listener()
         descriptors = () if listener is None else (listener.fileno(),)
         arguments = json.dumps(asdict(self._orders(descriptors)))
-        argv = ["unshare", *NAMESPACES, "--fork", sys.executable, "-m", "sealane.lab.init", arguments]
-        process = subprocess.Popen(
+        argv = ["unshare", *NAMESPACES, "--fork", sys.executable, "-m", process.MODULE, arguments]
+        started = subprocess.Popen(
             argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -95,18 +92,16 @@ class Host:
         )
         if listener is not None:
             listener.close()
-        self._introduce(process)
+        self._introduce(started)
 
-    def _introduce(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdin and process.stdout and process.stderr
-        with process.stdin, process.stdout, process.stderr:
-            said = process.stdout.readline().strip()
+    def _introduce(self, started: subprocess.Popen[str]) -> None:
+        assert started.stdin and started.stdout and started.stderr
+        with started.stdin, started.stdout, started.stderr:
+            said = started.stdout.readline().strip()
             if not said:
-                raise HostError(f"{self.name} did not start: {_last_line(process.stderr.read())}")
-            pid = int(said)
-            _write(self._pid_file, f"{pid} {_start_time(pid)}\n")
-            fabric.plug(self.plan, self.name, pid)
-            process.stdin.write("go\n")
+                raise HostError(f"{self.name} did not start: {_last_line(started.stderr.read())}")
+            fabric.plug(self.plan, self.name, int(said))
+            started.stdin.write("go\n")
 
     def _orders(self, descriptors: tuple[int, ...]) -> Orders:
         central = planning.is_central(self.name)
@@ -146,8 +141,7 @@ class Host:
         pid = self.pid
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
-            _wait_for_end(pid, 20.0)
-        self._pid_file.unlink(missing_ok=True)
+            process.wait_for_end(pid, END_DEADLINE)
         _remove_cgroups(self.plan.cgroup(self.name))
 
     def remove(self) -> None:
@@ -164,37 +158,22 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
     path.write_text(text)
 
 
-def _start_time(pid: int) -> str | None:
-    """Clock ticks since boot, proc(5) stat field 22; None when there is no such process or it is a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] in "ZX" else fields[19]
-
-
-def _wait_for_end(pid: int, seconds: float) -> None:
-    """Process 1 is gone only after all others of its namespace."""
-    deadline = time.monotonic() + seconds
-    while _start_time(pid) is not None:
-        if time.monotonic() > deadline:
-            raise DeadlineExceeded(f"process {pid} did not end in {seconds:g} s")
-        time.sleep(POLL)
-
-
 def _remove_cgroups(name: str) -> None:
-    """Directories below every hierarchy (cgroups(7)), the innermost first; empty now."""
-    for root in Path("/sys/fs/cgroup").glob(f"*{name}"):
-        _remove_tree(root)
-    _remove_tree(Path("/sys/fs/cgroup") / name.strip("/"))
+    """Directories below every hierarchy (cgroups(7)); who has just died keeps his for a moment."""
+    roots = [*Path("/sys/fs/cgroup").glob(f"*{name}"), Path("/sys/fs/cgroup") / name.strip("/")]
+    deadline = time.monotonic() + END_DEADLINE
+    while left := [root for root in roots if not _is_removed(root)]:
+        if time.monotonic() > deadline:
+            raise DeadlineExceeded(f"{left[0]} is still busy after {END_DEADLINE:g} s")
+        time.sleep(process.POLL)
 
 
-def _remove_tree(root: Path) -> None:
+def _is_removed(root: Path) -> bool:
+    """The innermost first; whether nothing is left."""
     for directory, _, _ in os.walk(root, topdown=False):
-        try:
+        with contextlib.suppress(OSError):
             os.rmdir(directory)
-        except FileNotFoundError:
-            continue
+    return not root.exists()
 
 
 def _last_line(text: str) -> str:

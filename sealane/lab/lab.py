@@ -14,13 +14,14 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from types import TracebackType
 from typing import Self
 
-from sealane.errors import Conflict, DeadlineExceeded, Forbidden, HostError, NotFound
-from sealane.lab import fabric, readiness
+from sealane.errors import Conflict, DeadlineExceeded, Forbidden, HostError, NotFound, SealaneError
+from sealane.lab import fabric, process, readiness
 from sealane.lab import plan as planning
-from sealane.lab.host import POLL, Host
+from sealane.lab.host import Host
 from sealane.lab.plan import OUTSIDE, Plan
 
 READY_DEADLINE = 90.0
@@ -172,19 +173,27 @@ class Lab:
             self._clear()
 
     def _clear(self) -> None:
-        """What is there is found by looking: a killed `up` has written no plan."""
+        """What is there is found by looking: a killed `up` has written no plan, and a plan can be lost."""
         run_dir, state_dir = planning.run_dir(self.name), planning.state_dir(self.name)
         known = {p.name for d in (run_dir, state_dir) if d.is_dir() for p in d.glob("host*") if p.is_dir()}
+        known |= process.hosts_on(run_dir)
         numbers = [int(name.removeprefix("host")) for name in known if name.removeprefix("host").isdigit()]
         plan = Plan(self.name, max(numbers, default=0), docker=True, underlay=planning.UNDERLAYS[0])
-        for name in plan.host_names:
-            Host(plan, name).remove()
-        fabric.remove(plan)
+        failures = []
+        steps: list[Callable[[], None]] = [Host(plan, name).remove for name in plan.host_names]
+        steps.append(partial(fabric.remove, plan))
+        for step in steps:
+            try:
+                step()
+            except (SealaneError, OSError) as exc:
+                failures.append(str(exc))
         shutil.rmtree(run_dir, ignore_errors=True)
         shutil.rmtree(state_dir, ignore_errors=True)
         for parent in (planning.STATE, planning.STATE.parent, planning.RUN):
             with contextlib.suppress(OSError):  # not empty, or not there
                 parent.rmdir()
+        if failures:
+            raise HostError(f"not all of lab '{self.name}' could be removed: {'; '.join(failures)}")
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -211,7 +220,7 @@ def _until(missing: Callable[[], str], end: float, host: str) -> None:
         if time.monotonic() > end:
             hint = f"; 'sealane lab exec {host} -- sealane status' tells more" if host else ""
             raise DeadlineExceeded(f"{text}: not ready in time{hint}")
-        time.sleep(POLL)
+        time.sleep(process.POLL)
 
 
 def _need_root() -> None:
