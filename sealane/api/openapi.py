@@ -9,6 +9,7 @@ from starlette.responses import Response
 import sealane
 from sealane.api.answers import answer
 from sealane.api.attributes import CHOSEN, REQUIRED, Attribute, Kind
+from sealane.api.convert import Schema
 
 Part = dict[str, Any]
 ERRORS = {"400": "the request", "401": "no token", "404": "not there", "409": "in use", "503": "no store"}
@@ -30,7 +31,8 @@ def document(kinds: Iterable[Kind]) -> Part:
     kinds = tuple(kinds)
     paths: Part = {}
     for kind in kinds:
-        paths |= _paths(kind)
+        paths |= _paths(kind) | _tag_paths(kind)
+    paths |= EXTRA_PATHS
     return {
         "openapi": "3.0.3",
         "info": {"title": "Sealane: OpenStack Networking API v2.0", "version": sealane.__version__},
@@ -56,7 +58,6 @@ def _paths(kind: Kind) -> Part:
     one, many = kind.singular, kind.plural
     shown = {"$ref": f"#/components/schemas/{one}"}
     create = _schema(kind, lambda a: a.post, required=True)
-    key = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
     listing = {**_wrapped(many, {"type": "array", "items": shown})}
     return {
         f"/v2.0/{many}": {
@@ -74,12 +75,32 @@ def _paths(kind: Kind) -> Part:
             },
         },
         f"/v2.0/{many}/{{id}}": {
-            "parameters": [key],
+            "parameters": [_in_path("id")],
             "get": {"responses": _responses("200", _wrapped(one, shown))},
             "put": {
                 "requestBody": _body(_wrapped(one, _schema(kind, lambda a: a.put))),
                 "responses": _responses("200", _wrapped(one, shown)),
             },
+            "delete": {"responses": _responses("204", None)},
+        },
+    }
+
+
+def _tag_paths(kind: Kind) -> Part:
+    base = f"/v2.0/{kind.plural}/{{id}}/tags"
+    tags = _wrapped("tags", kind.by_name["tags"].type.schema)
+    id, tag = _in_path("id"), _in_path("tag")
+    return {
+        base: {
+            "parameters": [id],
+            "get": {"responses": _responses("200", tags)},
+            "put": {"requestBody": _body(tags), "responses": _responses("200", tags)},
+            "delete": {"responses": _responses("204", None)},
+        },
+        f"{base}/{{tag}}": {
+            "parameters": [id, tag],
+            "get": {"responses": _responses("204", None)},
+            "put": {"responses": _responses("201", None)},
             "delete": {"responses": _responses("204", None)},
         },
     }
@@ -118,15 +139,19 @@ def _parameters(kind: Kind) -> list[Part]:
     ]
 
 
-def _wrapped(key: str, schema: Part) -> Part:
+def _in_path(name: str) -> Part:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _wrapped(key: str, schema: Schema) -> Part:
     return {"type": "object", "properties": {key: schema}, "required": [key]}
 
 
-def _body(schema: Part) -> Part:
+def _body(schema: Schema) -> Part:
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
-def _responses(status: str, schema: Part | None) -> Part:
+def _responses(status: str, schema: Schema | None) -> Part:
     good: Part = {"description": "done"}
     if schema is not None:
         good["content"] = {"application/json": {"schema": schema}}
@@ -137,3 +162,25 @@ def _responses(status: str, schema: Part | None) -> Part:
 def _error() -> Part:
     texts = {name: {"type": "string"} for name in ("type", "message", "detail")}
     return _wrapped("NeutronError", {"type": "object", "properties": texts, "required": list(texts)})
+
+
+def _asked(*names: str) -> list[Part]:
+    return [{"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}} for name in names]
+
+
+EXTRA_PATHS: Part = {
+    "/v2.0/sealane/changes": {
+        "get": {
+            "description": "Wait at most `timeout` seconds until the state is another than `after`.",
+            "parameters": _asked("after", "timeout"),
+            "responses": _responses("200", _wrapped("sequence", {"type": "integer"})),
+        }
+    },
+    "/v2.0/sealane/free-cidr": {
+        "get": {
+            "description": "A subnet of the pool that overlaps none; it is not reserved.",
+            "parameters": _asked("ip_version"),
+            "responses": _responses("200", _wrapped("cidr", {"type": "string"})),
+        }
+    },
+}

@@ -30,6 +30,8 @@ from sealane.store.db import Store
 
 GRACE = 3
 """Seconds for requests under way when told to stop."""
+KEEP_ALIVE = 75
+"""Seconds: longer than clients keep an idle connection (aiohttp 15), so it is not closed under a request."""
 HEAD_START = 2.0
 """Seconds that the first callers wait for the store: the doors are open, so they queue."""
 _log = log.get("api")
@@ -96,6 +98,7 @@ def make_server(app: ASGIApp) -> Server:
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE,
+            timeout_keep_alive=KEEP_ALIVE,
         )
     )
 

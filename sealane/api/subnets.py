@@ -12,6 +12,7 @@ from sealane.api.look import Look
 from sealane.model import Subnet
 
 IPV6_MODE = nullable(one_of("dhcpv6-stateful", "dhcpv6-stateless", "slaac"))
+IP_VERSION = convert.Type(convert.integer(4, 6).convert, {"type": "integer", "enum": [4, 6]})
 
 SUBNETS = Kind(
     singular="subnet",
@@ -20,7 +21,7 @@ SUBNETS = Kind(
     attributes=(
         *standard(),
         Attribute(name="network_id", type=convert.ID, default=REQUIRED, post=True),
-        Attribute(name="ip_version", type=convert.integer(4, 6), post=True),
+        Attribute(name="ip_version", type=IP_VERSION, post=True),
         Attribute(name="cidr", type=convert.CIDR, default=REQUIRED, post=True),
         Attribute(name="gateway_ip", type=nullable(convert.ADDRESS), post=True, put=True),
         Attribute(name="enable_dhcp", type=BOOLEAN, default=True, post=True, put=True),
