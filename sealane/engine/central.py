@@ -8,6 +8,7 @@ from sealane.config import Settings
 from sealane.engine import databases
 from sealane.engine.health import Prints, Responds, Serves, Succeeds
 from sealane.engine.process import Child
+from sealane.store import create as store
 
 OVN = ("nb", "OVN_Northbound"), ("sb", "OVN_Southbound")
 
@@ -30,15 +31,19 @@ def _store(settings: Settings) -> Child:
     file, control = settings.state_dir / "store" / "sealane.db", settings.run_dir / "store.ctl"
 
     async def create() -> None:
-        await databases.ensure_clustered(file, databases.STORE_SCHEMA, settings.run_dir / "store.raft")
+        await store.create(file)
+
+    async def convert() -> None:
+        await store.convert(settings.store_remote)
 
     return Child(
         name="store",
         argv=server(file, settings.run_dir / "store.sock", control),
         before=create,
-        ready=Serves(settings.run_dir / "store.sock", "Sealane"),
+        ready=Serves(settings.run_dir / "store.sock", store.DATABASE),
+        after=convert,
         # A member that met a full disk stays failed until its process is a new one.
-        failed=Prints(("ovs-appctl", "-t", str(control), "cluster/status", "Sealane"), "Status: failed"),
+        failed=Prints(("ovs-appctl", "-t", str(control), "cluster/status", store.DATABASE), "Status: failed"),
     )
 
 

@@ -13,6 +13,7 @@ from sealane.config import Settings
 from sealane.engine import datapath, forwarding, leftovers, node
 from sealane.engine.command import run, succeeds
 from sealane.errors import HostError
+from sealane.host import sysctl
 
 logger = log.get("down")
 
@@ -90,7 +91,7 @@ def _is_ours(rule: list[str]) -> bool:
 
 
 async def _sysctls(settings: Settings) -> None:
-    forwarding.restore(settings.run_dir)
+    sysctl.restore(forwarding.memory(settings))
 
 
 async def _mounts(settings: Settings) -> None:

@@ -48,7 +48,7 @@ def children(node: Node, central: bool) -> tuple[Child, ...]:
     """`central`: the central part runs in the same tree, so ovn-controller and the agent come after it."""
     own = (_database(node), _vswitchd(node)) if node.datapath.switch == "own" else ()
     engine = (_dockerd(node.settings),) if node.settings.dockerd else ()
-    return (*own, _controller(node, central), _agent(node.settings, central), *engine)
+    return (*own, _controller(node, central), _agent(node, central), *engine)
 
 
 def directories(settings: Settings) -> tuple[Path, ...]:
@@ -97,6 +97,7 @@ def _vswitchd(node: Node) -> Child:
         # Its control socket answers before it has read its bridges; br-int's OpenFlow socket does not.
         ready=Succeeds(("ovs-ofctl", "show", f"unix:{node.settings.ovs_run_dir}/{INTEGRATION_BRIDGE}.mgmt")),
         after=_egress(node),
+        upkeep=_egress(node),
     )
 
 
@@ -107,7 +108,7 @@ def _before_vswitchd(node: Node) -> Step:
         if node.netns:
             await switch.ensure(node.netns, node.underlay)
             links = (switch.HOST_LINK, node.underlay.link)
-            forwarding.ensure(node.settings.run_dir, links, node.underlay.family)
+            forwarding.ensure(node.settings, links, node.underlay.family)
         egress = switch.bridge_commands() if node.netns else ()
         await _vsctl(node, "--no-wait", *_integration_bridge(node), *egress, *_clear_after("0"))
 
@@ -214,13 +215,15 @@ async def _vsctl(node: Node, *words: str) -> str:
     return await run("ovs-vsctl", f"--db={node.settings.ovs_remote}", "--timeout=10", *words)
 
 
-def _agent(settings: Settings, central: bool) -> Child:
+def _agent(node: Node, central: bool) -> Child:
+    switch = ("ovs-vswitchd",) if node.datapath.switch == "own" else ()
     return Child(
         name="agent",
         argv=python("sealane.agent.main"),
-        environ=environment(settings),
-        depends=("ovn-controller", *(("api",) if central else ())),
-        ready=Responds(settings.agent_socket, "/status"),
+        environ=environment(node.settings),
+        # Not ovn-controller: with the central part out of reach the agent still answers Docker.
+        depends=(*switch, *(("api",) if central else ())),
+        ready=Responds(node.settings.agent_socket, "/status"),
     )
 
 

@@ -29,7 +29,9 @@ class Child:
     before: Step | None = None
     """Runs ahead of each start; an error of it counts as a failed start."""
     after: Step | None = None
-    """Runs each time the child has become ready, and every UPKEEP seconds from then on; repeatable."""
+    """Runs each time the child answers, before it counts as ready; an error of it ends the child."""
+    upkeep: Step | None = None
+    """Runs every UPKEEP seconds while the child is ready."""
     stop: tuple[str, ...] = ()
     """The command that asks the child to end; none: SIGTERM."""
     restart: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """The supervised tree: start in order, restart what dies, stop in the opposite order.
 
-    waiting ──dependencies ready──> starting ──probe──> ready
+    waiting ──dependencies ready──> starting ──probe──> ready <──probe──> silent
        ^                               │ exits            │ exits, or only a restart mends it
        └────────── back-off <──────────┴──────────────────┘          stop() ──> stopped
 
@@ -30,7 +30,8 @@ LONGEST_DELAY = 15.0
 """Seconds between a death and the next start: doubled each time, from the first to the longest."""
 STEADY = 20.0
 """Seconds after which a child counts as steady, and its next death as the first again."""
-POLL = 0.05
+POLL, LONGEST_POLL = 0.05, 1.0
+"""Seconds between two looks at a child that is not ready: a little longer each time."""
 UPKEEP = 10.0
 """Seconds between two looks at a child that is ready."""
 
@@ -134,32 +135,33 @@ class Supervised:
         """Wait for readiness, then look again every now and then; asks for a restart if that is the cure."""
         await self._become_ready()
         while True:
-            if self.child.after:
-                await self._upkeep()
             await asyncio.sleep(UPKEEP)
             self._tree.trim(self.child.name)
+            await self._upkeep()
             if self.child.failed and await self.child.failed():
                 self._logger.error("runs but has failed; restarts it")
                 self._again.set()
             if not await self.child.ready():
                 self._logger.warning("does not answer")
+                self.state = "silent"
                 await self._become_ready()
 
     async def _upkeep(self) -> None:
-        assert self.child.after is not None
         try:
-            await self.child.after()
+            if self.child.upkeep:
+                await self.child.upkeep()
         except HostError as exc:
             self._logger.error("upkeep failed; tries again", error=str(exc), seconds=UPKEEP)
 
     async def _become_ready(self) -> None:
-        begun, told = time.monotonic(), 30.0
+        begun, told, pause = time.monotonic(), 30.0, POLL
         self.ready.clear()
         while not await self.child.ready():
             if time.monotonic() - begun > told:
                 self._logger.warning("is not ready yet", seconds=round(told))
                 told *= 2
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_POLL, pause * 1.2)
         if self.child.after:
             await self.child.after()
         self.state = "ready"

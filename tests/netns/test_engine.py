@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hosts import DEADLINE, Host, Space, attach, underlay, until
+
+from tests.netns.hosts import DEADLINE, Host, Space, attach, underlay, until
 
 PARTS = tuple(word for name in ("store", "translator", "api", "agent") for word in ("--without", name))
 """What OVN itself needs is left; the rest has tests of its own."""
