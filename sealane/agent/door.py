@@ -1,7 +1,7 @@
 """The netns door: puts any network namespace of this host on a network (`sealane attach`).
 
 Unlike Docker, its caller sets nothing up: link, name, addresses and routes are ours.  The namespace is
-the attachment's life: once it is gone, `collect` removes what is left of it.
+the attachment's life: once it is gone, `bury` and `collect` remove what is left of it.
 """
 
 import ipaddress
@@ -83,14 +83,17 @@ class NetnsDoor:
                 return attachment
         raise NotFound(f"{netns_path} has no attachment {ifname} of Sealane")
 
-    async def collect(self) -> None:
-        """Remove attachments whose namespace is gone, and ports of ours that have no attachment."""
+    async def bury(self) -> None:
+        """Take down attachments whose namespace is gone; their ports are left to `collect`."""
         for attachment in list(self._memory.attachments.values()):
             if attachment.door == "netns" and self._is_dead(attachment):
                 _log.info("the namespace is gone", attachment=attachment.id, sandbox=attachment.sandbox)
-                await self.detach(attachment.id)
-        known = {a.port_id for a in self._memory.attachments.values()}
+                await self._reconciler.remove(attachment.id)
+
+    async def collect(self) -> None:
+        """Delete ports of this door and host that have no attachment.  Raises Unavailable."""
         for port in await self._api.list("ports", device_owner=OWNER):
+            known = {a.port_id for a in self._memory.attachments.values()}
             mine = port.get("binding:host_id") == self._host_name
             if mine and port["id"] not in known and port.get("device_id") not in self._pending:
                 _log.info("a port has no attachment", port=port["id"])

@@ -50,19 +50,19 @@ class Agent:
         app = App(self._door, self._memory, self._status)
         self._listener = Listener(app.routes(), settings.agent_socket)
         self._gateways: set[str] = set()
-        self._resynced = 0.0
+        self._looked = 0.0
         self._trouble = "not yet looked"
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set.  Raises Unavailable when the local Open vSwitch never answered."""
         await self._api.start()
         await self._switch.start(_START)
-        await self._resync()
+        await self._look()
         await self._docker.start()
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(self._listener.serve(), name="agent.sock"),
-                tasks.create_task(self._every(RESYNC, self._resync, self._collect), name="resync"),
+                tasks.create_task(self._every(RESYNC, self._look, self._collect), name="resync"),
                 tasks.create_task(self._follow_gateways(), name="gateways"),
                 tasks.create_task(feed.follow(self._api, [self._refresh_names]), name="feed"),
             ]
@@ -91,33 +91,20 @@ class Agent:
             for action in actions:
                 await action()
 
-    async def _resync(self) -> None:
+    async def _look(self) -> None:
         """What fails is told by status and tried again: the loop goes on."""
-        try:
-            await self._reconciler.resync()
-            await self._serve_gateways()
-            self._trouble = ""
-        except SealaneError as exc:
-            self._trouble = str(exc)
-            _log.error("the host is not as it should be", error=str(exc))
-        except Exception as exc:
-            self._trouble = f"a defect: {exc!r}"
-            _log.exception("looking at the host failed")
-        self._resynced = time.time()
+        self._trouble = await _attempt(self._door.bury) or await _attempt(self._reconciler.resync)
+        await _attempt(self._serve_gateways)
+        self._looked = time.time()
 
     async def _collect(self) -> None:
-        try:
-            await self._door.collect()
-        except SealaneError as exc:
-            _log.warning("nothing was collected", error=str(exc))
-        except Exception:
-            _log.exception("collecting failed")
+        await _attempt(self._door.collect)
 
     async def _follow_gateways(self) -> None:
         while True:
             await self._reconciler.gateway_built.wait()
             self._reconciler.gateway_built.clear()
-            await self._serve_gateways()
+            await _attempt(self._serve_gateways)
 
     async def _serve_gateways(self) -> None:
         """The resolver answers in every gateway's namespace, for those who don't ask Docker's."""
@@ -140,9 +127,22 @@ class Agent:
             "gateways": sorted(self._gateways),
             "docker": self._docker.status(),
             "ovs": self._switch.connected,
-            "resynced_at": self._resynced,
+            "looked_at": self._looked,
             "trouble": self._trouble,
         }
+
+
+async def _attempt(action: Callable[[], Awaitable[None]]) -> str:
+    """Why it failed; "" when it did not."""
+    try:
+        await action()
+    except SealaneError as exc:
+        _log.error("failed, to be tried again", action=action.__name__, error=str(exc))
+        return str(exc)
+    except Exception as exc:
+        _log.exception("failed by a defect", action=action.__name__)
+        return f"a defect: {exc!r}"
+    return ""
 
 
 def _datapath(settings: Settings) -> str:

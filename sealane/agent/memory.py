@@ -1,20 +1,28 @@
 """What the agent must know after a restart and can't read back from the kernel.
 
-One JSON file, replaced atomically and synced (rename(2), fsync(2)) at each change: after a crash it
-holds the old contents or the new, never a part.  Everything else is read back from what is there.
+Two JSON files, replaced atomically (rename(2)) at each change, so that a reader finds the old contents
+or the new, never a part:
+
+    agent.json         networks and pools of the local engine; synced (fsync(2)), as Docker remembers them
+                       over a power cut and never tells them again
+    attachments.json   attachments and uplinks; not synced, as no container outlives a power cut, and each
+                       starts with several changes that would take some milliseconds each
+
+Everything else is read back from what is there.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
 from sealane import log
 from sealane.agent.attachment import Attachment
 
+C = TypeVar("C")
 V = TypeVar("V")
 _log = log.get("memory")
 
@@ -50,74 +58,87 @@ class DockerPool:
 
 
 @dataclass(kw_only=True)
-class _Contents:
+class _Lasting:
     version: int = 1
-    attachments: dict[str, Attachment] = field(default_factory=dict)
     networks: dict[str, DockerNetwork] = field(default_factory=dict)
     pools: dict[str, DockerPool] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class _Running:
+    version: int = 1
+    attachments: dict[str, Attachment] = field(default_factory=dict)
     uplinks: dict[str, int] = field(default_factory=dict)
 
 
 class Memory:
-    """The file in memory; every method that changes it returns after the file is on the disk.
+    """The files in memory; every method that changes them returns after the file is written.
 
-    Raises OSError when the disk refuses; the contents in memory are then the old ones.
+    `path` is that of agent.json; the other lies beside it.  Raises OSError when the disk refuses; the
+    contents in memory are then the old ones.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._contents = _read(path)
+        self._lasting = _File(path, _Lasting, synced=True)
+        self._running = _File(path.with_name("attachments.json"), _Running, synced=False)
 
     @property
     def attachments(self) -> Mapping[str, Attachment]:
-        return self._contents.attachments
+        return self._running.contents.attachments
 
     @property
     def networks(self) -> Mapping[str, DockerNetwork]:
         """By Docker's network id."""
-        return self._contents.networks
+        return self._lasting.contents.networks
 
     @property
     def pools(self) -> Mapping[str, DockerPool]:
         """By pool id."""
-        return self._contents.pools
+        return self._lasting.contents.pools
 
     @property
     def uplinks(self) -> Mapping[str, int]:
         """Network id -> place of its gateway namespace in settings.uplink_pool."""
-        return self._contents.uplinks
+        return self._running.contents.uplinks
 
     def put(self, attachment: Attachment) -> None:
-        self._set(self._contents.attachments, attachment.id, attachment)
+        self._running.set(self._running.contents.attachments, attachment.id, attachment)
 
     def remove(self, attachment_id: str) -> None:
-        self._drop(self._contents.attachments, attachment_id)
+        self._running.drop(self._running.contents.attachments, attachment_id)
 
     def put_network(self, network: DockerNetwork) -> None:
-        self._set(self._contents.networks, network.docker_id, network)
+        self._lasting.set(self._lasting.contents.networks, network.docker_id, network)
 
     def remove_network(self, docker_id: str) -> None:
-        self._drop(self._contents.networks, docker_id)
+        self._lasting.drop(self._lasting.contents.networks, docker_id)
 
     def put_pool(self, pool: DockerPool) -> None:
-        self._set(self._contents.pools, pool.pool_id, pool)
+        self._lasting.set(self._lasting.contents.pools, pool.pool_id, pool)
 
     def remove_pool(self, pool_id: str) -> None:
-        self._drop(self._contents.pools, pool_id)
+        self._lasting.drop(self._lasting.contents.pools, pool_id)
 
     def put_uplink(self, network_id: str, place: int) -> None:
-        self._set(self._contents.uplinks, network_id, place)
+        self._running.set(self._running.contents.uplinks, network_id, place)
 
     def remove_uplink(self, network_id: str) -> None:
-        self._drop(self._contents.uplinks, network_id)
+        self._running.drop(self._running.contents.uplinks, network_id)
 
-    def _set(self, table: dict[str, V], key: str, value: V) -> None:
+
+class _File(Generic[C]):
+    def __init__(self, path: Path, kind: type[C], *, synced: bool) -> None:
+        self._path = path
+        self._synced = synced
+        self.contents = _read(path, kind)
+
+    def set(self, table: dict[str, V], key: str, value: V) -> None:
         old = table.get(key)
         if old != value:
             table[key] = value
             self._write_or_restore(table, key, old)
 
-    def _drop(self, table: dict[str, V], key: str) -> None:
+    def drop(self, table: dict[str, V], key: str) -> None:
         old = table.pop(key, None)
         if old is not None:
             self._write_or_restore(table, key, old)
@@ -136,11 +157,13 @@ class Memory:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = self._path.with_suffix(".new")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(self._contents))
-            file.flush()
-            os.fdatasync(file.fileno())
+            file.write(msgspec.json.encode(self.contents))
+            if self._synced:
+                file.flush()
+                os.fdatasync(file.fileno())
         draft.rename(self._path)
-        _sync_directory(self._path.parent)
+        if self._synced:
+            _sync_directory(self._path.parent)
 
 
 def _sync_directory(path: Path) -> None:
@@ -152,14 +175,14 @@ def _sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _read(path: Path) -> _Contents:
+def _read(path: Path, kind: type[C]) -> C:
     """The file's contents; a file that can't be decoded is set aside, and the agent starts anew."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Contents)
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
-        return _Contents()
+        return kind()
     except msgspec.MsgspecError as exc:
         aside = path.with_suffix(".damaged")
         path.rename(aside)
         _log.error("the memory can't be read: starting anew", file=str(path), kept=str(aside), error=str(exc))
-        return _Contents()
+        return kind()

@@ -219,7 +219,8 @@ class Reconciler:
         if network_id in taken:
             return
         used = set(taken.values())
-        place = next((n for n in range(2, self._layout.uplinks.size) if n not in used), None)
+        places = range(2, self._layout.uplinks.size)
+        place = next((n for n in places if n not in used and self._layout.uplinks.usable(n)), None)
         if place is None:
             raise AddressesExhausted("the uplink pool is used up; set a larger 'uplink_pool'")
         self._memory.put_uplink(network_id, place)
@@ -266,13 +267,22 @@ class Reconciler:
             await self._switch.add(ports)
 
     async def _in_kernel(self, action: Callable[[Socket], T]) -> T:
-        """Run it in a worker thread with a socket of the host's namespace."""
+        """Run it in a worker thread with a socket of the host's namespace.
+
+        A cancelled caller (Docker's call took too long) still waits for the thread: its work is a few
+        milliseconds, and must not meet that of the next one who gets the lock.
+        """
 
         def body() -> T:
             with Socket() as host:
                 return action(host)
 
-        return await asyncio.to_thread(body)
+        working = asyncio.ensure_future(asyncio.to_thread(body))
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            await asyncio.wait([working])
+            raise
 
 
 def _apply(plan: diff.Plan, where: Where, host: Socket) -> None:

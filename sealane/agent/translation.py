@@ -18,7 +18,7 @@ from sealane.agent.attachment import Attachment, Publication
 from sealane.host.values import Address, Network, Table
 
 TABLE = "sealane_nat"
-_SWITCH_LINK = "169.254.77.0/30"  # between the host and the switch namespace
+_SWITCH_LINK = ipaddress.ip_network("169.254.77.0/30")  # between the host and the switch namespace
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,10 @@ class Uplinks:
     def at(self, place: int) -> tuple[str, ...]:
         """The addresses of a place; the host's own is place 1."""
         return tuple(str(pool[place]) for pool in self.pools)
+
+    def usable(self, place: int) -> bool:
+        """Not one of the addresses between the host and the switch namespace."""
+        return not any(ipaddress.ip_address(address) in _SWITCH_LINK for address in self.at(place))
 
     @property
     def size(self) -> int:

@@ -42,13 +42,17 @@ def test_what_was_removed_is_gone_and_removing_twice_is_fine(tmp_path: Path) -> 
     assert not Memory(tmp_path / "agent.json").attachments
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b'{"version":1,"attachments":[]}', b"\xff\xfe"])
-def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: bytes) -> None:
+@pytest.mark.parametrize("name", ["agent", "attachments"])
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"networks":[],"attachments":[]}', b"\xff\xfe"])
+def test_a_damaged_file_is_set_aside_and_the_other_kept(tmp_path: Path, name: str, damage: bytes) -> None:
     path = tmp_path / "agent.json"
-    path.write_bytes(damage)
+    before = Memory(path)
+    before.put(ONE)
+    before.put_pool(DockerPool(pool_id="p1", cidr="10.0.0.0/24"))
+    (tmp_path / f"{name}.json").write_bytes(damage)
     memory = Memory(path)
-    assert not memory.attachments
-    assert (tmp_path / "agent.damaged").read_bytes() == damage
+    assert (bool(memory.attachments), bool(memory.pools)) == (name == "agent", name == "attachments")
+    assert (tmp_path / f"{name}.damaged").read_bytes() == damage
     memory.put(ONE)
     assert Memory(path).attachments == {ONE.id: ONE}
 

@@ -135,6 +135,11 @@ def test_lanes_are_distinct_where_host_ports_are_not() -> None:
     assert found == [("a", "tcp", 8080), ("b", "tcp", 8081), ("a", "udp", 8080)]
 
 
+def test_places_keep_off_the_link_to_the_switch() -> None:
+    taken = {n for n in range(2, UPLINKS.size) if not UPLINKS.usable(n)}
+    assert {UPLINKS.at(n)[0] for n in taken} == {f"169.254.77.{n}" for n in range(4)}
+
+
 def test_tables_lead_a_published_port_to_the_container() -> None:
     port = replace(ONE, publish=(published(),))
     host = host_table([port], PLACES, UPLINKS).chains
