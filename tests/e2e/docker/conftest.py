@@ -1,0 +1,55 @@
+"""One lab for all tests of this directory; every test finds and leaves it without containers."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sealane.lab.lab import Lab
+from tests.e2e.docker.engines import Api, Engine, until
+
+NAME = "test-docker"
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    made = Lab(NAME, hosts=2, docker=True)
+    made.down()  # of a run that was killed
+    with made:
+        for host in ("host1", "host2"):
+            Engine(made, host).image()
+        yield made
+
+
+@pytest.fixture
+def api(lab: Lab) -> Api:
+    return Api(lab)
+
+
+@pytest.fixture
+def one(lab: Lab, api: Api) -> Iterator[Engine]:
+    engine = Engine(lab, "host1")
+    yield engine
+    _clear(engine, api)
+
+
+@pytest.fixture
+def two(lab: Lab, api: Api) -> Iterator[Engine]:
+    engine = Engine(lab, "host2")
+    yield engine
+    _clear(engine, api)
+
+
+def _clear(engine: Engine, api: Api) -> None:
+    """Containers go, then networks: those that Docker made by the command, the others by the API."""
+    until(engine.answers, what="the engine answers")
+    engine.clear()
+    mine = lambda: [p for p in api.ports() if p["binding:host_id"] == engine.host]  # noqa: E731
+    until(lambda: not mine(), what=f"ports of {engine.host} are gone")
+    for port in api.list("ports"):
+        if port["device_owner"] in ("", "sealane:auxiliary"):
+            api.call("DELETE", f"ports/{port['id']}")
+    for network in api.list("networks"):
+        if not api.list("ports", f"network_id={network['id']}"):
+            api.call("DELETE", f"networks/{network['id']}")
+    known = lambda: {n["name"] for n in api.list("networks")}  # noqa: E731
+    until(lambda: engine.networks() <= known(), what="mirrors of removed networks are gone")

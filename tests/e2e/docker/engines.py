@@ -1,0 +1,146 @@
+"""A lab of two hosts with real Docker engines, as the tests talk to it."""
+
+import io
+import json
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sealane.lab.lab import Lab
+
+DOCKER = "/usr/bin/docker"  # Debian's own: a newer command may ask for a newer engine
+BUSYBOX = Path("/bin/busybox")
+APPLETS = (
+    "sh",
+    "sleep",
+    "ip",
+    "ping",
+    "nslookup",
+    "nc",
+    "cat",
+    "true",
+    "wget",
+    "httpd",
+    "kill",
+    "grep",
+    "echo",
+)
+IMAGE = "box:1"
+PATIENCE = 60.0
+
+
+class Failed(Exception):
+    """The command ended with an error; the text is what it said."""
+
+
+def until(condition: Callable[[], Any], seconds: float = PATIENCE, what: str = "") -> Any:
+    """The condition's value as soon as it is true; asked for every 50 ms."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what or condition}"
+        time.sleep(0.05)
+    return value
+
+
+class Engine:
+    """The docker command of one host."""
+
+    def __init__(self, lab: Lab, host: str) -> None:
+        self.lab = lab
+        self.host = host
+        self.socket = lab.plan.docker_socket(host)
+
+    def __call__(self, *argv: str, timeout: float = 90.0) -> str:
+        """Its output. Raises Failed with what it said."""
+        done = self.raw(*argv, timeout=timeout)
+        if done.returncode != 0:
+            raise Failed(f"{done.stdout}\n{done.stderr}".strip())
+        return done.stdout.strip()
+
+    def raw(self, *argv: str, timeout: float = 90.0) -> subprocess.CompletedProcess[str]:
+        command = (DOCKER, "-H", f"unix://{self.socket}", *argv)
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+    def run(self, name: str, network: str, *options: str) -> str:
+        """A container that sleeps; its id."""
+        return self(
+            "run", "-d", "--init", "--name", name, "--network", network, *options, IMAGE, "sleep", "3600"
+        )
+
+    def reaches(self, container: str, target: str) -> bool:
+        return self.raw("exec", container, "ping", "-c1", "-W2", target).returncode == 0
+
+    def settings(self, container: str, network: str) -> dict[str, Any]:
+        """What `docker inspect` says of a container's place on a network."""
+        (body,) = json.loads(self("inspect", container))
+        return dict(body["NetworkSettings"]["Networks"][network])
+
+    def address(self, container: str, network: str) -> str:
+        return str(self.settings(container, network)["IPAddress"])
+
+    def networks(self) -> set[str]:
+        return set(self("network", "ls", "-q", "-f", "driver=sealane", "--format", "{{.Name}}").split())
+
+    def image(self) -> None:
+        """One of busybox, made without a registry."""
+        command = (DOCKER, "-H", f"unix://{self.socket}", "import", "-c", "ENV PATH=/bin", "-", IMAGE)
+        subprocess.run(command, input=_busybox_tree(), capture_output=True, timeout=90, check=True)
+
+    def clear(self) -> None:
+        """No container and no network of ours is left on this engine."""
+        containers = self("ps", "-aq").split()
+        if containers:
+            self.raw("rm", "-f", *containers)
+
+    def pid_of(self, program: str) -> int:
+        """Pid, in the host's own counting, of the process whose command line begins or ends so."""
+        return int(self.lab.exec(self.host, "pgrep", "-o", "-f", program).stdout.split()[0])
+
+    def kill(self, program: str, signal: str = "KILL") -> int:
+        pid = self.pid_of(program)
+        self.lab.exec(self.host, "kill", f"-{signal}", str(pid))
+        return pid
+
+    def answers(self) -> bool:
+        return self.raw("version").returncode == 0
+
+
+def _busybox_tree() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.add(BUSYBOX, "bin/busybox")
+        for applet in APPLETS:
+            link = tarfile.TarInfo(f"bin/{applet}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+        for directory in ("tmp", "etc", "proc", "sys", "dev"):
+            entry = tarfile.TarInfo(directory)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(entry)
+    return buffer.getvalue()
+
+
+class Api:
+    """The Neutron API on the lab's unix socket."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._socket = lab.plan.api_socket
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        data = ("-H", "Content-Type: application/json", "-d", json.dumps(body)) if body is not None else ()
+        url = f"http://localhost/v2.0/{path}"
+        argv = ("curl", "-sS", "-m", "20", "-X", method, "--unix-socket", str(self._socket), *data, url)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True)
+        answer = json.loads(done.stdout) if done.stdout else {}
+        assert "NeutronError" not in answer, answer
+        return answer
+
+    def list(self, collection: str, query: str = "") -> Any:
+        return self.call("GET", f"{collection}?{query}")[collection]
+
+    def ports(self) -> Any:
+        """Of containers."""
+        return [p for p in self.list("ports") if p["device_owner"].startswith("sealane:docker")]

@@ -1,0 +1,94 @@
+"""What is kept and what is freed when dockerd, the agent or the API goes away."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.docker.engines import IMAGE, Api, Engine, Failed, until
+
+AGENT = "sealane.agent.main"
+API = "sealane.api.server"
+DOCKERD = "^dockerd"
+PROMISE = 10.0
+"""Seconds within which every call of a driver is answered."""
+
+
+@pytest.fixture
+def blue(one: Engine, two: Engine) -> Iterator[str]:
+    one("network", "create", "-d", "sealane", "--ipam-driver", "sealane", "--subnet", "10.70.0.0/24", "blue")
+    until(lambda: "blue" in two.networks(), what="the mirror")
+    yield "blue"
+
+
+def wait_restarted(engine: Engine, program: str, old: int) -> None:
+    def is_new() -> bool:
+        found = engine.lab.exec(engine.host, "pgrep", "-o", "-f", program, check=False).stdout.split()
+        return bool(found) and int(found[0]) != old
+
+    until(is_new, what=f"{program} is restarted")
+
+
+def test_agent_killed_and_back(blue: str, one: Engine, two: Engine, api: Api) -> None:
+    one.run("ca", blue, "--ip", "10.70.0.9", "-p", "8090:80")
+    two.run("cb", blue)
+    before = {p["id"] for p in api.ports()}
+    wait_restarted(one, AGENT, one.kill(AGENT))
+    assert two.reaches("cb", "10.70.0.9")
+    one.run("cc", blue)
+    until(lambda: one.reaches("cc", "cb"), what="names work again")
+    assert before < {p["id"] for p in api.ports()}
+    one("rm", "-f", "ca", "cc")
+    assert [p["name"] for p in api.ports()] == ["cb"]
+
+
+def test_dockerd_killed_frees_and_gives_again(blue: str, one: Engine, two: Engine, api: Api) -> None:
+    one.run("kept", blue, "--ip", "10.70.0.9", "--restart", "always")
+    one.run("gone", blue)
+    two.run("cb", blue)
+    wait_restarted(one, DOCKERD, one.kill(DOCKERD))
+    until(one.answers, what="dockerd answers")
+    until(lambda: two.reaches("cb", "10.70.0.9"), what="the container with its address is back")
+    until(lambda: sorted(p["name"] for p in api.ports()) == ["cb", "kept"], what="the other's port is gone")
+    one("start", "gone")
+    assert one.reaches("gone", "10.70.0.9")
+
+
+def test_dockerd_killed_while_the_agent_is_away(blue: str, one: Engine, api: Api) -> None:
+    """dockerd removes stale endpoints without a driver to tell."""
+    one.run("gone", blue)
+    agent = one.kill(AGENT, "STOP")
+    dockerd = one.kill(DOCKERD)
+    wait_restarted(one, DOCKERD, dockerd)
+    one.lab.exec("host1", "kill", "-KILL", str(agent))
+    wait_restarted(one, AGENT, agent)
+    until(one.answers, what="dockerd answers")
+    until(lambda: api.ports() == [], 45, what="the stale port is collected")
+
+
+def test_everything_is_answered_while_the_api_hangs(blue: str, one: Engine, two: Engine, api: Api) -> None:
+    one.run("ca", blue)
+    two.run("cb", blue)
+    hung = one.kill(API, "STOP")
+    try:
+        began = time.monotonic()
+        with pytest.raises(Failed):
+            two("run", "--rm", "--network", blue, IMAGE, "true")
+        assert time.monotonic() - began < PROMISE + 2
+        assert two.reaches("cb", one.address("ca", blue))
+        two("rm", "-f", "cb")
+    finally:
+        one.lab.exec("host1", "kill", "-CONT", str(hung))
+    until(lambda: [p["name"] for p in api.ports()] == ["ca"], what="what could not be deleted is collected")
+    assert two("run", "--rm", "--network", blue, IMAGE, "true") == ""
+
+
+def test_lost_memory_is_found_again(blue: str, one: Engine, two: Engine) -> None:
+    for engine in (one, two):
+        agent = engine.pid_of(AGENT)
+        engine.lab.exec(engine.host, "rm", "/var/lib/sealane/agent.json")
+        engine.lab.exec(engine.host, "kill", "-KILL", str(agent))
+        wait_restarted(engine, AGENT, agent)
+    one.run("ca", blue)
+    two.run("cb", blue)
+    assert two.reaches("cb", one.address("ca", blue))
