@@ -14,7 +14,7 @@ from sealane.agent.memory import Memory
 from sealane.api import ipam, networks, ports, query, subnets
 from sealane.api.draft import Draft
 from sealane.api.look import Look, Unbound
-from sealane.errors import DeadlineExceeded, HostError, NotFound, Unavailable
+from sealane.errors import DeadlineExceeded, HostError, NotFound, PortInUse, Unavailable
 from sealane.model import State
 
 KINDS: Mapping[str, Any] = {
@@ -99,6 +99,7 @@ class FakeReconciler:
         self.refuse = False
         self.plumbed: list[str] = []
         self.wished: dict[str, tuple[PortRequest, ...]] = {}
+        self.moved: set[str] = set()
 
     async def set(self, attachment: Attachment) -> None:
         if self.refuse:
@@ -116,9 +117,17 @@ class FakeReconciler:
         if self.stuck:
             raise DeadlineExceeded(f"port {port_id} is not bound")
 
+    def awaits_sandbox(self, port_id: str) -> bool:
+        return port_id not in self.moved
+
     async def publish(self, attachment_id: str, wanted: Iterable[PortRequest]) -> tuple[Publication, ...]:
         if attachment_id not in self._memory.attachments:
             raise NotFound(attachment_id)
+        wanted = tuple(wanted)
+        others = (a for a in self._memory.attachments.values() if a.id != attachment_id)
+        taken = {(p.protocol, p.host_port) for other in others for p in other.publish}
+        if any((w.protocol, w.host_port) in taken for w in wanted):
+            raise PortInUse("taken")
         self.wished[attachment_id] = tuple(wanted)
         made = tuple(
             Publication(protocol=w.protocol, host_ip=w.host_ip, host_port=w.host_port or 32768, port=w.port)
@@ -129,3 +138,5 @@ class FakeReconciler:
 
     async def unpublish(self, attachment_id: str) -> None:
         self.wished.pop(attachment_id, None)
+        if attachment := self._memory.attachments.get(attachment_id):
+            self._memory.put(replace(attachment, publish=()))

@@ -94,8 +94,9 @@ def _reserve(request: PortRequest, held: list[Reservation]) -> Reservation:
                 protocol=request.protocol, host_ip=request.host_ip, host_port=number, port=request.port
             )
             return Reservation(publication, found, [])
-    where = f"{request.host_ip or 'any address'}, {request.protocol} port {_wish(request)}"
-    raise PortInUse(f"the host's {where} is in use already; publish another one, or stop who has it")
+    where = f" of {request.host_ip}" if request.host_ip else ""
+    wish = f"{request.protocol} port {_wish(request)}{where}"
+    raise PortInUse(f"{wish} is in use on this host already; publish another one, or stop who has it")
 
 
 def _candidates(request: PortRequest) -> Iterable[int]:

@@ -11,6 +11,7 @@ until the next resync: containers that follow one another need not build it anew
 
 import asyncio
 import ipaddress
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,14 @@ class Reconciler:
         `deadline` is in seconds from now; raises DeadlineExceeded.
         """
         await self._switch.wait_installed(names.logical_port(port_id), deadline)
+
+    def awaits_sandbox(self, port_id: str) -> bool:
+        """Is the container's end of the veth pair still on the host?"""
+        try:
+            socket.if_nametoindex(names.container_link(port_id))
+        except OSError:
+            return False
+        return True
 
     async def publish(self, attachment_id: str, requests: Iterable[PortRequest]) -> tuple[Publication, ...]:
         """Reserve the ports of the host and lead them to the attachment; replaces what it had published.

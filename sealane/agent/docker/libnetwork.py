@@ -29,7 +29,7 @@ from sealane.agent.docker.server import Calls, done
 from sealane.agent.docker.turns import Turns
 from sealane.agent.memory import DockerNetwork, Memory
 from sealane.agent.reconciler import Reconciler
-from sealane.errors import BadRequest, NotFound
+from sealane.errors import BadRequest, NotFound, PortInUse
 
 BOUND_DEADLINE = 7.0
 """Seconds that Join waits for OVN, so that its answer still comes within the plugin's deadline."""
@@ -113,7 +113,12 @@ class NetworkDriver:
                 return m.Empty()
             if attachment.gateway_mode == "router":
                 raise BadRequest("ports can't be published past a router: give the port a floating IP")
-            await self._reconciler.publish(attachment.id, wanted)
+            try:
+                await self._reconciler.publish(attachment.id, wanted)
+            except PortInUse:
+                if not await self._withdraw_the_dead(attachment.id):
+                    raise
+                await self._reconciler.publish(attachment.id, wanted)
         return m.Empty()
 
     async def revoke_external(self, request: m.EndpointRef) -> m.Empty:
@@ -149,12 +154,28 @@ class NetworkDriver:
         Called while another endpoint's turn is on, never our own: a new endpoint wants the address.
         """
         holders = [x for x in self.attachments().values() if x.port_id == port_id]
-        if any(is_alive(holder) for holder in holders):
+        if any(self._is_alive(holder) for holder in holders):
             return False
         for holder in holders:
             _log.info("a dead endpoint makes room", endpoint=holder.id, port=port_id)
             await self._reconciler.remove(holder.id)
         return True
+
+    def _is_alive(self, attachment: Attachment) -> bool:
+        return is_alive(attachment, waits=self._reconciler.awaits_sandbox(attachment.port_id))
+
+    async def _withdraw_the_dead(self, living_id: str) -> bool:
+        """Unpublish what dead endpoints hold; was there anything?
+
+        A dockerd that starts after a crash forgets its endpoints without telling the driver, and starts
+        containers with a restart policy before the collector can know.
+        """
+        holders = [x for x in self.attachments().values() if x.publish and x.id != living_id]
+        dead = [x for x in holders if not self._is_alive(x)]
+        for holder in dead:
+            _log.info("a dead endpoint gives its ports back", endpoint=holder.id)
+            await self._reconciler.unpublish(holder.id)
+        return bool(dead)
 
     async def _leave(self, endpoint_id: str) -> None:
         if self.sandboxes is not None:

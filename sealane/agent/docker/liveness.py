@@ -22,6 +22,11 @@ def sandbox_is_there(path: str) -> bool:
         return False
 
 
-def is_alive(attachment: Attachment, now: Callable[[], float] = time.time) -> bool:
-    age = now() - attachment.created
-    return 0 <= age < STARTING or (bool(attachment.sandbox) and sandbox_is_there(attachment.sandbox))
+def is_alive(attachment: Attachment, *, waits: bool, now: Callable[[], float] = time.time) -> bool:
+    """`waits`: the container's link is still on the host, to be moved into the sandbox.
+
+    As long as the sandbox is to come only the age can tell; after it, a sandbox that is not there is gone.
+    """
+    if waits or not attachment.sandbox:
+        return 0 <= now() - attachment.created < STARTING
+    return sandbox_is_there(attachment.sandbox)

@@ -451,6 +451,29 @@ def test_ports_are_published_and_revoked(engine: Engine) -> None:
     asyncio.run(story())
 
 
+def test_a_dead_endpoint_gives_its_ports_back(engine: Engine) -> None:
+    """dockerd crashed and starts the container again by its restart policy, before any collector ran."""
+    options = {
+        "com.docker.network.portmap": [{"Proto": 6, "Port": 80, "HostPort": 8080, "HostPortEnd": 8080}]
+    }
+    again = "ef" * 32
+    program = "NetworkDriver.ProgramExternalConnectivity"
+
+    async def story() -> None:
+        pool = await engine.network()
+        await run_container(engine, pool)
+        await engine.call(program, **engine.reference(), Options=options)
+        await engine.endpoint(await engine.address(pool), endpoint=again)
+        await engine.join(again)
+        assert "taken" in await engine.refused(program, **engine.reference(again), Options=options)
+        engine.host.moved.add(engine.memory.attachments[END].port_id)
+        await engine.call(program, **engine.reference(again), Options=options)
+        assert engine.memory.attachments[END].publish == ()
+        assert [p.host_port for p in engine.memory.attachments[again].publish] == [8080]
+
+    asyncio.run(story())
+
+
 def test_join_says_so_when_ovn_does_not_bind_or_the_host_refuses(engine: Engine) -> None:
     async def story() -> None:
         pool = await engine.network()
