@@ -5,7 +5,8 @@ import sys
 
 import click
 
-from sealane.cli.output import Column, output_option, show_many
+from sealane.cli.output import Column, Row, output_option, show_many
+from sealane.errors import NotFound
 from sealane.lab.lab import Lab, all_names
 from sealane.lab.plan import DEFAULT
 
@@ -82,18 +83,21 @@ def boot(name: str, host: str) -> None:
 @output_option
 def list_labs(output: str) -> None:
     """All hosts of all labs."""
-    rows = []
-    for name in all_names():
-        one = Lab(name)
+    show_many([row for name in all_names() for row in _rows(Lab(name))], COLUMNS, output)
+
+
+def _rows(one: Lab) -> list[Row]:
+    try:
         plan = one.plan
-        for host in one.hosts():
-            rows.append(
-                {
-                    "lab": name,
-                    "host": host.name,
-                    "power": "off" if host.pid is None else "on",
-                    "address": str(plan.address(host.name).ip),
-                    "docker": str(plan.docker_socket(host.name)) if plan.docker else "",
-                }
-            )
-    show_many(rows, COLUMNS, output)
+    except NotFound:
+        return [{"lab": one.name, "host": "", "power": "half made", "address": "", "docker": ""}]
+    return [
+        {
+            "lab": one.name,
+            "host": host.name,
+            "power": "off" if host.pid is None else "on",
+            "address": str(plan.address(host.name).ip),
+            "docker": str(plan.docker_socket(host.name)) if plan.docker else "",
+        }
+        for host in one.hosts()
+    ]

@@ -1,0 +1,99 @@
+"""Network namespaces on lab hosts, attached with the command, as the tests talk to them."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sealane.cli.api import Api
+from sealane.lab.lab import Lab
+
+PATIENCE = 60.0
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
+        time.sleep(0.1)
+
+
+def api(lab: Lab) -> Api:
+    return Api(f"unix:{lab.plan.api_socket}")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A namespace on a network."""
+
+    lab: Lab
+    host: str
+    name: str
+    port_id: str
+    addresses: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        return f"/run/netns/{self.name}"
+
+    def exec(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.lab.exec(self.host, "ip", "netns", "exec", self.name, *argv, check=check)
+
+    def reaches(self, target: str) -> bool:
+        """One echo; says at once when it comes back."""
+        return self.exec("busybox", "ping", "-c", "1", "-W", "1", target, check=False).returncode == 0
+
+    def soon_reaches(self, target: str) -> None:
+        until(lambda: self.reaches(target), f"{self.name} on {self.host} reaches {target}")
+
+    def remove(self) -> None:
+        self.lab.exec(self.host, "sealane", "detach", self.path)
+        self.lab.exec(self.host, "ip", "netns", "delete", self.name)
+
+
+def attach(lab: Lab, host: str, name: str, network: str, ip: str = "") -> Machine:
+    lab.exec(host, "ip", "netns", "add", name)
+    lab.exec(host, "ip", "-n", name, "link", "set", "lo", "up")
+    options = ("--ip", ip) if ip else ()
+    said = lab.exec(
+        host, "sealane", "attach", f"/run/netns/{name}", "--network", network, *options, "-o", "json"
+    )
+    made = json.loads(said.stdout)
+    addresses = tuple(text.partition("/")[0] for text in made["addresses"])
+    return Machine(lab, host, name, made["port_id"], addresses)
+
+
+SINK = """
+import hashlib, socket, sys
+with socket.create_server(("", 7777)) as server:
+    print("listens", flush=True)
+    server.settimeout(60)
+    connection, _ = server.accept()
+    connection.settimeout(60)
+    digest = hashlib.sha256()
+    while piece := connection.recv(65536):
+        digest.update(piece)
+print(digest.hexdigest())
+"""
+SOURCE = """
+import hashlib, random, socket, sys
+rest, digest = random.Random(1), hashlib.sha256()
+with socket.create_connection((sys.argv[1], 7777), timeout=60) as connection:
+    for _ in range(int(sys.argv[2])):
+        piece = rest.randbytes(65536)
+        digest.update(piece)
+        connection.sendall(piece)
+print(digest.hexdigest())
+"""
+
+
+def transfer(source: Machine, sink: Machine, pieces: int = 256) -> tuple[str, str]:
+    """Send that many pieces of 64 KiB by TCP; the digests of what was sent and of what arrived."""
+    words = sink.lab.command(sink.host, ["ip", "netns", "exec", sink.name, "python3", "-c", SINK])
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as listening:
+        assert listening.stdout
+        assert listening.stdout.readline() == "listens\n"
+        sent = source.exec("python3", "-c", SOURCE, sink.addresses[0], str(pieces)).stdout
+        return sent, listening.communicate(timeout=90)[0]
