@@ -1,12 +1,11 @@
-"""Let the kernel forward between two links; what it was is remembered for `down`.
-
-Only the links in question are touched, never all of them.
-"""
+"""Let the kernel forward between two links; what it was is remembered for `down`."""
 
 from pathlib import Path
 
 from sealane.config import Settings
 from sealane.host import sysctl
+
+IPV6 = Path("/proc/sys/net/ipv6/conf")
 
 
 def memory(settings: Settings) -> Path:
@@ -15,13 +14,20 @@ def memory(settings: Settings) -> Path:
 
 
 def ensure(settings: Settings, links: tuple[str, ...], family: int) -> None:
-    """Repeatable. Raises HostError.
+    """Repeatable. Raises HostError."""
+    if family == 4:
+        for link in links:
+            sysctl.change(memory(settings), f"net/ipv4/conf/{link}/forwarding", "0", "1")
+    else:
+        _ensure_ipv6(memory(settings))
 
-    IPv6: a link that forwards stops listening to router advertisements unless accept_ra is 2
-    (Documentation/networking/ip-sysctl.rst), and the host would lose its default route.
+
+def _ensure_ipv6(memory: Path) -> None:
+    """IPv6 asks the setting for all links, whatever that of a link says (ip-sysctl.rst, conf/all/forwarding).
+
+    A link that forwards stops listening to router advertisements unless its accept_ra is 2, and the host
+    would lose its default route.
     """
-    for link in links:
-        base = f"net/ipv{family}/conf/{link}"
-        if family == 6:
-            sysctl.change(memory(settings), f"{base}/accept_ra", "1", "2")
-        sysctl.change(memory(settings), f"{base}/forwarding", "0", "1")
+    for path in sorted(IPV6.glob("*/accept_ra")):
+        sysctl.change(memory, f"net/ipv6/conf/{path.parent.name}/accept_ra", "1", "2")
+    sysctl.change(memory, "net/ipv6/conf/all/forwarding", "0", "1")
