@@ -2,12 +2,14 @@
 
 import json
 import socket
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import click
 
 from sealane import config
-from sealane.cli.api import connect
+from sealane.cli.api import Api, connect
 from sealane.cli.output import Column, output_option, show_json, show_many
 from sealane.config import Settings
 from sealane.errors import SealaneError, Unavailable
@@ -30,24 +32,56 @@ def status(output: str) -> int:
         "host": settings.host_name,
         "parts": _children(settings),
         "datapath": _datapath(settings),
-        "health": _health(settings),
+        "health": _ask(connect(settings).health),
+        "agent": _ask(partial(_agent, settings)),
     }
+    report["troubles"] = troubles(report)
     if output == "json":
         show_json(report)
     else:
         _print(report)
-    return 0 if all(part.get("ready") for part in report["parts"]) else 1
+    return 1 if report["troubles"] else 0
 
 
-def _print(report: dict[str, Any]) -> None:
-    path = report["datapath"]
+def troubles(report: Mapping[str, Any]) -> list[str]:
+    """What is wrong, a line each."""
+    names = {part["name"] for part in report["parts"]}
+    found = [f"{part['name']} is {part['state']}" for part in report["parts"] if not part["ready"]]
+    health = report["health"]
+    if "error" in health:
+        found.append(health["error"])
+    for name, part in health.get("parts", {}).items():
+        if not part["ok"]:
+            found.append(f"{name}: {part['detail']}")
+    if "agent" in names:
+        found += _agent_troubles(report["agent"])
+    return found
+
+
+def _agent_troubles(agent: Mapping[str, Any]) -> list[str]:
+    return [f"agent: {text}" for text in (agent.get("error"), agent.get("trouble")) if text]
+
+
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """What a user should know though nothing of ours is broken."""
+    docker = report["agent"].get("docker", {})
+    engine = [] if docker.get("engine", "ok") == "ok" else [f"Docker: {docker['engine']}"]
+    return engine + [f"network {name}: {text}" for name, text in docker.get("troubles", {}).items()]
+
+
+def _print(report: Mapping[str, Any]) -> None:
+    path, agent = report["datapath"], report["agent"]
     click.echo(f"host      {report['host']}")
     if path:
         click.echo(f"datapath  {path.get('kind', '?')} ({path.get('reason', 'no reason written down')})")
-    for name, value in report["health"].items():
-        click.echo(f"{name:<9} {value}")
+    click.echo(f"API       {report['health'].get('status', 'does not answer')}")
+    if "attachments" in agent:
+        click.echo(f"attached  {agent['attachments']}")
     click.echo()
     show_many(report["parts"], COLUMNS, "table")
+    for title, lines in (("TROUBLE", report["troubles"]), ("NOTE", notes(report))):
+        for line in lines:
+            click.echo(f"{title}: {line}")
 
 
 def _children(settings: Settings) -> list[dict[str, Any]]:
@@ -73,9 +107,13 @@ def _datapath(settings: Settings) -> dict[str, Any]:
         return {}  # a machine with the central part only has none
 
 
-def _health(settings: Settings) -> dict[str, str]:
+def _agent(settings: Settings) -> dict[str, Any]:
+    return Api(f"unix:{settings.agent_socket}", deadline=5.0).request("GET", "/status")
+
+
+def _ask(question: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The answer, or {"error": why there is none}."""
     try:
-        answer = connect(settings).health()
+        return question()
     except SealaneError as exc:
-        return {"API": exc.message}
-    return {"API": str(answer.get("status", "answers"))}
+        return {"error": exc.message}
