@@ -107,7 +107,9 @@ class Identities:
     async def _tell(self, attachment: Attachment, identity: Identity) -> None:
         try:
             await self._api.update("ports", attachment.port_id, identity.body())
-        except (NotFound, BadRequest) as exc:  # removed meanwhile, or a name that the API refuses
+        except NotFound:
+            _log.debug("port is gone before it was named", port=attachment.port_id)
+        except BadRequest as exc:  # a name that the API refuses
             _log.warning("port not named", port=attachment.port_id, name=identity.name, reason=exc.message)
         self._told[attachment.id] = identity
 

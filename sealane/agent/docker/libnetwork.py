@@ -185,13 +185,19 @@ class NetworkDriver:
             self._memory.put(replace(attachment, sandbox=""))
 
     async def _delete(self, endpoint_id: str) -> None:
-        """The host's part first: when the API is down, collect.py removes the port later."""
+        """On the host and in the API at once; what fails of either, collect.py does later."""
         attachment = self.attachments().get(endpoint_id)
         if attachment is None:
             return
         await self._stop_plumbing(endpoint_id)
-        await self._reconciler.remove(endpoint_id)
-        await self._claims.release(attachment.port_id, adopted=attachment.adopted)
+        ended = await asyncio.gather(
+            self._reconciler.remove(endpoint_id),
+            self._claims.release(attachment.port_id, adopted=attachment.adopted),
+            return_exceptions=True,
+        )
+        for failure in ended:
+            if failure is not None:
+                raise failure
 
     async def _attach(self, request: m.CreateEndpoint, asked: m.Interface) -> Attachment:
         options = endpoint_options(request.options)

@@ -9,6 +9,7 @@ that is not a whole request is an error.
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -51,7 +52,9 @@ class Plugin:
     async def _post(self, request: Request) -> Response:
         method = request.path_params["method"]
         body = await request.body()
+        began = time.monotonic()
         status, answer = await self.answer(method, body)
+        _log.debug("call answered", method=method, milliseconds=round(1000 * (time.monotonic() - began), 1))
         return Response(answer, status, media_type=MEDIA_TYPE)
 
     async def answer(self, method: str, body: bytes) -> tuple[int, bytes]:

@@ -31,6 +31,9 @@ APPLETS = (
 IMAGE = "box:1"
 PATIENCE = 60.0
 
+AGENT = "sealane.agent.main"
+DOCKERD = "^dockerd"
+
 
 class Failed(Exception):
     """The command ended with an error; the text is what it said."""
@@ -103,6 +106,17 @@ class Engine:
         pid = self.pid_of(program)
         self.lab.exec(self.host, "kill", f"-{signal}", str(pid))
         return pid
+
+    def restart(self, program: str) -> None:
+        """Kill it, and wait until its supervisor has started it anew."""
+        self.wait_restarted(program, self.kill(program))
+
+    def wait_restarted(self, program: str, old: int) -> None:
+        def is_new() -> bool:
+            found = self.lab.exec(self.host, "pgrep", "-o", "-f", program, check=False).stdout.split()
+            return bool(found) and int(found[0]) != old
+
+        until(is_new, what=f"{program} is restarted")
 
     def answers(self) -> bool:
         return self.raw("version").returncode == 0

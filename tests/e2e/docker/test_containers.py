@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sealane.lab.lab import Lab
-from tests.e2e.docker.engines import IMAGE, Api, Engine, Failed, until
+from tests.e2e.docker.engines import AGENT, DOCKERD, IMAGE, Api, Engine, Failed, until
 
 
 @pytest.fixture
@@ -156,7 +156,18 @@ def test_compose_up_down_and_up_again(one: Engine, two: Engine, api: Api, tmp_pa
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
 
-    for _ in range(2):
+    def nothing() -> None:
+        return
+
+    def agent_restarts() -> None:
+        one.restart(AGENT)
+
+    def engine_restarts() -> None:
+        one.restart(DOCKERD)
+        until(one.answers, what="dockerd answers")
+
+    for before in (nothing, nothing, agent_restarts, engine_restarts):
+        before()
         compose("up", "-d", "-t", "1")
         until(lambda: one.reaches("shop_web_1", "store"), what="the service's name")
         until(lambda: one.reaches("shop_store_1", "shop_web_1"), what="the container's name")
@@ -165,6 +176,8 @@ def test_compose_up_down_and_up_again(one: Engine, two: Engine, api: Api, tmp_pa
         two.run("guest", "shop_front")
         until(lambda: two.reaches("guest", "shop"), what="the alias, from the other host")
         two("rm", "-f", "guest")
+        if before is agent_restarts:
+            continue  # the engine restarts with the project up; without a restart policy it is down then
         compose("down", "-t", "1")
         assert api.ports() == []
         until(lambda: api.list("networks") == [], what="its networks are gone")

@@ -5,11 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.docker.engines import IMAGE, Api, Engine, Failed, until
+from tests.e2e.docker.engines import AGENT, DOCKERD, IMAGE, Api, Engine, Failed, until
 
-AGENT = "sealane.agent.main"
 API = "sealane.api.server"
-DOCKERD = "^dockerd"
 PROMISE = 10.0
 """Seconds within which every call of a driver is answered."""
 
@@ -21,19 +19,11 @@ def blue(one: Engine, two: Engine) -> Iterator[str]:
     yield "blue"
 
 
-def wait_restarted(engine: Engine, program: str, old: int) -> None:
-    def is_new() -> bool:
-        found = engine.lab.exec(engine.host, "pgrep", "-o", "-f", program, check=False).stdout.split()
-        return bool(found) and int(found[0]) != old
-
-    until(is_new, what=f"{program} is restarted")
-
-
 def test_agent_killed_and_back(blue: str, one: Engine, two: Engine, api: Api) -> None:
     one.run("ca", blue, "--ip", "10.70.0.9", "-p", "8090:80")
     two.run("cb", blue)
     before = {p["id"] for p in api.ports()}
-    wait_restarted(one, AGENT, one.kill(AGENT))
+    one.restart(AGENT)
     assert two.reaches("cb", "10.70.0.9")
     one.run("cc", blue)
     until(lambda: one.reaches("cc", "cb"), what="names work again")
@@ -46,7 +36,7 @@ def test_dockerd_killed_frees_and_gives_again(blue: str, one: Engine, two: Engin
     one.run("kept", blue, "--ip", "10.70.0.9", "--restart", "always")
     one.run("gone", blue)
     two.run("cb", blue)
-    wait_restarted(one, DOCKERD, one.kill(DOCKERD))
+    one.restart(DOCKERD)
     until(one.answers, what="dockerd answers")
     until(lambda: two.reaches("cb", "10.70.0.9"), what="the container with its address is back")
     until(lambda: sorted(p["name"] for p in api.ports()) == ["cb", "kept"], what="the other's port is gone")
@@ -59,11 +49,38 @@ def test_dockerd_killed_while_the_agent_is_away(blue: str, one: Engine, api: Api
     one.run("gone", blue)
     agent = one.kill(AGENT, "STOP")
     dockerd = one.kill(DOCKERD)
-    wait_restarted(one, DOCKERD, dockerd)
+    one.wait_restarted(DOCKERD, dockerd)
     one.lab.exec("host1", "kill", "-KILL", str(agent))
-    wait_restarted(one, AGENT, agent)
+    one.wait_restarted(AGENT, agent)
     until(one.answers, what="dockerd answers")
     until(lambda: api.ports() == [], 45, what="the stale port is collected")
+
+
+def test_live_restore_keeps_what_runs(blue: str, one: Engine, two: Engine, api: Api) -> None:
+    """dockerd goes and comes, the containers stay; it calls the driver for none of them."""
+    lab = one.lab
+    lab.exec("host1", "mkdir", "-p", "/etc/docker")
+    lab.exec("host1", "tee", "/etc/docker/daemon.json", stdin='{"live-restore": true}')
+    one.kill(DOCKERD, "HUP")
+    until(lambda: one("info", "-f", "{{.LiveRestoreEnabled}}") == "true", what="live-restore is on")
+    try:
+        one.run("kept", blue, "--ip", "10.70.0.9")
+        two.run("cb", blue)
+        pid = one("inspect", "-f", "{{.State.Pid}}", "kept")
+        ports = {p["id"] for p in api.ports()}
+        one.restart(DOCKERD)
+        assert two.reaches("cb", "10.70.0.9"), "while dockerd starts"
+        until(one.answers, what="dockerd answers")
+        assert one("inspect", "-f", "{{.State.Pid}}", "kept") == pid
+        stay = time.monotonic() + 25  # longer than anything may wait to be collected
+        until(lambda: time.monotonic() > stay, what="time passes")
+        assert {p["id"] for p in api.ports()} == ports
+        assert two.reaches("cb", "kept")
+        one("rm", "-f", "kept")
+        assert [p["name"] for p in api.ports()] == ["cb"]
+    finally:
+        lab.exec("host1", "tee", "/etc/docker/daemon.json", stdin="{}")
+        one.kill(DOCKERD, "HUP")
 
 
 def test_everything_is_answered_while_the_api_hangs(blue: str, one: Engine, two: Engine, api: Api) -> None:
@@ -88,7 +105,7 @@ def test_lost_memory_is_found_again(blue: str, one: Engine, two: Engine) -> None
         agent = engine.pid_of(AGENT)
         engine.lab.exec(engine.host, "rm", "/var/lib/sealane/agent.json")
         engine.lab.exec(engine.host, "kill", "-KILL", str(agent))
-        wait_restarted(engine, AGENT, agent)
+        engine.wait_restarted(AGENT, agent)
     one.run("ca", blue)
     two.run("cb", blue)
     assert two.reaches("cb", one.address("ca", blue))
