@@ -7,6 +7,7 @@ Every call has a deadline and raises
 """
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +19,9 @@ from sealane import errors
 
 DEADLINE = 8.0
 """Seconds for one call: dockerd must have its answer within 10."""
+
+RESTART = 4.0
+"""Seconds that nobody may be listening: what was never sent is tried again while the API restarts."""
 
 Body = dict[str, Any]
 _SINGULAR = {"policies": "policy"}
@@ -102,15 +106,36 @@ class ApiClient:
         if self._session is None:
             raise errors.Unavailable("the API's client is not started")
         try:
-            async with (
-                asyncio.timeout(deadline or self._deadline),
-                self._session.request(method, path, json=body, params=query) as response,
-            ):
-                return _decoded(response.status, await response.read())
+            async with asyncio.timeout(deadline or self._deadline):
+                return await self._send(self._session, method, path, body, query)
         except TimeoutError as exc:
             raise errors.DeadlineExceeded(f"the API at {self._url} did not answer in time") from exc
         except aiohttp.ClientError as exc:
-            raise errors.Unavailable(f"the API at {self._url} can't be reached: {exc}") from exc
+            raise errors.Unavailable(f"the API at {self._url} can't be reached: {_reason(exc)}") from exc
+
+    async def _send(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        path: str,
+        body: object,
+        query: Mapping[str, str] | None,
+    ) -> Body:
+        patience = time.monotonic() + RESTART
+        while True:
+            try:
+                async with session.request(method, path, json=body, params=query) as response:
+                    return _decoded(response.status, await response.read())
+            except aiohttp.ClientConnectorError:
+                if time.monotonic() > patience:
+                    raise
+                await asyncio.sleep(0.1)
+
+
+def _reason(exc: aiohttp.ClientError) -> str:
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        return str(exc.os_error.strerror or exc.os_error)
+    return str(exc) or type(exc).__name__
 
 
 def _plural(collection: str) -> str:

@@ -126,6 +126,11 @@ def _egress(node: Node) -> Step | None:
     return ensure
 
 
+CLEAR_AFTER = "3000"
+"""Milliseconds. New ports wait as long, and a container's start waits for its port: keep it well below
+the 7 seconds that the agent waits for OVN."""
+
+
 def _clear_after(milliseconds: str) -> tuple[str, ...]:
     """How long ovn-controller leaves the flows that it finds while it computes the new ones.
 
@@ -182,7 +187,7 @@ def _controller(node: Node, central: bool) -> Child:
             await _refuse_foreign_controller(node)
             await _vsctl(node, *_integration_bridge(node))
         pairs = (f'external_ids:"{key}"="{value}"' for key, value in controller_settings(node).items())
-        patience = _clear_after("8000" if await _has_flows(node) else "0")
+        patience = _clear_after(CLEAR_AFTER if await _has_flows(node) else "0")
         await _vsctl(node, "--no-wait", "set", "Open_vSwitch", ".", *pairs, *patience)
 
     return Child(
