@@ -83,10 +83,12 @@ def _add_switch_pair(pair: Pair, where: Where, host: Socket) -> None:
 
 
 def _remove_pairs(pairs: list[Pair], host: Socket) -> None:
-    """In one go: the kernel's wait is then one for all."""
-    found = [link.find(host, pair.name) for pair in pairs]
-    ours = [one.index for one in found if one is not None and one.alias.startswith(names.LINK_MARK)]
-    link.delete(host, *ours)
+    """In one go: the kernel's wait is then one for all.
+
+    Only with the mark that was found: meanwhile the name may have gone to another attachment.
+    """
+    found = [(pair, link.find(host, pair.name)) for pair in pairs]
+    link.delete(host, *(one.index for pair, one in found if one is not None and one.alias == pair.mark))
 
 
 def _index(socket: Socket, name: str) -> int:

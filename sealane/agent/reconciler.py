@@ -12,7 +12,7 @@ until the next resync: containers that follow one another need not build it anew
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableSet
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -52,6 +52,7 @@ class Reconciler:
         self._where = Where(settings.netns_dir, userspace, uplinks.at(1))
         self._ports = HostPorts(self._proxy_target)
         self._lock = asyncio.Lock()
+        self._reaping: MutableSet[asyncio.Task[None]] = set()
         self.gateway_built = asyncio.Event()
         """Set whenever a gateway namespace was made or changed; whoever waits for it clears it."""
 
@@ -74,14 +75,20 @@ class Reconciler:
                 await self._reconcile_gateway(attachment.network_id, rules=published)
 
     async def remove(self, attachment_id: str) -> None:
-        """Forget the attachment, its publications and everything it has on the host; unknown is success."""
+        """Forget the attachment, its publications and everything it has on the host; unknown is success.
+
+        Its links are out of the switch when this returns, and gone shortly after: the kernel takes 20 ms
+        to delete one, for which nobody need wait.
+        """
         async with self._lock:
             attachment = self._memory.attachments.get(attachment_id)
             if attachment is None:
                 return
             self._ports.release(attachment_id)
-            await self._reconcile((), of=self._own_facts(attachment))
+            plan = await self._plan((), of=self._own_facts(attachment))
+            await self._unplug(plan)
             self._memory.remove(attachment_id)
+            self._reap(plan)
             if attachment.publish:
                 await self._reconcile_gateway(attachment.network_id, rules=True)
                 await self._forget_flows(attachment, attachment.publish)
@@ -254,26 +261,46 @@ class Reconciler:
 
     # the rhythm
 
-    async def _reconcile(self, facts: Iterable[Fact], *, of: Iterable[Fact] = ()) -> diff.Plan:
-        """Look for these facts (and those of `of`, which shall not be), and make it so."""
+    async def _reconcile(self, facts: Iterable[Fact]) -> diff.Plan:
+        """Look for these facts, and make it so."""
+        plan = await self._plan(facts)
+        await self._carry_out(plan)
+        return plan
+
+    async def _plan(self, facts: Iterable[Fact], *, of: Iterable[Fact] = ()) -> diff.Plan:
+        """What is to be done that `facts` be there, and those of `of` that are not among them be not."""
         asked = set(facts)
         relevant = asked | set(of)
         there = await self._in_kernel(lambda host: found.of(relevant, self._where, host))
         ports = self._switch.ports()
         there |= {ports[f.name] for f in relevant if isinstance(f, SwitchPort) and f.name in ports}
-        plan = diff.diff(asked, there)
-        await self._carry_out(plan)
-        return plan
+        return diff.diff(asked, there)
 
     async def _carry_out(self, plan: diff.Plan) -> None:
-        doomed = [fact.name for fact in plan.remove if isinstance(fact, SwitchPort)]
-        if doomed:
-            await self._switch.remove(doomed)
+        await self._unplug(plan)
         if plan.remove or plan.ensure:
             await self._in_kernel(lambda host: _apply(plan, self._where, host))
         ports = [fact for fact in plan.ensure if isinstance(fact, SwitchPort)]
         if ports:
             await self._switch.add(ports)
+
+    async def _unplug(self, plan: diff.Plan) -> None:
+        doomed = [fact.name for fact in plan.remove if isinstance(fact, SwitchPort)]
+        if doomed:
+            await self._switch.remove(doomed)
+
+    def _reap(self, plan: diff.Plan) -> None:
+        """Delete links that nothing refers to any more, in the background; resync sees to what fails."""
+        task = asyncio.create_task(
+            self._in_kernel(lambda host: apply.remove(plan.remove, self._where, host)), name="reaping"
+        )
+        self._reaping.add(task)
+        task.add_done_callback(self._reaped)
+
+    def _reaped(self, task: asyncio.Task[None]) -> None:
+        self._reaping.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.warning("links were not deleted", error=str(error))
 
     async def _in_kernel(self, action: Callable[[Socket], T]) -> T:
         """Run it in a worker thread with a socket of the host's namespace.
