@@ -141,17 +141,21 @@ def test_restart_by_command_keeps_the_chassis(pair: Pair) -> None:
     until(lambda: ping(pair.containers[0], "10.0.0.2"), "ping")
 
 
-def snapshot(space: Space) -> dict[str, list[str]]:
-    """What `down` must leave as it was: links, namespaces, mounts, nft and iptables rules, forwarding."""
-    mounts = (line.split()[4] for line in space.run("cat", "/proc/self/mountinfo").splitlines())
+def snapshot(host: Host) -> dict[str, list[str]]:
+    """What `down` must leave as it was: links, namespaces, mounts, nft and iptables rules, forwarding.
+
+    Of the mounts those of this host: others go from here too when a test beside this one removes the
+    directory that they are on (rmdir(2) of a mount point detaches it in every mount namespace).
+    """
+    mounts = (line.split()[4] for line in host.run("cat", "/proc/self/mountinfo").splitlines())
     return {
-        "links": sorted(link["ifname"] for link in json.loads(space.run("ip", "-j", "link"))),
-        "addresses": space.run("ip", "-o", "address").splitlines(),
-        "routes": space.run("ip", "route", "show", "table", "all").splitlines(),
-        "mounts": sorted(mounts),
-        "nft": [row for row in space.run("nft", "list", "tables").splitlines() if "sealane" in row],
-        "iptables": space.run("iptables", "-S").splitlines() + space.run("ip6tables", "-S").splitlines(),
-        "sysctl": space.run("sysctl", "-a", "--pattern", r"forwarding$|accept_ra$").splitlines(),
+        "links": sorted(link["ifname"] for link in json.loads(host.run("ip", "-j", "link"))),
+        "addresses": host.run("ip", "-o", "address").splitlines(),
+        "routes": host.run("ip", "route", "show", "table", "all").splitlines(),
+        "mounts": sorted(mount for mount in mounts if mount.startswith(str(host.directory))),
+        "nft": [row for row in host.run("nft", "list", "tables").splitlines() if "sealane" in row],
+        "iptables": host.run("iptables", "-S").splitlines() + host.run("ip6tables", "-S").splitlines(),
+        "sysctl": host.run("sysctl", "-a", "--pattern", r"forwarding$|accept_ra$").splitlines(),
     }
 
 
