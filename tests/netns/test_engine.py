@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.netns.hosts import DEADLINE, Host, Space, attach, underlay, until
+from tests.netns.traces import processes, snapshot
+from tests.netns.traffic import checksum_errors, ping, transfer
 
 PARTS = tuple(word for name in ("store", "translator", "api", "agent") for word in ("--without", name))
 """What OVN itself needs is left; the rest has tests of its own."""
 
 MACS = ("02:42:0a:00:00:01", "02:42:0a:00:00:02")
-VOLUME = 24 << 20
 
 
 @dataclass
@@ -51,49 +50,11 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         space.close()
 
 
-def ping(container: Space, *words: str) -> bool:
-    return container.succeeds("busybox", "ping", "-c", "1", "-W", "1", *words)
-
-
 def test_ping_both_ways_with_full_packets(pair: Pair) -> None:
     mtu = json.loads((pair.hosts[0].run_dir / "datapath.json").read_text())["mtu"]
     for container, address in zip(pair.containers, ("10.0.0.2", "10.0.0.1"), strict=True):
         until(lambda c=container, a=address: ping(c, a), f"ping {address}")  # type: ignore[misc]
         assert ping(container, "-s", str(mtu - 28), address)
-
-
-RECEIVE = """
-import hashlib, socket
-server = socket.create_server(("", 5001)); print("listens", flush=True)
-connection, _ = server.accept(); digest = hashlib.sha256()
-while data := connection.recv(1 << 18): digest.update(data)
-print(digest.hexdigest(), flush=True)
-"""
-SEND = f"""
-import hashlib, os, socket, sys
-data = os.urandom({VOLUME}); connection = socket.create_connection((sys.argv[1], 5001), timeout=60)
-connection.sendall(data); connection.close(); print(hashlib.sha256(data).hexdigest())
-"""
-
-
-def transfer(source: Space, target: Space, address: str) -> None:
-    sink = target.popen(sys.executable, "-c", RECEIVE, stdout=subprocess.PIPE)
-    try:
-        assert sink.stdout and sink.stdout.readline() == "listens\n"
-        sent = source.run(sys.executable, "-c", SEND, address)
-        out, _ = sink.communicate(timeout=DEADLINE)
-    finally:
-        sink.kill()
-    assert out == sent
-
-
-def checksum_errors(space: Space) -> int:
-    """Tcp and Udp InCsumErrors (proc_net_snmp)."""
-    lines = [line.split() for line in space.run("cat", "/proc/net/snmp").splitlines()]
-    named = [
-        dict(zip(names, values, strict=True)) for names, values in zip(lines[::2], lines[1::2], strict=True)
-    ]
-    return sum(int(row.get("InCsumErrors", 0)) for row in named)
 
 
 @pytest.mark.parametrize("direction", (0, 1), ids=("there", "back"))
@@ -139,37 +100,6 @@ def test_restart_by_command_keeps_the_chassis(pair: Pair) -> None:
     until(host.all_ready, "ready")
     assert host.run(*find) == chassis
     until(lambda: ping(pair.containers[0], "10.0.0.2"), "ping")
-
-
-def snapshot(host: Host) -> dict[str, list[str]]:
-    """What `down` must leave as it was: links, namespaces, mounts, nft and iptables rules, forwarding.
-
-    Of the mounts those of this host: others go from here too when a test beside this one removes the
-    directory that they are on (rmdir(2) of a mount point detaches it in every mount namespace).
-    """
-    mounts = (line.split()[4] for line in host.run("cat", "/proc/self/mountinfo").splitlines())
-    return {
-        "links": sorted(link["ifname"] for link in json.loads(host.run("ip", "-j", "link"))),
-        "addresses": host.run("ip", "-o", "address").splitlines(),
-        "routes": host.run("ip", "route", "show", "table", "all").splitlines(),
-        "mounts": sorted(mount for mount in mounts if mount.startswith(str(host.directory))),
-        "nft": [row for row in host.run("nft", "list", "tables").splitlines() if "sealane" in row],
-        "iptables": host.run("iptables", "-S").splitlines() + host.run("ip6tables", "-S").splitlines(),
-        "sysctl": host.run("sysctl", "-a", "--pattern", r"forwarding$|accept_ra$").splitlines(),
-    }
-
-
-def processes(directory: Path) -> list[str]:
-    """Command lines that name the directory: all of our daemons' do."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if str(directory) in line and "pytest" not in line:
-            found.append(line)
-    return found
 
 
 @pytest.fixture
