@@ -3,6 +3,7 @@
 FakeApi checks, chooses and shows with the real API's tables and rules, so it refuses what the API refuses.
 """
 
+import json
 import random
 import uuid
 from collections.abc import Iterable, Mapping
@@ -10,11 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from sealane.agent.attachment import Attachment, PortRequest, Publication
+from sealane.agent.docker.engine import Aliases, EngineContainer, EngineNetwork
 from sealane.agent.memory import Memory
 from sealane.api import ipam, networks, ports, query, subnets
 from sealane.api.draft import Draft
 from sealane.api.look import Look, Unbound
-from sealane.errors import DeadlineExceeded, HostError, NotFound, PortInUse, Unavailable
+from sealane.errors import BadRequest, Conflict, DeadlineExceeded, HostError, NotFound, PortInUse, Unavailable
 from sealane.model import State
 
 KINDS: Mapping[str, Any] = {
@@ -140,3 +142,54 @@ class FakeReconciler:
         self.wished.pop(attachment_id, None)
         if attachment := self._memory.attachments.get(attachment_id):
             self._memory.put(replace(attachment, publish=()))
+
+
+class FakeEngine:
+    """A Docker engine that keeps lists, and calls the driver when a mirror is made or removed."""
+
+    def __init__(self) -> None:
+        self.driver: Any = None
+        self.nets: dict[str, EngineNetwork] = {}
+        self.running: list[EngineContainer] = []
+        self.alive: set[str] = set()
+        self.taken: set[str] = set()
+        self.made = 0
+
+    async def networks(self) -> list[EngineNetwork]:
+        return list(self.nets.values())
+
+    async def endpoints(self, network_id: str) -> set[str]:
+        return set(self.alive)
+
+    async def containers(self) -> list[EngineContainer]:
+        return list(self.running)
+
+    async def aliases(self, container_id: str) -> Aliases:
+        (container,) = [c for c in self.running if c.id == container_id]
+        return Aliases(
+            hostname="", of_endpoint=dict.fromkeys(container.endpoints.values(), ("alias", "b_d!"))
+        )
+
+    async def create_network(self, name: str, spec: Mapping[str, Any]) -> str:
+        if name in self.taken or name in {n.name for n in self.nets.values()}:
+            raise Conflict(f"network with name {name} already exists")
+        self.made += 1
+        docker_id = f"{self.made:064x}"
+        data = [{"AddressSpace": "sealane", "Pool": c["Subnet"]} for c in spec["IPAM"]["Config"]]
+        body = {
+            "NetworkID": docker_id,
+            "Options": {"com.docker.network.generic": spec["Options"]},
+            "IPv4Data": data,
+        }
+        await self._call("CreateNetwork", body)
+        self.nets[docker_id] = EngineNetwork(id=docker_id, name=name, options=spec["Options"])
+        return docker_id
+
+    async def remove_network(self, network_id: str) -> None:
+        self.nets.pop(network_id, None)
+        await self._call("DeleteNetwork", {"NetworkID": network_id})
+
+    async def _call(self, method: str, body: Mapping[str, Any]) -> None:
+        _, answer = await self.driver.answer(f"NetworkDriver.{method}", json.dumps(body).encode())
+        if b'"Err"' in answer:
+            raise BadRequest(answer.decode())

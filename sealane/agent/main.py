@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from sealane import config, log
 from sealane.agent import feed
@@ -74,6 +75,8 @@ class Agent:
         await self._close()
 
     async def purge(self) -> None:
+        with suppress(Unavailable):  # no engine, no networks in it
+            await self._docker.withdraw()
         await self._switch.start(_START)
         await self._reconciler.purge()
         await self._switch.stop()

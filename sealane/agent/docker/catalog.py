@@ -26,6 +26,11 @@ def network_tag(docker_id: str) -> str:
     return f"docker-network:{docker_id}"
 
 
+def host_tag(host: str) -> str:
+    """Tag of a network that was made by the engine of this host."""
+    return f"docker-host:{host}"
+
+
 def pool_tag(pool_id: str) -> str:
     """Tag of a subnet that was a pool of RequestPool before."""
     return f"docker-pool:{pool_id}"

@@ -62,7 +62,7 @@ Evict = Callable[[str], Awaitable[bool]]
 class Claims:
     def __init__(self, api: ApiClient, host: str) -> None:
         self._api = api
-        self._host = host
+        self.host = host
         self.evict: Evict = _evict_nobody
         self._open: dict[tuple[str, str], Claim] = {}
         self._promised: dict[tuple[str, str], float] = {}
@@ -129,7 +129,7 @@ class Claims:
         await self._check_free(body)
         for address in addresses:
             self._open.pop((network.id, _bare(address)), None)
-        changes: dict[str, Any] = {"binding:host_id": self._host, "device_owner": ADOPTED}
+        changes: dict[str, Any] = {"binding:host_id": self.host, "device_owner": ADOPTED}
         if mac and mac != claim.mac:
             changes["mac_address"] = mac
         return replace(_claim(network, await self._api.update("ports", port_id, changes)), adopted=True)
@@ -232,14 +232,14 @@ class Claims:
 
     async def _check_free(self, body: dict[str, Any]) -> None:
         owner, host = body.get("device_owner") or "", body.get("binding:host_id") or ""
-        if not owner and host in ("", self._host):
+        if not owner and host in ("", self.host):
             return
         if self._is_ours(body) and owner == ADOPTED and await self._is_dead(body):
             return
         raise Conflict(f"port {body['id']} is in use ({owner or 'bound'} on host '{host}')")
 
     def _is_ours(self, body: dict[str, Any]) -> bool:
-        return body.get("device_owner") in (OWNER, ADOPTED) and body.get("binding:host_id") == self._host
+        return body.get("device_owner") in (OWNER, ADOPTED) and body.get("binding:host_id") == self.host
 
     async def _is_dead(self, body: dict[str, Any]) -> bool:
         return body["id"] not in self.open_ports() and await self.evict(body["id"])
@@ -249,7 +249,7 @@ class Claims:
             "network_id": network.id,
             "project_id": network.project,
             "device_owner": OWNER,
-            "binding:host_id": self._host,
+            "binding:host_id": self.host,
         }
         optional = {
             "fixed_ips": wishes,

@@ -3,15 +3,18 @@
     endpoint on this host, not in the engine     dockerd crashed, or cleaned up at its start
     port in the API, no endpoint on this host    reserved and never used, or its release failed
     network without a decision                   the API did not answer DeleteNetwork
+    network without a name that we made          CreateNetwork did not come to its end
 
 Each must be seen for GRACE seconds on end, since a list is read while things go on.  Nothing is collected
 while dockerd does not answer, and never from inside a driver's call.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from sealane import log
+from sealane.agent.docker.catalog import NetworkView, host_tag
 from sealane.agent.docker.claims import ADOPTED, OWNER, Claims
 from sealane.agent.docker.engine import Engine
 from sealane.agent.docker.libnetwork import NetworkDriver
@@ -41,6 +44,9 @@ class Sightings:
         self._since = {key: self._since.get(key, now) for key in now_seen}
         return [key for key, since in self._since.items() if now - since >= self._grace]
 
+    def forget(self) -> None:
+        self._since.clear()
+
 
 class Collector:
     def __init__(
@@ -60,24 +66,40 @@ class Collector:
         self._networks = networks
         self._endpoints = Sightings(GRACE)
         self._ports = Sightings(GRACE)
+        self._unnamed = Sightings(GRACE)
         self.collected = 0
 
-    async def collect(self, host: str) -> None:
-        """Raises what the engine or the API raised; what was not done is done the next time."""
+    async def collect(self, known: Mapping[str, NetworkView]) -> None:
+        """`known`: every network of the API.
+
+        Raises what the engine or the API raised; what was not done is done the next time.
+        """
         await self._collect_endpoints(await self._alive())
-        await self._collect_ports(host)
-        for network_id in self._networks.unfinished:
-            await self._networks.remove_unused(network_id)
+        await self._collect_ports()
+        await self._collect_networks(known)
+
+    def forget(self) -> None:
+        """Nothing was to be seen for a while: every sighting begins anew."""
+        for sightings in (self._endpoints, self._ports, self._unnamed):
+            sightings.forget()
 
     async def _alive(self) -> set[str]:
-        """Endpoints that the engine has on networks of ours."""
+        """Endpoints that the engine has, on the networks where we have some."""
+        asked = {attachment.network_id for attachment in self._driver.attachments().values()}
         found: set[str] = set()
-        for docker_id in list(self._memory.networks):
-            try:
-                found |= await self._engine.endpoints(docker_id)
-            except NotFound:
-                continue
+        for record in list(self._memory.networks.values()):
+            if record.network_id in asked:
+                with suppress(NotFound):
+                    found |= await self._engine.endpoints(record.docker_id)
         return found
+
+    async def _collect_networks(self, known: Mapping[str, NetworkView]) -> None:
+        tag = host_tag(self._claims.host)
+        recorded = {record.network_id for record in self._memory.networks.values()}
+        unnamed = (n.id for n in known.values() if tag in n.tags and not n.name and n.id not in recorded)
+        for network_id in {*self._networks.unfinished, *self._unnamed.lasting(unnamed)}:
+            await self._networks.remove_unused(network_id)
+            self._count("network", network_id)
 
     async def _collect_endpoints(self, alive: set[str]) -> None:
         for endpoint_id in self._endpoints.lasting(self._driver.attachments().keys() - alive):
@@ -87,9 +109,9 @@ class Collector:
             except SealaneError as exc:
                 _log.warning("endpoint not collected", endpoint=endpoint_id, reason=exc.message)
 
-    async def _collect_ports(self, host: str) -> None:
+    async def _collect_ports(self) -> None:
         self._claims.expire(RESERVED)
-        listed = await self._api.list("ports", **{"binding:host_id": host})
+        listed = await self._api.list("ports", **{"binding:host_id": self._claims.host})
         used = {attachment.port_id for attachment in self._driver.attachments().values()}
         used |= self._claims.open_ports()
         orphans = {

@@ -10,6 +10,7 @@ One loop keeps the engine and the API in step; Docker's events and the API's cha
 import asyncio
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from sealane import log
@@ -78,6 +79,24 @@ class DockerDoor:
         await self._listener.stop()
         await self._engine.close()
 
+    async def withdraw(self) -> None:
+        """Take our networks out of the engine, before Sealane leaves this host for good.
+
+        In the API they stay, and so do those here that a container, running or not, is on.  Raises
+        Unavailable when no engine answers.
+        """
+        await self._listener.start()  # dockerd tells the driver, and waits for it
+        try:
+            used = await self._engine.networks_in_use()
+            for network in await self._engine.networks():
+                record = self._memory.networks.get(network.id)
+                if record is not None and network.id not in used:
+                    self._memory.put_network(replace(record, joined=True, settled=False))
+                    await self._engine.remove_network(network.id)
+        finally:
+            await self._listener.stop()
+            await self._engine.close()
+
     def status(self) -> dict[str, Any]:
         """For `sealane status`. `engine` is "ok" or what is wrong."""
         records = self._memory.networks.values()
@@ -123,6 +142,7 @@ class DockerDoor:
                 self._note("")
             except SealaneError as exc:
                 self.drivers.catalog.forget()
+                self._collector.forget()
                 self._note(exc.message)
             except Exception:  # the outermost loop: the next pass may fare better
                 _log.exception("a pass failed")
@@ -136,7 +156,7 @@ class DockerDoor:
         await self._mirrors.reconcile(listed, known)
         await self._identities.networks(listed, known)
         if time.monotonic() >= self._collect_at:
-            await self._collector.collect(self._settings.host_name)
+            await self._collector.collect(known)
             self._collect_at = time.monotonic() + INTERVAL
 
     def _note(self, trouble: str) -> None:

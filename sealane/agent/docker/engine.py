@@ -91,6 +91,12 @@ class Engine:
         """The running ones."""
         return [_container(body) for body in await self._request("GET", "/containers/json")]
 
+    async def networks_in_use(self) -> set[str]:
+        """Docker's ids of networks that any container is on, also one that does not run."""
+        listed = await self._request("GET", "/containers/json", query={"all": "true"})
+        attached = (((body.get("NetworkSettings") or {}).get("Networks") or {}).values() for body in listed)
+        return {str(network["NetworkID"]) for networks in attached for network in networks}
+
     async def aliases(self, container_id: str) -> Aliases:
         body = await self._request("GET", f"/containers/{container_id}/json")
         attached = (body.get("NetworkSettings") or {}).get("Networks") or {}

@@ -16,7 +16,7 @@ from typing import Any
 
 from sealane import log
 from sealane.agent.docker import messages as m
-from sealane.agent.docker.catalog import BUILTIN_LABEL, Catalog, NetworkView, network_tag, pool_tag
+from sealane.agent.docker.catalog import BUILTIN_LABEL, Catalog, NetworkView, host_tag, network_tag, pool_tag
 from sealane.agent.docker.claims import AUXILIARY, Claims
 from sealane.agent.docker.options import GENERIC, NETWORK, NetworkOptions, network_options
 from sealane.agent.docker.pools import PendingPool, PendingPools, allocation_pools
@@ -33,6 +33,7 @@ class Networks:
     def __init__(
         self, api: ApiClient, catalog: Catalog, pools: PendingPools, claims: Claims, memory: Memory
     ) -> None:
+        """The host whose networks these are is that of `claims`."""
         self._api = api
         self._catalog = catalog
         self._pools = pools
@@ -166,7 +167,7 @@ class Networks:
         return network
 
     async def _make_network(self, request: m.CreateNetwork, options: NetworkOptions) -> str:
-        body = await self._api.create("networks", _network_body(request, options))
+        body = await self._api.create("networks", _network_body(request, options, self._claims.host))
         return str(body["id"])
 
     def _pending(self, data: m.PoolData) -> PendingPool | None:
@@ -209,12 +210,12 @@ def _record(request: m.CreateNetwork, options: NetworkOptions, network: NetworkV
     )
 
 
-def _network_body(request: m.CreateNetwork, options: NetworkOptions) -> dict[str, Any]:
+def _network_body(request: m.CreateNetwork, options: NetworkOptions, host: str) -> dict[str, Any]:
     """It has no name until identity.py has read it from the engine; mirrors wait for that."""
     builtin = any(data.address_space != OUR_SPACE for data in _data(request))
     body: dict[str, Any] = {
         "project_id": options.project or "default",
-        "tags": [network_tag(request.network_id)],
+        "tags": [network_tag(request.network_id), host_tag(host)],
         "sealane:gateway": options.gateway or ("none" if options.internal else "host"),
         "sealane:origin": "docker",
         "sealane:labels": {BUILTIN_LABEL: "docker"} if builtin else {},
