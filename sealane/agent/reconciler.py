@@ -12,7 +12,7 @@ until the next resync: containers that follow one another need not build it anew
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Callable, Iterable, MutableSet
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -52,7 +52,7 @@ class Reconciler:
         self._where = Where(settings.netns_dir, userspace, uplinks.at(1))
         self._ports = HostPorts(self._proxy_target)
         self._lock = asyncio.Lock()
-        self._reaping: MutableSet[asyncio.Task[None]] = set()
+        self._reaping: dict[str, asyncio.Task[None]] = {}
         self.gateway_built = asyncio.Event()
         """Set whenever a gateway namespace was made or changed; whoever waits for it clears it."""
 
@@ -67,6 +67,7 @@ class Reconciler:
         async with self._lock:
             if attachment.has_gateway():
                 self._take_place(attachment.network_id)
+            await self._reaped(attachment.port_id)
             before = self._memory.attachments.get(attachment.id)
             self._memory.put(attachment)
             await self._reconcile(wanted.vif(attachment, self._layout))
@@ -84,11 +85,12 @@ class Reconciler:
             attachment = self._memory.attachments.get(attachment_id)
             if attachment is None:
                 return
+            await self._reaped(attachment.port_id)
             self._ports.release(attachment_id)
             plan = await self._plan((), of=self._own_facts(attachment))
             await self._unplug(plan)
             self._memory.remove(attachment_id)
-            self._reap(plan)
+            self._reap(attachment.port_id, plan)
             if attachment.publish:
                 await self._reconcile_gateway(attachment.network_id, rules=True)
                 await self._forget_flows(attachment, attachment.publish)
@@ -289,18 +291,23 @@ class Reconciler:
         if doomed:
             await self._switch.remove(doomed)
 
-    def _reap(self, plan: diff.Plan) -> None:
+    def _reap(self, port_id: str, plan: diff.Plan) -> None:
         """Delete links that nothing refers to any more, in the background; resync sees to what fails."""
-        task = asyncio.create_task(
-            self._in_kernel(lambda host: apply.remove(plan.remove, self._where, host)), name="reaping"
-        )
-        self._reaping.add(task)
-        task.add_done_callback(self._reaped)
+        self._reaping[port_id] = asyncio.create_task(self._delete_links(port_id, plan), name="reaping")
 
-    def _reaped(self, task: asyncio.Task[None]) -> None:
-        self._reaping.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.warning("links were not deleted", error=str(error))
+    async def _delete_links(self, port_id: str, plan: diff.Plan) -> None:
+        try:
+            await self._in_kernel(lambda host: apply.remove(plan.remove, self._where, host))
+        except SealaneError as exc:
+            _log.warning("links were not deleted", port=port_id, error=str(exc))
+        finally:
+            del self._reaping[port_id]
+
+    async def _reaped(self, port_id: str) -> None:
+        """Wait until the names of the port's links are free."""
+        task = self._reaping.get(port_id)
+        if task is not None:
+            await asyncio.wait([task])
 
     async def _in_kernel(self, action: Callable[[Socket], T]) -> T:
         """Run it in a worker thread with a socket of the host's namespace.
