@@ -17,7 +17,7 @@ from typing import Literal, get_args, get_origin
 from sealane.errors import BadRequest
 
 Datapath = Literal["auto", "kernel", "userspace"]
-HOST_NAME = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$")
+HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +189,7 @@ _CONVERT: Mapping[str, Callable[[object], object]] = {
 
 
 def _check(settings: Settings) -> None:
-    if not HOST_NAME.match(settings.host_name):
+    if not HOST_NAME.fullmatch(settings.host_name):
         raise BadRequest(
             f"host_name '{settings.host_name}' is no host name; use letters, digits, '-' and '.'"
         )

@@ -6,13 +6,12 @@ where another program has set that policy.  Asserted at each resync, because doc
 chain after us.  (https://docs.docker.com/engine/network/packet-filtering-firewalls/)
 """
 
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from sealane.errors import HostError, NotFound
-from sealane.host import command, sysctl
+from sealane.host import command, iptables, sysctl
 
 _CONF6 = Path("/proc/sys/net/ipv6/conf")
 _COMMENT = ("-m", "comment", "--comment", "sealane")
@@ -31,14 +30,14 @@ def enable(memory: Path, *, ipv6: bool) -> None:
         for key in _interfaces_with_advertisements():
             _set(memory, key, "1", "2")
         _set(memory, "net/ipv6/conf/all/forwarding", "0", "1")
-    for program in _programs():
+    for program in iptables.programs():
         _accept(program)
 
 
 def restore(memory: Path) -> None:
     """Put the settings back and take our rules out."""
     sysctl.restore(memory)
-    for program in _programs():
+    for program in iptables.programs():
         for line in _listed(program):
             if "--comment sealane" in line and line.startswith("-A "):
                 command.run([program, "-w", "2", "-D", *line.split()[1:]])
@@ -53,10 +52,6 @@ def _interfaces_with_advertisements() -> Iterator[str]:
     for path in sorted(_CONF6.glob("*/accept_ra")):
         if not path.parent.name.startswith("sl"):
             yield f"net/ipv6/conf/{path.parent.name}/accept_ra"
-
-
-def _programs() -> list[str]:
-    return [name for name in ("iptables", "ip6tables") if shutil.which(name)]
 
 
 def _accept(program: str) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from sealane import log, names
 from sealane.config import Settings
-from sealane.engine import datapath, forwarding, leftovers, node
+from sealane.engine import datapath, forwarding, leftovers, node, own_engine
 from sealane.engine.command import run, succeeds
 from sealane.errors import HostError
-from sealane.host import sysctl
+from sealane.host import iptables, sysctl
 
 logger = log.get("down")
 
@@ -70,9 +70,9 @@ async def _nft_tables(settings: Settings) -> None:
 
 
 async def _iptables_rules(settings: Settings) -> None:
-    for program in ("iptables", "ip6tables"):
+    for program in await asyncio.to_thread(iptables.programs):
         for chain in ("FORWARD", "DOCKER-USER"):
-            if shutil.which(program) and await succeeds(program, "-w", "5", "-n", "-L", chain):
+            if await succeeds(program, "-w", "5", "-n", "-L", chain):
                 await _delete_rules(program, await run(program, "-w", "5", "-S", chain))
 
 
@@ -141,6 +141,8 @@ STEPS: tuple[Step, ...] = (
     _namespaces,
     _nft_tables,
     _iptables_rules,
+    own_engine.remove_traces,
+    own_engine.remove_empty_tables,
     _sysctls,
     _mounts,
     _plugin,
