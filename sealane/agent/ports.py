@@ -6,7 +6,7 @@ a family that the container lacks) arrives there, and proxy.py carries it on.
 
 import errno
 import socket as sockets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sealane.agent.attachment import PortRequest, Protocol, Publication
@@ -40,7 +40,7 @@ class HostPorts:
         held: list[Reservation] = []
         try:
             for request in requests:
-                held.append(_reserve(request, held))
+                held.append(_reserve(request, [*self._everyone(), *held]))
             for reservation in held:
                 self._serve(attachment_id, reservation)
         except BaseException:
@@ -49,6 +49,10 @@ class HostPorts:
             raise
         self._reserved[attachment_id] = held
         return tuple(r.publication for r in held)
+
+    def _everyone(self) -> Iterator[Reservation]:
+        for held in self._reserved.values():
+            yield from held
 
     def holds(self, attachment_id: str, publications: Iterable[Publication]) -> bool:
         return [r.publication for r in self._reserved.get(attachment_id, [])] == list(publications)
@@ -83,9 +87,9 @@ def exact(publication: Publication) -> PortRequest:
     )
 
 
-def _reserve(request: PortRequest, held: list[Reservation]) -> Reservation:
+def _reserve(request: PortRequest, others: list[Reservation]) -> Reservation:
     if request.protocol == "sctp":
-        return _unguarded(request, held)
+        return _unguarded(request, others)
     for port in _candidates(request):
         found = _bind(request, port)
         if found:
@@ -105,16 +109,21 @@ def _candidates(request: PortRequest) -> Iterable[int]:
     return range(request.host_port, max(request.host_port, request.host_port_end) + 1)
 
 
-def _unguarded(request: PortRequest, held: list[Reservation]) -> Reservation:
+def _unguarded(request: PortRequest, others: list[Reservation]) -> Reservation:
     """SCTP: the host's port must be given, and only our own reservations are compared."""
     if request.host_port == 0:
         raise BadRequest("an SCTP port can't be chosen freely; give the host's port")
     publication = Publication(
         protocol="sctp", host_ip=request.host_ip, host_port=request.host_port, port=request.port
     )
-    if any(r.publication == publication for r in held):
-        raise PortInUse(f"SCTP port {request.host_port} is asked for twice")
+    if any(_same_port(other.publication, publication) for other in others):
+        raise PortInUse(f"the host's SCTP port {request.host_port} is published already")
     return Reservation(publication, [], [])
+
+
+def _same_port(one: Publication, other: Publication) -> bool:
+    ours, theirs = (one.protocol, one.host_port), (other.protocol, other.host_port)
+    return ours == theirs and (one.host_ip == other.host_ip or not one.host_ip or not other.host_ip)
 
 
 def _bind(request: PortRequest, port: int) -> list[sockets.socket]:

@@ -1,46 +1,132 @@
-"""The agent's client when the API is not there, restarts, or stays away."""
+"""The API's client: what it sends, and which of our errors an answer becomes."""
 
 import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
-from sealane import client
+from sealane import errors
+from sealane.agent.server import Listener
 from sealane.client import ApiClient
-from sealane.errors import Unavailable
-
-ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"networks":[]}'
 
 
-async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(ANSWER)
-    await writer.drain()
-    writer.close()
+async def _echo(request: Request) -> Response:
+    seen = {
+        "method": request.method,
+        "path": request.url.path,
+        "query": dict(request.query_params),
+        "token": request.headers.get("x-auth-token", ""),
+    }
+    body = await request.body()
+    return JSONResponse({"networks": [seen], "network": {**seen, "body": body.decode()}, "sequence": 7})
 
 
-def test_a_call_waits_while_the_api_restarts(tmp_path: Path) -> None:
-    socket = tmp_path / "api.sock"
-
-    async def story() -> None:
-        async with ApiClient(f"unix:{socket}") as api:
-            call = asyncio.create_task(api.list("networks"))
-            done, _ = await asyncio.wait([call], timeout=0.3)
-            assert not done
-            async with await asyncio.start_unix_server(serve, str(socket)):
-                assert await asyncio.wait_for(call, 30) == []
-
-    asyncio.run(story())
+async def _refuse(request: Request) -> Response:
+    inner = {"type": request.path_params["kind"], "message": "no", "detail": ""}
+    return JSONResponse({"NeutronError": inner}, int(request.path_params["status"]))
 
 
-def test_an_api_that_stays_away_is_named_with_the_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def _hang(_: Request) -> Response:
+    await asyncio.sleep(60)
+    return Response()
+
+
+async def _garbage(_: Request) -> Response:
+    return PlainTextResponse("<html>")
+
+
+ROUTES = [
+    Route("/v2.0/ports/{status}/{kind}", _refuse),
+    Route("/v2.0/hang/x", _hang),
+    Route("/v2.0/garbage/x", _garbage),
+    Route("/v2.0/{path:path}", _echo, methods=["GET", "POST", "PUT", "DELETE"]),
+]
+
+
+def talk(body: Callable[[ApiClient], Awaitable[None]], deadline: float = 10) -> None:
+    async def run() -> None:
+        with tempfile.TemporaryDirectory(prefix="sl") as directory:
+            path = Path(directory) / "api.sock"
+            listener = Listener(Starlette(routes=ROUTES), path)
+            serving = asyncio.create_task(listener.serve())
+            while not path.exists():
+                await asyncio.sleep(0.01)
+            try:
+                async with ApiClient(f"unix:{path}", "secret", deadline) as api:
+                    await body(api)
+            finally:
+                listener.stop()
+                await serving
+
+    asyncio.run(run())
+
+
+def test_the_verbs_in_neutrons_shape() -> None:
+    async def body(api: ApiClient) -> None:
+        [found] = await api.list("networks", name="blue")
+        assert found == {
+            "method": "GET",
+            "path": "/v2.0/networks",
+            "query": {"name": "blue"},
+            "token": "secret",
+        }
+        assert (await api.get("networks", "n1"))["path"] == "/v2.0/networks/n1"
+        made = await api.create("networks", {"name": "blue"})
+        assert (made["method"], made["body"]) == ("POST", '{"network": {"name": "blue"}}')
+        changed = await api.update("networks", "n1", {"name": "red"})
+        assert (changed["method"], changed["body"]) == ("PUT", '{"network": {"name": "red"}}')
+        await api.delete("networks", "n1")
+        assert await api.changes(3) == 7
+
+    talk(body)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "expected"),
+    [
+        (404, "PortNotFound", errors.NotFound),
+        (409, "IpAddressAlreadyAllocated", errors.AddressInUse),
+        (409, "IpAddressGenerationFailure", errors.AddressesExhausted),
+        (409, "PortInUse", errors.Conflict),
+        (400, "HTTPBadRequest", errors.BadRequest),
+        (412, "RevisionNumberConstraintFailed", errors.RevisionMismatch),
+        (503, "ServiceUnavailable", errors.Unavailable),
+        (401, "Unauthorized", errors.Unauthorized),
+        (418, "Teapot", errors.SealaneError),
+    ],
+)
+def test_an_answer_becomes_the_error_it_is(
+    status: int, kind: str, expected: type[errors.SealaneError]
 ) -> None:
-    monkeypatch.setattr(client, "RESTART", 0.2)
+    async def body(api: ApiClient) -> None:
+        with pytest.raises(errors.SealaneError) as caught:
+            await api.get("ports", f"{status}/{kind}")
+        assert type(caught.value) is expected
+        assert (caught.value.message, caught.value.type) == ("no", kind)
 
-    async def story() -> None:
-        async with ApiClient(f"unix:{tmp_path}/api.sock") as api:
-            with pytest.raises(Unavailable, match=r"api.sock can't be reached: No such file"):
+    talk(body)
+
+
+def test_silence_and_garbage_are_unavailable() -> None:
+    async def body(api: ApiClient) -> None:
+        with pytest.raises(errors.DeadlineExceeded):
+            await api.get("hang", "x")
+        with pytest.raises(errors.Unavailable):
+            await api.get("garbage", "x")
+
+    talk(body, deadline=0.5)
+
+
+def test_nobody_there_is_unavailable() -> None:
+    async def body() -> None:
+        async with ApiClient("unix:/nowhere/api.sock", deadline=0.3) as api:
+            with pytest.raises(errors.Unavailable):
                 await api.list("networks")
 
-    asyncio.run(story())
+    asyncio.run(body())
