@@ -36,7 +36,7 @@ install: ## what is missing of the distribution's packages
 test: install venv ## all tests; as root
 	$(BIN)/pytest -q tests
 
-bench: venv ## the benchmark suite: a table, and bench/results/*.json
+bench: install venv ## the benchmark suite on a lab of two hosts: tables, and bench/results/*.json; as root
 	$(BIN)/python -m bench
 
 format: venv ## rewrite the code in the project's format

@@ -1,112 +1,82 @@
-"""Run the suite: a table on the screen, everything in bench/results/<date>.json.
+"""Run the suite: tables on the screen, everything in bench/results/<date>.json.
 
-python -m bench                          a lab of its own, with engines
-python -m bench --socket PATH            an engine that runs already; Swarm is left alone
+python -m bench                  a lab of its own, taken down afterwards
+python -m bench --lab NAME       one that is up already (two hosts, --docker), and stays
 """
 
 import argparse
 import datetime
 import json
-import os
-import platform
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from bench.docker_run import Engine, Samples, measure
-from bench.stats import median, ratio
+from bench import agent, docker_run, engine, memory, paths, report
+from sealane.errors import SealaneError
+from sealane.lab.lab import Lab
 
-KINDS = ("none", "bridge", "sealane", "overlay")
-BASE = "bridge"
 LAB = "bench"
-LAB_DEADLINE = 300.0
+HOSTS = ("host1", "host2")
 RESULTS = Path(__file__).parent / "results"
-SEALANE = Path(sys.executable).parent / "sealane"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    if options.socket:
-        samples = measure(Engine(options.socket), options.kinds, options.rounds, options.swarm)
-    else:
-        with lab() as docker_socket:
-            samples = measure(Engine(docker_socket), options.kinds, options.rounds, "127.0.0.1")
-    report = summary(samples)
-    path = save(report, Path(options.results))
-    show(report, Console())
+    try:
+        if options.lab:
+            found = measure(Lab(options.lab), options)
+        else:
+            lab = Lab(LAB, hosts=len(HOSTS), docker=True)
+            lab.down()  # of a run that was killed
+            with lab:
+                found = measure(lab, options)
+    except (SealaneError, RuntimeError) as exc:
+        print(f"bench: {exc}", file=sys.stderr)
+        return 1
+    path = save(found, Path(options.results))
+    report.show(found, Console())
     print(f"Written to {path}")
     return 0
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench", description="Measure docker run on several networks.")
-    parser.add_argument("--socket", help="an engine's socket; without it, a lab is made and taken down")
-    parser.add_argument("--swarm", metavar="ADDRESS", help="begin a Swarm in that engine, for its overlay")
+    parser = argparse.ArgumentParser(prog="bench", description="Measure Sealane beside Docker's networks.")
+    parser.add_argument("--lab", metavar="NAME", help="use this lab, which is up with engines")
     parser.add_argument("--rounds", type=int, default=10, help="each round runs every kind twice (10)")
-    parser.add_argument("--kinds", type=lambda text: text.split(","), default=list(KINDS))
+    parser.add_argument("--path-rounds", type=int, default=2, help="the same host to host; 0: none (2)")
+    parser.add_argument("--kinds", type=lambda text: text.split(","), default=list(docker_run.KINDS))
     parser.add_argument("--results", default=str(RESULTS))
     return parser.parse_args(argv)
 
 
-@contextmanager
-def lab() -> Iterator[str]:
-    """A lab of one host with an engine, for the time of the run; yields the engine's socket."""
-    name = ["--name", LAB]
-    up = [str(SEALANE), "lab", "up", "--hosts", "1", "--docker", *name]
+def measure(lab: Lab, options: argparse.Namespace) -> report.Report:
+    """Everything on a lab that is up; leaves nothing in its engines. Raises RuntimeError, SealaneError."""
+    found: report.Report = {"machine": report.machine()}
+    engines = [engine.Engine(lab, host) for host in HOSTS]
     try:
-        subprocess.run(up, check=True, timeout=LAB_DEADLINE)
-        yield f"/run/sealane/{LAB}/host1/docker.sock"
+        for one in engines:
+            one.clean()
+            one.import_image()
+        absent = engine.make_networks(engines, options.kinds)
+        present = [kind for kind in options.kinds if kind not in absent]
+        pid = lab.host(HOSTS[0]).need_pid()
+        samples = docker_run.measure(engines[0], present, options.rounds, lambda: agent.read(pid))
+        samples.absent.update(absent)
+        found["docker_run"] = report.of_docker_run(samples)
+        if options.path_rounds:
+            found["paths"] = report.of_paths(paths.measure(lab, engines, options.path_rounds, samples.absent))
+        found["memory_mib"] = {host: memory.of_host(lab.host(host).need_pid()) for host in HOSTS}
     finally:
-        subprocess.run([str(SEALANE), "lab", "down", *name], check=False, timeout=LAB_DEADLINE)
+        for one in engines:
+            one.clean()
+    return found
 
 
-def summary(samples: Samples) -> dict[str, object]:
-    base = samples.seconds.get(BASE)
-    rows = {
-        kind: {
-            "median_s": asdict(median(seconds)),
-            "ratio_to_bridge": asdict(ratio(seconds, base)) if base else None,
-            "samples_s": seconds,
-        }
-        for kind, seconds in samples.seconds.items()
-    }
-    machine = {"kernel": platform.release(), "cores": os.cpu_count(), "load": os.getloadavg()}
-    return {"machine": machine, "docker_run": rows, "absent": samples.absent}
-
-
-def save(report: dict[str, object], folder: Path) -> Path:
+def save(found: report.Report, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H%M%SZ")
     path = folder / f"{stamp}.json"
-    path.write_text(json.dumps(report, indent=1) + "\n")
+    path.write_text(json.dumps(found, indent=1) + "\n")
     return path
-
-
-def show(report: dict[str, object], console: Console) -> None:
-    table = Table("network", "runs", "median ms (95 %)", "to bridge (95 %)", title="docker run to exit")
-    rows = report["docker_run"]
-    assert isinstance(rows, dict)
-    for kind, row in rows.items():
-        relative = row["ratio_to_bridge"]
-        table.add_row(
-            kind,
-            str(len(row["samples_s"])),
-            _span(row["median_s"], 1000, 0),
-            _span(relative, 1, 2) if relative else "-",
-        )
-    console.print(table)
-    absent = report["absent"]
-    assert isinstance(absent, dict)
-    for kind, reason in absent.items():
-        console.print(f"{kind} was not measured: {reason}")
-
-
-def _span(figure: dict[str, float], factor: float, digits: int) -> str:
-    value, low, high = (figure[key] * factor for key in ("value", "low", "high"))
-    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"

@@ -8,7 +8,8 @@ Every call has a deadline and raises
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +27,9 @@ RESTART = 4.0
 Body = dict[str, Any]
 _SINGULAR = {"policies": "policy"}
 
+Watch = Callable[[str], AbstractContextManager[None]]
+"""Is about every call, told what it is ("API: POST ports"): to measure it."""
+
 
 class ApiClient:
     """`url` is "unix:/path/of/api.sock" or "http://host:port"; `token` is not needed on the socket.
@@ -33,8 +37,11 @@ class ApiClient:
     A collection is a path below /v2.0: "networks", "subnets", "ports", "lbaas/loadbalancers".
     """
 
-    def __init__(self, url: str, token: str = "", deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, url: str, token: str = "", deadline: float = DEADLINE, watch: Watch | None = None
+    ) -> None:
         self._url = url
+        self._watch = watch or _unwatched
         self._token = token
         self._deadline = deadline
         self._session: aiohttp.ClientSession | None = None
@@ -106,8 +113,9 @@ class ApiClient:
         if self._session is None:
             raise errors.Unavailable("the API's client is not started")
         try:
-            async with asyncio.timeout(deadline or self._deadline):
-                return await self._send(self._session, method, path, body, query)
+            with self._watch(f"API: {method} {path.split('/')[0]}"):
+                async with asyncio.timeout(deadline or self._deadline):
+                    return await self._send(self._session, method, path, body, query)
         except TimeoutError as exc:
             raise errors.DeadlineExceeded(f"the API at {self._url} did not answer in time") from exc
         except aiohttp.ClientError as exc:
@@ -136,6 +144,10 @@ def _reason(exc: aiohttp.ClientError) -> str:
     if isinstance(exc, aiohttp.ClientConnectorError):
         return str(exc.os_error.strerror or exc.os_error)
     return str(exc) or type(exc).__name__
+
+
+def _unwatched(_: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def _plural(collection: str) -> str:

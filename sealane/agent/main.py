@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from sealane import config, log
-from sealane.agent import feed
+from sealane.agent import feed, metrics
 from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
 from sealane.agent.memory import Memory
@@ -41,7 +41,8 @@ class Agent:
         self._memory = Memory(settings.state_dir / "agent.json")
         self._datapath = _datapath(settings)
         self._switch = Switch(settings.ovs_remote)
-        self._api = ApiClient(settings.api_url or f"unix:{settings.api_socket}", _token(settings))
+        url = settings.api_url or f"unix:{settings.api_socket}"
+        self._api = ApiClient(url, _token(settings), watch=metrics.step)
         self._reconciler = Reconciler(
             settings, self._memory, self._switch, userspace=self._datapath != "kernel"
         )

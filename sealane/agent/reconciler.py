@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sealane import log, names
-from sealane.agent import apply, diff, forwarding, found, translation, wanted
+from sealane.agent import apply, diff, forwarding, found, metrics, translation, wanted
 from sealane.agent.attachment import Attachment, PortRequest, Publication, checked
 from sealane.agent.facts import Fact, Gateway, Rules
 from sealane.agent.gateway import Where
@@ -119,7 +119,8 @@ class Reconciler:
 
         `deadline` is in seconds from now; raises DeadlineExceeded.
         """
-        await self._switch.wait_installed(names.logical_port(port_id), deadline)
+        with metrics.step("wait for OVN"):
+            await self._switch.wait_installed(names.logical_port(port_id), deadline)
 
     def awaits_sandbox(self, port_id: str) -> bool:
         """Is the container's end of the veth pair still on the host?"""
@@ -259,7 +260,8 @@ class Reconciler:
 
     async def _forward(self, attachments: Iterable[Attachment]) -> None:
         ipv6 = any(":" in g for a in attachments for g in a.gateways)
-        await asyncio.to_thread(forwarding.enable, self._sysctls, ipv6=ipv6)
+        with metrics.step("forwarding"):
+            await asyncio.to_thread(forwarding.enable, self._sysctls, ipv6=ipv6)
 
     # the rhythm
 
@@ -273,7 +275,8 @@ class Reconciler:
         """What is to be done that `facts` be there, and those of `of` that are not among them be not."""
         asked = set(facts)
         relevant = asked | set(of)
-        there = await self._in_kernel(lambda host: found.of(relevant, self._where, host))
+        with metrics.step("look at the kernel"):
+            there = await self._in_kernel(lambda host: found.of(relevant, self._where, host))
         ports = self._switch.ports()
         there |= {ports[f.name] for f in relevant if isinstance(f, SwitchPort) and f.name in ports}
         return diff.diff(asked, there)
@@ -281,15 +284,18 @@ class Reconciler:
     async def _carry_out(self, plan: diff.Plan) -> None:
         await self._unplug(plan)
         if plan.remove or plan.ensure:
-            await self._in_kernel(lambda host: _apply(plan, self._where, host))
+            with metrics.step("change the kernel"):
+                await self._in_kernel(lambda host: _apply(plan, self._where, host))
         ports = [fact for fact in plan.ensure if isinstance(fact, SwitchPort)]
         if ports:
-            await self._switch.add(ports)
+            with metrics.step("switch: add"):
+                await self._switch.add(ports)
 
     async def _unplug(self, plan: diff.Plan) -> None:
         doomed = [fact.name for fact in plan.remove if isinstance(fact, SwitchPort)]
         if doomed:
-            await self._switch.remove(doomed)
+            with metrics.step("switch: remove"):
+                await self._switch.remove(doomed)
 
     def _reap(self, port_id: str, plan: diff.Plan) -> None:
         """Delete links that nothing refers to any more, in the background; resync sees to what fails."""

@@ -1,6 +1,7 @@
 """agent.sock: what this node has, and the netns door, as JSON over HTTP on a unix socket (0600: root).
 
 GET  /status        what the agent sees of its surroundings
+GET  /metrics       where its time goes, for Prometheus
 GET  /attachments   all of this host, with what they publish (`sealane ps`)
 POST /attach        {"netns": "/path", "network": "id or name", "ip", "mac", "ifname"}
 POST /detach        {"id": …} or {"netns": "/path", "ifname": "eth0"}
@@ -21,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sealane import log
+from sealane.agent import metrics
 from sealane.agent.door import AttachRequest, NetnsDoor
 from sealane.agent.memory import Memory
 from sealane.errors import BadRequest, SealaneError
@@ -46,6 +48,7 @@ class App:
         return Starlette(
             routes=[
                 Route("/status", _answering(self.status), methods=["GET"]),
+                Route("/metrics", _answering(self.metrics), methods=["GET"]),
                 Route("/attachments", _answering(self.attachments), methods=["GET"]),
                 Route("/attach", _answering(self.attach), methods=["POST"]),
                 Route("/detach", _answering(self.detach), methods=["POST"]),
@@ -54,6 +57,9 @@ class App:
 
     async def status(self, _: Request) -> Response:
         return _json(self._status())
+
+    async def metrics(self, _: Request) -> Response:
+        return metrics.show()
 
     async def attachments(self, _: Request) -> Response:
         return _json({"attachments": list(self._memory.attachments.values())})

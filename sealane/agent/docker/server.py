@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sealane import log
+from sealane.agent import metrics
 from sealane.agent.docker.messages import Activated, Empty, Failure, decode
 from sealane.errors import DeadlineExceeded, SealaneError
 
@@ -63,7 +64,8 @@ class Plugin:
         if call is None:
             return 404, _failure(method, f"'{method}' is not implemented")
         try:
-            return 200, msgspec.json.encode(await self._carry_out(call, body))
+            with metrics.call(method):
+                return 200, msgspec.json.encode(await self._carry_out(call, body))
         except msgspec.MsgspecError as exc:
             return 200, _failure(method, f"malformed request: {exc}")
         except SealaneError as exc:

@@ -4,9 +4,12 @@ import io
 
 from rich.console import Console
 
-from bench.docker_run import Samples
-from bench.run import show, summary
+from bench import docker_run, paths, report
+from bench.agent import parse, spent
+from bench.memory import daemon
+from bench.path import Figures
 from bench.stats import abba, median, ratio
+from sealane.agent import metrics
 
 
 def test_abba() -> None:
@@ -20,8 +23,40 @@ def test_interval_holds_the_figure() -> None:
 
 
 def test_a_kind_that_is_absent_is_said_so() -> None:
-    report = summary(Samples({"none": [0.2], "bridge": [0.4, 0.4]}, {"overlay": "no Swarm"}))
+    samples = docker_run.Samples({"none": [0.2], "bridge": [0.4, 0.4]}, {"overlay": "no Swarm"})
+    text = _shown({"docker_run": report.of_docker_run(samples)})
+    assert "overlay was not measured (docker_run): no Swarm" in text
+    assert "0.50" in text
+
+
+def test_paths_are_compared_with_the_underlay() -> None:
+    samples = paths.Samples({"underlay": [Figures(4e9, 0.1)], "sealane": [Figures(1e9, 0.3)]})
+    found = report.of_paths(samples)
+    assert found["bits_per_second"]["sealane"]["ratio_to"]["underlay"]["value"] == 0.25
+    text = _shown({"docker_run": report.of_docker_run(docker_run.Samples()), "paths": found})
+    assert "0.25" in text and "3.00" in text
+
+
+def test_time_is_read_from_the_agents_own_metrics() -> None:
+    before = parse(bytes(metrics.show().body).decode())
+    with metrics.call("NetworkDriver.Test"), metrics.step("test"):
+        pass
+    found = spent(before, parse(bytes(metrics.show().body).decode()))
+    assert set(found) == {"NetworkDriver.Test", "test"} and min(found.values()) > 0
+
+
+def test_a_run_without_a_call_counts_as_nothing_spent_on_it() -> None:
+    samples = docker_run.Samples({"sealane": [1.0]}, spent={"sealane": [{"Join": 0.2}, {}, {}]})
+    assert report.of_docker_run(samples)["agent"] == {"sealane": {"Join": 0.0}}
+
+
+def test_daemons_are_named() -> None:
+    assert daemon(["/x/python3", "-m", "sealane.agent.main", ""]) == "sealane agent.main"
+    assert daemon(["ovsdb-server", "--remote=punix:x", "/var/lib/ovnnb.db"]) == "ovsdb-server ovnnb"
+    assert daemon(["/usr/sbin/dockerd", "-H", "unix://x"]) == "dockerd"
+
+
+def _shown(found: report.Report) -> str:
     out = io.StringIO()
-    show(report, Console(file=out, width=100))
-    assert "overlay was not measured: no Swarm" in out.getvalue()
-    assert "0.50" in out.getvalue()
+    report.show(found, Console(file=out, width=100))
+    return out.getvalue()

@@ -1,0 +1,57 @@
+"""GET /metrics on agent.sock: where the agent's time goes, as Prometheus scrapes it.
+
+Sums and counts of seconds; a call of dockerd's is one of `calls`, and made of steps that may overlap
+with those of other calls and with dockerd's own work.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_registry = CollectorRegistry()
+
+_calls = Histogram(
+    "sealane_agent_driver_call_seconds",
+    "Calls of the Docker plugin, from the whole request to the answer",
+    ("method",),
+    buckets=_BUCKETS,
+    registry=_registry,
+)
+_steps = Histogram(
+    "sealane_agent_step_seconds",
+    "What the agent waits for: the kernel, the local Open vSwitch database, OVN, the API",
+    ("step",),
+    buckets=_BUCKETS,
+    registry=_registry,
+)
+
+
+@contextmanager
+def call(method: str) -> Iterator[None]:
+    """`method` is one that exists: its names are bounded."""
+    with _timed(_calls, method):
+        yield
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    with _timed(_steps, name):
+        yield
+
+
+@contextmanager
+def _timed(histogram: Histogram, label: str) -> Iterator[None]:
+    begin = time.perf_counter()
+    try:
+        yield
+    finally:
+        histogram.labels(label).observe(time.perf_counter() - begin)
+
+
+def show() -> Response:
+    return Response(generate_latest(_registry), media_type=CONTENT_TYPE_LATEST)
