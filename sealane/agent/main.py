@@ -66,7 +66,9 @@ class Agent:
                 tasks.create_task(self._listener.serve(), name="agent.sock"),
                 tasks.create_task(self._every(RESYNC, self._look, self._collect), name="resync"),
                 tasks.create_task(self._follow_gateways(), name="gateways"),
-                tasks.create_task(feed.follow(self._api, [self._refresh_names]), name="feed"),
+                tasks.create_task(
+                    feed.follow(self._api, [self._docker.changed, self._refresh_names]), name="feed"
+                ),
             ]
             await stop.wait()
             self._listener.stop()

@@ -49,7 +49,6 @@ class DockerDoor:
         names: Feed | None = None,
     ) -> None:
         self._settings = settings
-        self._api = api
         self._memory = memory
         self._engine = Engine(settings.docker_socket)
         self.drivers = d = drivers.build(api, reconciler, memory, settings.host_name)
@@ -68,8 +67,12 @@ class DockerDoor:
         for attachment in self.drivers.network.attachments().values():
             await self.drivers.network.announce(attachment)
         await self._listener.start()
-        watchers = (self._watch_engine(), self._watch_api(), self._keep())
+        watchers = (self._watch_engine(), self._keep())
         self._tasks = [asyncio.create_task(watcher) for watcher in watchers]
+
+    async def changed(self) -> None:
+        """The API's state has moved (feed.follow calls it)."""
+        self._wake.set()
 
     async def stop(self) -> None:
         """Containers keep their network; dockerd's calls fail until the next start."""
@@ -121,15 +124,6 @@ class DockerDoor:
                 async for _ in self._engine.events():
                     self._wake.set()
             await asyncio.sleep(RETRY)
-
-    async def _watch_api(self) -> None:
-        sequence = 0
-        while True:
-            try:
-                sequence = await self._api.changes(sequence)
-            except SealaneError:
-                await asyncio.sleep(RETRY)
-            self._wake.set()
 
     async def _keep(self) -> None:
         while True:

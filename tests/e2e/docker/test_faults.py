@@ -100,6 +100,18 @@ def test_everything_is_answered_while_the_api_hangs(blue: str, one: Engine, two:
     assert two("run", "--rm", "--network", blue, IMAGE, "true") == ""
 
 
+def test_power_cut_frees_and_gives_again(blue: str, one: Engine, two: Engine, api: Api) -> None:
+    two.run("kept", blue, "--ip", "10.70.0.9", "--restart", "always")
+    two.run("gone", blue)
+    one.run("ca", blue)
+    two.lab.power_cut("host2")
+    two.lab.boot("host2")
+    until(two.answers, what="dockerd answers")
+    until(lambda: one.reaches("ca", "10.70.0.9"), what="the container with its address is back")
+    until(lambda: one.reaches("ca", "kept"), what="by name")
+    until(lambda: sorted(p["name"] for p in api.ports()) == ["ca", "kept"], what="the other's port is gone")
+
+
 def test_lost_memory_is_found_again(blue: str, one: Engine, two: Engine) -> None:
     for engine in (one, two):
         agent = engine.pid_of(AGENT)
