@@ -1,5 +1,6 @@
 """One lab for all tests of this directory; every test finds and leaves it without containers."""
 
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from sealane.lab.lab import Lab
 from tests.e2e.docker.engines import Api, Engine, until
 
-NAME = "test-docker"
+NAME = f"dkr-{zlib.crc32(__file__.encode()) & 0xFFFF:04x}"
+"""One lab for each checkout: two runs at once don't meet, and a run finds what a killed one left."""
 
 
 @pytest.fixture(scope="session")
