@@ -5,6 +5,7 @@ fails doesn't keep the others from being carried out.
 """
 
 from collections.abc import Callable, Iterable
+from typing import ParamSpec
 
 from sealane import names
 from sealane.agent import gateway, inside
@@ -14,17 +15,19 @@ from sealane.errors import Conflict, NotFound, SealaneError
 from sealane.host import link, netns, nft, offload, tc
 from sealane.host.netlink import Socket
 
+P = ParamSpec("P")
+
 
 def remove(doomed: Iterable[Fact], where: Where, host: Socket) -> None:
     """Raises the first error, after all have been tried."""
     facts = tuple(doomed)
     failures: list[SealaneError] = []
-    _try(failures, lambda: _remove_pairs([f for f in facts if isinstance(f, Pair)], host))
+    _try(failures, _remove_pairs, [f for f in facts if isinstance(f, Pair)], host)
     for fact in facts:
         if isinstance(fact, Gateway):
-            _try(failures, lambda one=fact: gateway.remove(where, host, one.network_id))  # type: ignore[misc]
+            _try(failures, gateway.remove, where, host, fact.network_id)
         elif isinstance(fact, Rules) and not fact.namespace:
-            _try(failures, lambda one=fact: nft.delete(one.table.family, one.table.name))  # type: ignore[misc]
+            _try(failures, nft.delete, fact.table.family, fact.table.name)
     if failures:
         raise failures[0]
 
@@ -33,7 +36,7 @@ def ensure(facts: Iterable[Fact], where: Where, host: Socket) -> None:
     """Raises the first error, after all have been tried."""
     failures: list[SealaneError] = []
     for fact in facts:
-        _try(failures, lambda one=fact: _ensure(one, where, host))  # type: ignore[misc]
+        _try(failures, _ensure, fact, where, host)
     if failures:
         raise failures[0]
 
@@ -98,8 +101,8 @@ def _index(socket: Socket, name: str) -> int:
     return found.index
 
 
-def _try(failures: list[SealaneError], action: Callable[[], None]) -> None:
+def _try(failures: list[SealaneError], action: Callable[P, None], *args: P.args, **options: P.kwargs) -> None:
     try:
-        action()
+        action(*args, **options)
     except SealaneError as exc:
         failures.append(exc)

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sealane import names
 from sealane.agent import translation
@@ -48,7 +49,7 @@ def gateways(attachments: Iterable[Attachment]) -> set[str]:
 def gateway(network_id: str, everyone: Iterable[Attachment], place: int, layout: Layout) -> set[Fact]:
     """The network's gateway namespace, its port on br-int and its rules."""
     members = tuple(a for a in everyone if a.network_id == network_id and a.has_gateway())
-    addresses = frozenset(address for a in members for address in _gateway_addresses(a))
+    addresses = frozenset(address for a in members for address in _gateway_addresses(a.addresses, a.gateways))
     table = translation.gateway_table(members, addresses, layout.uplinks.at(place))
     namespace = names.gateway_namespace(network_id)
     return {
@@ -109,12 +110,16 @@ def _kernel_vif(attachment: Attachment) -> set[Fact]:
     }
 
 
-def _gateway_addresses(attachment: Attachment) -> set[str]:
-    """The attachment's gateways with the prefix lengths of its own addresses."""
-    networks = [interface.network for interface in attachment.interfaces()]
-    return {
+@lru_cache(maxsize=4096)
+def _gateway_addresses(addresses: tuple[str, ...], gateways: tuple[str, ...]) -> frozenset[str]:
+    """The gateways with the prefix lengths of an attachment's own addresses.
+
+    Remembered, because it is asked for all containers of the network each time that one starts.
+    """
+    networks = [ipaddress.ip_interface(address).network for address in addresses]
+    return frozenset(
         f"{gateway}/{network.prefixlen}"
-        for gateway in attachment.gateways
+        for gateway in gateways
         for network in networks
         if ipaddress.ip_address(gateway) in network
-    }
+    )
