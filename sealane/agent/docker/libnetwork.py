@@ -31,8 +31,8 @@ from sealane.agent.memory import DockerNetwork, Memory
 from sealane.agent.reconciler import Reconciler
 from sealane.errors import BadRequest, NotFound, PortInUse
 
-BOUND_DEADLINE = 7.0
-"""Seconds that Join waits for OVN, so that its answer still comes within the plugin's deadline."""
+JOIN_DEADLINE = 8.5
+"""Seconds for Join with its waiting for OVN, so that its own answer comes before the plugin's deadline."""
 
 _log = log.get("docker")
 
@@ -91,13 +91,14 @@ class NetworkDriver:
             return _created(attachment, asked)
 
     async def join(self, request: m.Join) -> m.Joined:
+        until = time.monotonic() + JOIN_DEADLINE
         async with self._turns.of(request.endpoint_id):
             attachment = self.attachments().get(request.endpoint_id)
             if attachment is None:
                 raise NotFound(f"endpoint {request.endpoint_id[:12]} is unknown: start the container again")
             network = await self._catalog.network(attachment.network_id)
             await asyncio.shield(self._plumb(attachment))
-            await self._reconciler.wait_bound(attachment.port_id, BOUND_DEADLINE)
+            await self._reconciler.wait_bound(attachment.port_id, max(until - time.monotonic(), 0.1))
             attachment = replace(self.attachments()[attachment.id], sandbox=request.sandbox)
             self._memory.put(attachment)
             await self.announce(attachment)
