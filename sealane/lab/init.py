@@ -108,8 +108,9 @@ def _bind_open(descriptor: int, target: str) -> None:
 
 
 def _mount(source: str, target: str, flags: int, kind: str = "", data: str = "") -> None:
-    arguments = (source.encode(), target.encode(), kind.encode() or None, flags, data.encode() or None)
-    if _libc.mount(arguments[0], arguments[1], arguments[2], ctypes.c_ulong(flags), arguments[4]) != 0:
+    """mount(2). Raises HostError."""
+    options = (kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None)
+    if _libc.mount(source.encode(), target.encode(), *options) != 0:
         raise HostError(f"can't mount {source} at {target}: {os.strerror(ctypes.get_errno())}")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sealane.lab.lab import Lab
+from tests import labs
 
 ROOT = Path(__file__).resolve().parents[2]
 UP, DOWN = (str(ROOT / "scripts" / name) for name in ("up", "down"))
@@ -18,7 +19,7 @@ LINKS = "/usr/local/bin"
 @pytest.fixture
 def bare() -> Iterator[Lab]:
     """A host of a lab after `sealane down`; a private copy of /usr/local/bin takes the command's link."""
-    lab = Lab("test-make", hosts=1)
+    lab = Lab(labs.name("make"), hosts=1)
     lab.down()
     with lab:
         lab.exec("host1", "sealane", "down")
@@ -27,7 +28,7 @@ def bare() -> Iterator[Lab]:
 
 
 def traces(lab: Lab) -> dict[str, list[str]]:
-    """Links, namespaces, nft tables, processes and mounts of the host."""
+    """All of the host that could be other than it was."""
 
     def lines(*argv: str) -> list[str]:
         return lab.exec("host1", *argv).stdout.splitlines()
@@ -38,6 +39,10 @@ def traces(lab: Lab) -> dict[str, list[str]]:
         "links": sorted(f"{link['ifname']} {link.get('ifalias', '')}" for link in links),
         "namespaces": sorted(m[1] for m in mounts if m[2] == "nsfs"),
         "mounts": sorted(f"{m[0]} {m[1]}" for m in mounts),
+        "addresses": lines("ip", "-br", "address"),
+        "routes": lines("ip", "route", "show", "table", "all"),
+        "iptables": [row for t in ("filter", "nat") for row in lines("iptables", "-t", t, "-S")],
+        "ip6tables": [row for t in ("filter", "nat") for row in lines("ip6tables", "-t", t, "-S")],
         "tables": sorted(lines("nft", "list", "tables")),
         "processes": sorted(p for p in lines("ps", "-eo", "comm") if p not in ("ps", "COMMAND")),
         "run": sorted(lines("find", "/run", "-mindepth", "1", "-maxdepth", "2")),
@@ -58,3 +63,4 @@ def test_up_twice_then_down_leaves_no_trace(bare: Lab) -> None:
     assert traces(bare) == before
     bare.exec("host1", DOWN, timeout=240)
     assert traces(bare) == before
+    assert "3 packets transmitted, 3 packets received" in bare.exec("host1", PYTHON, UP, timeout=240).stdout

@@ -6,6 +6,7 @@ import pytest
 
 from sealane.cli.api import Api
 from sealane.lab.lab import Lab
+from tests import labs
 from tests.e2e.overlay import machines
 from tests.e2e.overlay.machines import Machine, attach, until
 
@@ -14,7 +15,7 @@ Attach = Callable[..., Machine]
 
 @pytest.fixture(scope="package")
 def lab() -> Iterator[Lab]:
-    made = Lab("test-overlay", hosts=2)
+    made = Lab(labs.name("overlay"), hosts=2)
     made.down()  # of a run that was killed
     with made:
         yield made

@@ -12,8 +12,9 @@ import pytest
 from sealane.errors import Conflict, HostError, NotFound
 from sealane.lab import plan as planning
 from sealane.lab.lab import Lab, all_names
+from tests import labs
 
-NAME = "test-hosts"
+NAME = labs.name("hosts")
 
 
 @pytest.fixture(scope="module")
@@ -138,23 +139,25 @@ def trace(name: str) -> set[str]:
 
 
 def test_down_leaves_nothing():
-    lab = Lab("test-trace", hosts=1)
+    name = labs.name("trace")
+    lab = Lab(name, hosts=1)
     lab.down()
     lab.start()
-    assert "test-trace" in all_names()
-    assert trace("test-trace")
+    assert name in all_names()
+    assert trace(name)
     lab.down()
     lab.down()
-    assert not trace("test-trace")
+    assert not trace(name)
     assert not links(output("ip", "-j", "link")) & {"host1", planning.BRIDGE}
     with pytest.raises(NotFound, match="is not up"):
         lab.exec("host1", "true")
 
 
 def test_down_after_an_up_that_was_killed():
-    lab = Lab("test-killed", hosts=1)
+    name = labs.name("killed")
+    lab = Lab(name, hosts=1)
     lab.down()
     lab.start()
-    (planning.run_dir("test-killed") / "lab.json").unlink()
+    (planning.run_dir(name) / "lab.json").unlink()
     lab.down()
-    assert not trace("test-killed")
+    assert not trace(name)
