@@ -66,7 +66,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
 
 def private(directory: Path) -> dict[str, str]:
     return {
-        "SEALANE_DATAPATH": "userspace",
+        "SEALANE_DATAPATH": os.environ.get("SEALANE_TEST_DATAPATH", "userspace"),
         "SEALANE_DOCKER_SOCKET": str(directory / "docker.sock"),
         "SEALANE_DOCKER_PLUGIN_DIR": str(directory / "plugins"),
     }
