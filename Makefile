@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down venv install check test format bench docs demo
+.PHONY: help up down venv install check test format bench soak clean docs demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -38,6 +38,12 @@ test: install venv ## all tests; as root
 
 bench: install venv ## the benchmark suite on a lab of two hosts: tables, and bench/results/*.json; as root
 	$(BIN)/python -m bench
+
+soak: venv ## campaigns of half an hour and more; as root; results in bench/results/soak-*.json
+	$(BIN)/python -m soak
+
+clean: ## remove what is made here, the virtual environment too
+	rm -rf $(VENV) *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 format: venv ## rewrite the code in the project's format
 	$(BIN)/ruff format .

@@ -68,6 +68,8 @@ class Host(Space):
         super().__init__()
         self.name, self.directory = name, directory
         self.tree: subprocess.Popen[str] | None = None
+        self.part = ""
+        """What was started: up, central or node."""
         self.settings = {
             "SEALANE_HOST_NAME": name,
             "SEALANE_CONFIG": "/nonexistent",
@@ -88,7 +90,7 @@ class Host(Space):
         return self.popen("env", *settings, sys.executable, "-m", "sealane.engine.main", *words)
 
     def start(self, *words: str) -> None:
-        self.tree = self.engine(*words)
+        self.tree, self.part = self.engine(*words), words[0]
         until(self.all_ready, f"{self.name} is ready")
 
     def stop(self) -> None:

@@ -1,5 +1,6 @@
 """The whole tree on two hosts, as `sealane up` and `sealane node` run it: attach, kill each part, go down."""
 
+import contextlib
 import json
 import os
 import signal
@@ -32,21 +33,30 @@ class Tree:
 
 def sealane(host: Host, *words: str) -> dict[str, object]:
     """The command's JSON."""
-    settings = tuple(f"{key}={value}" for key, value in host.settings.items())
-    answer: dict[str, object] = json.loads(host.run("env", *settings, COMMAND, *words, "-o", "json") or "{}")
+    answer: dict[str, object] = json.loads(command(host, *words, "-o", "json"))
     return answer
 
 
-def attach(host: Host, network: str) -> tuple[Space, str]:
+def command(host: Host, *words: str) -> str:
+    settings = (f"{key}={value}" for key, value in host.settings.items())
+    return host.run("env", *settings, COMMAND, *words)
+
+
+def attach(host: Host, network: str, *options: str) -> tuple[Space, str]:
     container = Space()
-    made = sealane(host, "attach", f"/proc/{container.pid}/ns/net", "--network", network)
+    made = sealane(host, "attach", f"/proc/{container.pid}/ns/net", "--network", network, *options)
     assert isinstance(made["addresses"], list)
     return container, str(made["addresses"][0]).partition("/")[0]
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
-    base = tmp_path_factory.mktemp("tree")
+    with building(tmp_path_factory.mktemp("tree")) as tree:
+        yield tree
+
+
+@contextlib.contextmanager
+def building(base: Path) -> Iterator[Tree]:
     first, second = (Host(name, base / name, **private(base / name)) for name in ("first", "second"))
     second.settings["SEALANE_OVN_REMOTE"] = f"unix:{first.run_dir}/ovn/ovnsb_db.sock"
     second.settings["SEALANE_API_URL"] = f"unix:{first.run_dir}/api.sock"
