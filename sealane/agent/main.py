@@ -77,6 +77,10 @@ class Agent:
                 task.cancel()
         await self._close()
 
+    async def withdraw(self) -> None:
+        """Take our networks out of an engine that goes on without us; the API keeps them."""
+        await self._docker.withdraw()
+
     async def purge(self) -> None:
         with suppress(Unavailable):  # no engine, no networks in it
             await self._docker.withdraw()
@@ -167,10 +171,11 @@ def _token(settings: Settings) -> str:
         return ""  # on the API's unix socket root needs none
 
 
-async def serve(settings: Settings, *, purge: bool = False) -> None:
+async def serve(settings: Settings, task: str = "run") -> None:
+    """`task`: "run" until SIGTERM, or "withdraw" or "purge" and end."""
     agent = Agent(settings)
-    if purge:
-        await agent.purge()
+    if task != "run":
+        await {"withdraw": agent.withdraw, "purge": agent.purge}[task]()
         return
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -182,7 +187,7 @@ def main() -> None:
     settings = config.load().settings
     log.setup(settings.log_level, json=settings.log_json)
     try:
-        asyncio.run(serve(settings, purge=sys.argv[1:] == ["purge"]))
+        asyncio.run(serve(settings, *sys.argv[1:2]))
     except SealaneError as exc:
         raise SystemExit(f"sealane agent: {exc}") from exc
 

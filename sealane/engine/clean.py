@@ -5,6 +5,7 @@ import contextlib
 import json
 import shlex
 import shutil
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -35,6 +36,12 @@ async def clean(settings: Settings) -> None:
 
 async def _processes(settings: Settings) -> None:
     await asyncio.to_thread(leftovers.end, settings.run_dir / "pids")
+
+
+async def _docker_networks(settings: Settings) -> None:
+    """An engine that goes on would wait 15 s for our driver at each of our networks when it starts again."""
+    if not (settings.run_dir / "docker").is_dir() and own_engine.answers(settings):
+        await run(sys.executable, "-m", "sealane.agent.main", "withdraw", timeout=60.0)
 
 
 async def _host_switch(settings: Settings) -> None:
@@ -135,6 +142,7 @@ def _remove_but_labs(directory: Path) -> None:
 
 STEPS: tuple[Step, ...] = (
     _processes,
+    _docker_networks,
     _host_switch,
     _kernel_datapath,
     _links,

@@ -23,7 +23,7 @@ SHIMS = (Path("/run/containerd/s"), Path("/run/containerd"))
 
 async def remove_traces(settings: Settings) -> None:
     """Nothing when the engine was another's, or when one answers at our socket again."""
-    if not (settings.run_dir / "docker").is_dir() or _answers(settings):
+    if not (settings.run_dir / "docker").is_dir() or answers(settings):
         return
     for program in await asyncio.to_thread(iptables.programs):
         await _remove_rules(program)
@@ -36,7 +36,7 @@ async def remove_traces(settings: Settings) -> None:
             directory.rmdir()
 
 
-def _answers(settings: Settings) -> bool:
+def answers(settings: Settings) -> bool:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(5.0)
         return connection.connect_ex(str(settings.docker_socket)) == 0
