@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,6 +30,14 @@ _SINGULAR = {"policies": "policy"}
 
 Watch = Callable[[str], AbstractContextManager[None]]
 """Is about every call, told what it is ("API: POST ports"): to measure it."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The state's sequence number, and the collections ("ports") that have moved."""
+
+    sequence: int
+    collections: frozenset[str]
 
 
 class ApiClient:
@@ -89,11 +98,11 @@ class ApiClient:
         """Raises NotFound when it is gone already."""
         await self.request("DELETE", f"{collection}/{resource_id}")
 
-    async def changes(self, after: int, timeout: float = 25) -> int:
-        """Wait (at most `timeout` seconds) until the state is newer than `after`; its sequence number."""
+    async def changes(self, after: int, timeout: float = 25) -> Changes:
+        """Wait (at most `timeout` seconds) until the state is newer than `after`."""
         query = {"after": str(after), "timeout": str(int(timeout))}
         body = await self.request("GET", "sealane/changes", query=query, deadline=timeout + self._deadline)
-        return int(body["sequence"])
+        return Changes(int(body["sequence"]), frozenset(body["changed"]))
 
     async def free_cidr(self, ip_version: int = 4) -> str:
         """A subnet that no known one overlaps; not reserved, so creating it may still conflict."""

@@ -113,6 +113,8 @@ class State:
     subnets: Mapping[str, Subnet] = field(default_factory=dict)
     ports: Mapping[str, Port] = field(default_factory=dict)
     sequence: int = 0
+    moved: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """"networks", "subnets", "ports" -> sequence of the last change that was seen in it."""
 
     def subnets_of(self, network_id: str) -> tuple[Subnet, ...]:
         found = (s for s in self.subnets.values() if s.network_id == network_id)

@@ -1,4 +1,4 @@
-"""Wakes the agent when the API's state moves; what has changed, whoever is woken reads himself."""
+"""Wakes the agent when the API's state moves; what it is like now, whoever is woken reads himself."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -7,7 +7,8 @@ from sealane import log
 from sealane.client import ApiClient
 from sealane.errors import SealaneError
 
-Listener = Callable[[], Awaitable[None]]
+Listener = Callable[[frozenset[str]], Awaitable[None]]
+"""Is told which collections have moved ("networks", "subnets", "ports")."""
 
 PAUSE = 0.2
 """Seconds between two rounds at least: many changes in a row are one round."""
@@ -22,14 +23,14 @@ async def follow(api: ApiClient, listeners: Sequence[Listener]) -> None:
     reachable = True
     while True:
         try:
-            current = await api.changes(seen) if seen >= 0 else await api.changes(0, timeout=0)
+            news = await api.changes(seen) if seen >= 0 else await api.changes(0, timeout=0)
             if not reachable:
                 _log.info("the API answers again")
             reachable = True
-            if current != seen:
+            if news.sequence != seen:
                 for listener in listeners:
-                    await listener()
-            seen = current
+                    await listener(news.collections)
+            seen = news.sequence
             await asyncio.sleep(PAUSE)
         except SealaneError as exc:
             if reachable:

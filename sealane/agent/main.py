@@ -26,7 +26,7 @@ from sealane.agent.reconciler import RESYNC, Reconciler
 from sealane.agent.resolver.feed import Feed as Names
 from sealane.agent.resolver.feed import make as make_names
 from sealane.agent.server import App, Listener
-from sealane.client import ApiClient
+from sealane.client import ApiClient, Body
 from sealane.config import Settings
 from sealane.errors import SealaneError, Unavailable
 from sealane.host.ovs import Switch
@@ -52,6 +52,8 @@ class Agent:
         app = App(self._door, self._memory, self._status)
         self._listener = Listener(app.routes(), settings.agent_socket)
         self._gateways: set[str] = set()
+        self._named: dict[str, list[Body]] = {"networks": [], "ports": []}
+        self._stale: set[str] = set(self._named)
         self._looked = 0.0
         self._trouble = "not yet looked"
 
@@ -125,9 +127,13 @@ class Agent:
             await self._names.gateway_up(network_id, str(path), addresses, internal=False)
         self._gateways = set(current)
 
-    async def _refresh_names(self) -> None:
-        networks, ports = await asyncio.gather(self._api.list("networks"), self._api.list("ports"))
-        await self._names.refresh(networks, ports)
+    async def _refresh_names(self, collections: frozenset[str]) -> None:
+        """The lists that have moved are read anew; after an error also those that had moved before."""
+        self._stale |= collections & self._named.keys()
+        for collection in sorted(self._stale):
+            self._named[collection] = await self._api.list(collection)
+            self._stale.discard(collection)
+        await self._names.refresh(self._named["networks"], self._named["ports"])
 
     def _status(self) -> dict[str, object]:
         return {

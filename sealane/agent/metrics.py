@@ -12,7 +12,10 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
+from sealane import log
+
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_log = log.get("metrics")
 _registry = CollectorRegistry()
 
 _calls = Histogram(
@@ -50,7 +53,9 @@ def _timed(histogram: Histogram, label: str) -> Iterator[None]:
     try:
         yield
     finally:
-        histogram.labels(label).observe(time.perf_counter() - begin)
+        elapsed = time.perf_counter() - begin
+        histogram.labels(label).observe(elapsed)
+        _log.debug("timed", what=label, ms=round(elapsed * 1000, 2))
 
 
 def show() -> Response:

@@ -11,10 +11,12 @@ from sealane.api import ipam
 from sealane.api.answers import answer
 from sealane.api.desk import Desk
 from sealane.errors import BadRequest
+from sealane.model import State
 
 MAX_WAIT = 60.0
 """Seconds that a long poll may last."""
 PREFIX6 = 64
+COLLECTIONS = ("networks", "subnets", "ports")
 
 
 class Extras:
@@ -25,15 +27,18 @@ class Extras:
         self._closing = closing
 
     async def changes(self, request: Request) -> Response:
-        """Wait until the state is newer than `after`. One that is from another database is news too."""
+        """Wait until the state is newer than `after`, and say which collections moved since.
+
+        A state that is from another database is news too, in all of them.
+        """
         after = _integer(request, "after", 0)
         timeout = min(float(_integer(request, "timeout", 25)), MAX_WAIT)
-        sequence = self._desk.look().state.sequence
-        if sequence == after:
-            sequence = await self._wait(after, timeout)
-        return answer({"sequence": sequence})
+        if self._desk.look().state.sequence == after:
+            await self._wait(after, timeout)
+        state = self._desk.look().state
+        return answer({"sequence": state.sequence, "changed": _changed(state, after)})
 
-    async def _wait(self, after: int, timeout: float) -> int:
+    async def _wait(self, after: int, timeout: float) -> None:
         waits = [
             asyncio.ensure_future(self._desk.store.changed(after, timeout)),
             asyncio.ensure_future(self._closing.wait()),
@@ -45,7 +50,6 @@ class Extras:
                 wait.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(*waits, return_exceptions=True)
-        return self._desk.look().state.sequence
 
     async def free_cidr(self, request: Request) -> Response:
         """A subnet of the configured pool that overlaps no subnet of anybody; not reserved."""
@@ -57,6 +61,11 @@ class Extras:
         prefix = settings.network_prefix if version == 4 else PREFIX6
         taken = [s.cidr for s in self._desk.look().state.subnets.values()]
         return answer({"cidr": ipam.free_cidr(pool, prefix, taken, random.SystemRandom())})
+
+
+def _changed(state: State, after: int) -> list[str]:
+    known = after if after <= state.sequence else 0
+    return [kind for kind in COLLECTIONS if state.moved.get(kind, 0) > known]
 
 
 def _integer(request: Request, key: str, default: int) -> int:

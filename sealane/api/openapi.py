@@ -173,7 +173,16 @@ EXTRA_PATHS: Part = {
         "get": {
             "description": "Wait at most `timeout` seconds until the state is another than `after`.",
             "parameters": _asked("after", "timeout"),
-            "responses": _responses("200", _wrapped("sequence", {"type": "integer"})),
+            "responses": _responses(
+                "200",
+                {
+                    "type": "object",
+                    "properties": {
+                        "sequence": {"type": "integer"},
+                        "changed": {"type": "array", "items": {"type": "string"}},
+                    },
+                },
+            ),
         }
     },
     "/v2.0/sealane/free-cidr": {

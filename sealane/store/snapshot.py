@@ -22,12 +22,18 @@ MONITORED: Mapping[str, Sequence[str]] = {
 
 def advance(state: State, changes: Sequence[Change]) -> State:
     """The next snapshot; what has not changed is the same object in both."""
-    return State(
-        networks=cast(Mapping[str, Network], _patched(Network, state.networks, changes)),
-        subnets=cast(Mapping[str, Subnet], _patched(Subnet, state.subnets, changes)),
-        ports=cast(Mapping[str, Port], _patched(Port, state.ports, changes)),
-        sequence=_sequence(state.sequence, changes),
-    )
+    networks = cast(Mapping[str, Network], _patched(Network, state.networks, changes))
+    subnets = cast(Mapping[str, Subnet], _patched(Subnet, state.subnets, changes))
+    ports = cast(Mapping[str, Port], _patched(Port, state.ports, changes))
+    sequence = _sequence(state.sequence, changes)
+    moved = dict(state.moved)
+    if networks is not state.networks:
+        moved["networks"] = sequence
+    if subnets is not state.subnets:
+        moved["subnets"] = sequence
+    if ports is not state.ports:
+        moved["ports"] = sequence
+    return State(networks, subnets, ports, sequence, moved)
 
 
 def _patched(

@@ -84,7 +84,11 @@ async def test_a_long_poll_wakes_with_the_change_that_it_waits_for(database: Ovs
         now = (await api.call("GET /v2.0/sealane/changes?after=0")).body["sequence"]
         waiting = asyncio.ensure_future(api.call(f"GET /v2.0/sealane/changes?after={now}&timeout=30"))
         await api.make("port", network_id=network["id"])
-        assert (await waiting).body["sequence"] > now
+        news = (await waiting).body
+        assert news["sequence"] > now
+        assert news["changed"] == ["ports"]
+        everything = (await api.call("GET /v2.0/sealane/changes?after=0")).body
+        assert everything["changed"] == ["networks", "subnets", "ports"]
 
 
 async def test_a_free_subnet_overlaps_none(database: OvsdbServer) -> None:

@@ -229,7 +229,7 @@ async def test_told_to_stop_it_answers_what_waits_and_removes_its_sockets(host: 
             waiting = asyncio.ensure_future(api.call(f"GET /v2.0/sealane/changes?after={now}&timeout=30"))
             await asyncio.sleep(0.2)  # that it waits can't be seen from outside
             process.send_signal(signal.SIGTERM)
-            assert (await waiting).body == {"sequence": now}
+            assert (await waiting).body == {"sequence": now, "changed": []}
         assert await asyncio.to_thread(process.wait, 10) == 0
         assert not (host.directory / "api.sock").exists() and not (host.directory / EXTRA).exists()
 

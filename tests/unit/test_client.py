@@ -13,7 +13,9 @@ from starlette.routing import Route
 
 from sealane import errors
 from sealane.agent.server import Listener
-from sealane.client import ApiClient
+from sealane.client import ApiClient, Changes
+
+CHANGES = {"sequence": 7, "changed": ["ports"]}
 
 
 async def _echo(request: Request) -> Response:
@@ -24,7 +26,7 @@ async def _echo(request: Request) -> Response:
         "token": request.headers.get("x-auth-token", ""),
     }
     body = await request.body()
-    return JSONResponse({"networks": [seen], "network": {**seen, "body": body.decode()}, "sequence": 7})
+    return JSONResponse({"networks": [seen], "network": {**seen, "body": body.decode()}, **CHANGES})
 
 
 async def _refuse(request: Request) -> Response:
@@ -82,7 +84,7 @@ def test_the_verbs_in_neutrons_shape() -> None:
         changed = await api.update("networks", "n1", {"name": "red"})
         assert (changed["method"], changed["body"]) == ("PUT", '{"network": {"name": "red"}}')
         await api.delete("networks", "n1")
-        assert await api.changes(3) == 7
+        assert await api.changes(3) == Changes(7, frozenset({"ports"}))
 
     talk(body)
 

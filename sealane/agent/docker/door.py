@@ -2,9 +2,11 @@
 
 One loop keeps the engine and the API in step; Docker's events and the API's changes only wake it.
 
-    engine's events ──┐
-    API's changes ────┼──> pass: names of containers, names of networks, mirrors, garbage collection
-    every INTERVAL ───┘
+    engine's events ──┬──> names of containers
+    API's changes ────┼──> names of networks, mirrors
+    every INTERVAL ───┴──> both, and garbage collection
+
+What a `docker run` brings is told apart from what networks bring: it comes often, and should cost little.
 """
 
 import asyncio
@@ -16,7 +18,7 @@ from typing import Any
 from sealane import log
 from sealane.agent.docker import drivers
 from sealane.agent.docker.collect import Collector
-from sealane.agent.docker.engine import Engine
+from sealane.agent.docker.engine import NETWORKS, Engine
 from sealane.agent.docker.identity import Identities
 from sealane.agent.docker.mirror import Mirrors
 from sealane.agent.docker.server import Listener
@@ -58,6 +60,7 @@ class DockerDoor:
         self._collector = Collector(api, self._engine, memory, d.network, d.claims, d.networks)
         self._listener = Listener(d.plugin.app, settings.docker_plugin_dir / "sealane.sock")
         self._wake = asyncio.Event()
+        self._networks_moved = False
         self._tasks: list[asyncio.Task[None]] = []
         self._trouble = "not asked yet"
         self._collect_at = 0.0
@@ -70,9 +73,10 @@ class DockerDoor:
         watchers = (self._watch_engine(), self._keep())
         self._tasks = [asyncio.create_task(watcher) for watcher in watchers]
 
-    async def changed(self) -> None:
-        """The API's state has moved (feed.follow calls it)."""
-        self._wake.set()
+    async def changed(self, collections: frozenset[str]) -> None:
+        """The API's state has moved (feed.follow calls it). What ports there are is no concern of a pass."""
+        if not collections <= {"ports"}:
+            self._heed(NETWORKS)
 
     async def stop(self) -> None:
         """Containers keep their network; dockerd's calls fail until the next start."""
@@ -121,9 +125,15 @@ class DockerDoor:
     async def _watch_engine(self) -> None:
         while True:
             with suppress(SealaneError):
-                async for _ in self._engine.events():
-                    self._wake.set()
+                async for event in self._engine.events():
+                    self._heed(self._engine.concerned(event))
             await asyncio.sleep(RETRY)
+
+    def _heed(self, concerned: frozenset[str]) -> None:
+        """Have the next pass look at what is concerned."""
+        self._networks_moved |= concerned >= NETWORKS
+        if concerned:
+            self._wake.set()
 
     async def _keep(self) -> None:
         while True:
@@ -135,6 +145,7 @@ class DockerDoor:
                 await self._pass()
                 self._note("")
             except SealaneError as exc:
+                self._networks_moved = True
                 self.drivers.catalog.forget()
                 self._collector.forget()
                 self._note(exc.message)
@@ -142,9 +153,14 @@ class DockerDoor:
                 _log.exception("a pass failed")
 
     async def _pass(self) -> None:
-        """The engine's lists are read first: what they show, the API must know already."""
-        containers = await self._engine.containers()
-        await self._identities.containers(containers)
+        here = self.drivers.network.attachments()
+        await self._identities.containers(await self._engine.containers() if here else ())
+        if self._networks_moved or time.monotonic() >= self._collect_at:
+            self._networks_moved = False
+            await self._pass_networks()
+
+    async def _pass_networks(self) -> None:
+        """The engine's list is read first: what it shows, the API must know already."""
         listed = await self._engine.networks()
         known = await self.drivers.catalog.all()
         await self._mirrors.reconcile(listed, known)

@@ -27,8 +27,9 @@ NEWEST = (1, 41)
 
 EVENTS = {
     "type": ["container", "network"],
-    "event": ["create", "start", "die", "destroy", "rename", "connect", "disconnect"],
+    "event": ["create", "start", "destroy", "rename", "connect"],
 }
+CONTAINERS, NETWORKS = frozenset({"containers"}), frozenset({"networks"})
 Body = dict[str, Any]
 
 
@@ -134,6 +135,21 @@ class Engine:
                     yield _object(line)
         except aiohttp.ClientError as exc:
             raise errors.Unavailable(f"the stream of events ended: {exc}") from exc
+
+    def concerned(self, event: Body) -> frozenset[str]:
+        """Whether the event is about running CONTAINERS on networks of ours, or about NETWORKS of ours.
+
+        What ends brings nothing to do: its driver calls did.  {} is about both.
+        """
+        if not event:
+            return CONTAINERS | NETWORKS
+        action = event.get("Action")
+        if event.get("Type") == "container":
+            return CONTAINERS if action in ("start", "rename") else frozenset()
+        attributes = (event.get("Actor") or {}).get("Attributes") or {}
+        if attributes.get("type") != self._driver:
+            return frozenset()
+        return CONTAINERS if action == "connect" else NETWORKS
 
     async def _request(
         self, method: str, path: str, body: object = None, query: Mapping[str, str] | None = None

@@ -10,7 +10,7 @@ import pytest
 from sealane.agent.attachment import Attachment
 from sealane.agent.docker import drivers
 from sealane.agent.docker.collect import Collector, Sightings
-from sealane.agent.docker.engine import EngineContainer, EngineNetwork
+from sealane.agent.docker.engine import CONTAINERS, NETWORKS, Engine, EngineContainer, EngineNetwork
 from sealane.agent.docker.identity import Identities
 from sealane.agent.docker.mirror import Mirrors
 from sealane.agent.memory import DockerNetwork, Memory
@@ -190,3 +190,15 @@ def test_what_the_engine_forgot_is_collected_after_the_grace(node: Node) -> None
         assert left.device_owner == ""  # not of this door, so not ours to collect
 
     asyncio.run(story())
+
+
+def test_only_events_that_bring_something_to_do_are_heeded() -> None:
+    def concerned(kind: str, action: str, driver: str = "sealane") -> frozenset[str]:
+        attributes = {"type": driver} if kind == "network" else {}
+        event = {"Type": kind, "Action": action, "Actor": {"ID": "x", "Attributes": attributes}}
+        return Engine(Path("/nowhere")).concerned(event)
+
+    assert concerned("container", "start") == concerned("network", "connect") == CONTAINERS
+    assert concerned("network", "create") == concerned("network", "destroy") == NETWORKS
+    assert not concerned("container", "create") and not concerned("network", "create", "bridge")
+    assert Engine(Path("/nowhere")).concerned({}) == CONTAINERS | NETWORKS
