@@ -14,12 +14,13 @@ import asyncio
 import ctypes
 import os
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TypeVar
 
 from sealane.errors import DeadlineExceeded, HostError
+from sealane.host import nftables
 
 T = TypeVar("T")
 
@@ -32,17 +33,23 @@ that conntrack entries of clients with one long-lived socket stay right."""
 
 _CLONE_NEWNET = 0x40000000
 _IP_FREEBIND, _IPV6_FREEBIND = 15, 78  # ip(7), ipv6(7): bind before the address is there
-_NFT_DEADLINE = 5.0
-_POLL = 0.002
+_POLL = 0.01
+_POLL_MOUNT = 0.001  # once the file is there: the namespace follows at once
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def is_namespace(path: str) -> bool:
     """Whether a namespace is mounted at the path. Docker makes an empty file first, then mounts over it."""
     try:
-        return os.stat(path).st_dev == os.stat("/proc/self/ns/net").st_dev
+        return os.stat(path).st_dev == _namespaces()
     except OSError:
         return False
+
+
+@cache
+def _namespaces() -> int:
+    """The device number of the file system that namespaces are on (nsfs)."""
+    return os.stat("/proc/self/ns/net").st_dev
 
 
 async def wait_for_namespace(path: str, deadline: float) -> None:
@@ -52,7 +59,7 @@ async def wait_for_namespace(path: str, deadline: float) -> None:
     while not is_namespace(path):
         if loop.time() > end:
             raise DeadlineExceeded(f"no network namespace at {path} within {deadline:.0f} s")
-        await asyncio.sleep(_POLL)
+        await asyncio.sleep(_POLL_MOUNT if os.path.exists(path) else _POLL)
 
 
 class Namespace:
@@ -79,7 +86,7 @@ class Namespace:
             try:
                 _enter(fd)
                 result = action()
-            except (OSError, HostError, subprocess.SubprocessError) as exc:
+            except (OSError, HostError) as exc:
                 loop.call_soon_threadsafe(_fail, done, exc)
             else:
                 loop.call_soon_threadsafe(_succeed, done, result)
@@ -160,32 +167,23 @@ def close_all(sockets: Sequence[socket.socket]) -> None:
         sock.close()
 
 
-def redirect_table(udp_port: int, tcp_port: int) -> str:
-    """The table, replaced in one transaction whatever was there. Priority -110 is ahead of Docker's -100."""
-    address = DOCKER_RESOLVER[0]
-    return f"""table ip {TABLE}
-delete table ip {TABLE}
-table ip {TABLE} {{
-  chain output {{
-    type nat hook output priority -110; policy accept;
-    meta mark {MARK:#x} accept
-    ip daddr {address} udp dport 53 dnat to {address}:{udp_port}
-    ip daddr {address} tcp dport 53 dnat to {address}:{tcp_port}
-  }}
-}}
-"""
+def redirect(udp_port: int, tcp_port: int) -> None:
+    """Lead questions to Docker's resolver to our ports, in the calling thread's namespace. Raises HostError.
+
+    Whatever was there in our table is replaced at once. Priority -110 is ahead of Docker's -100.
+    """
+    address, port = DOCKER_RESOLVER
+    nftables.replace_output(
+        TABLE,
+        -110,
+        (
+            nftables.mark_is(MARK) + nftables.accept(),
+            nftables.sent_to(address, socket.IPPROTO_UDP, port) + nftables.lead_to(address, udp_port),
+            nftables.sent_to(address, socket.IPPROTO_TCP, port) + nftables.lead_to(address, tcp_port),
+        ),
+    )
 
 
-NO_TABLE = f"table ip {TABLE}\ndelete table ip {TABLE}\n"
-
-
-def nft(script: str) -> None:
-    """Apply a script in the calling thread's namespace. Raises HostError."""
-    try:
-        done = subprocess.run(
-            ["nft", "-f", "-"], input=script, text=True, capture_output=True, timeout=_NFT_DEADLINE
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        raise HostError(f"nft: {exc}") from exc
-    if done.returncode != 0:
-        raise HostError(f"nft: {done.stderr.strip()[:500]}")
+def undo_redirect() -> None:
+    """The kernel waits for its readers then, some 10 ms. Raises HostError."""
+    nftables.delete(TABLE)

@@ -9,7 +9,7 @@ import dns.message
 import dns.query
 import pytest
 
-from sealane.agent.resolver.sandbox import Namespace, listening, nft
+from sealane.agent.resolver.sandbox import Namespace, listening
 from sealane.agent.resolver.server import Server
 from sealane.agent.resolver.zone import View, Zones
 
@@ -25,8 +25,9 @@ class Sandbox:
         self.path = f"/proc/{self._process.pid}/ns/net"
 
     def stop(self) -> None:
+        """Harmless when it has stopped."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait(20)
 
     async def ask(
         self, name: str, kind: str = "A", *, stream: bool = False, to: str = "127.0.0.11"
@@ -79,7 +80,8 @@ async def docker_stand_in(sandbox: Sandbox) -> Server:
     sockets = await sandbox.run(lambda: listening(["127.0.0.11"], 0))
     await server.start(sockets)
     udp, tcp = (sock.getsockname()[1] for sock in sockets)
-    await sandbox.run(lambda: nft(DOCKER_TABLE.format(udp, tcp)))
+    script = DOCKER_TABLE.format(udp, tcp)
+    await sandbox.run(lambda: subprocess.run(["nft", "-f", "-"], input=script, text=True, check=True))
     return server
 
 
