@@ -7,8 +7,11 @@ from pathlib import Path
 from sealane.errors import HostError
 
 BUSYBOX = Path("/bin/busybox")
-APPLETS = ("cat", "httpd", "ip", "nc", "nslookup", "ping", "sh", "sleep", "wget")
-DIRECTORIES = ("tmp", "www")
+APPLETS = (
+    *("cat", "echo", "grep", "httpd", "ip", "kill", "nc", "nslookup"),
+    *("ping", "sh", "sleep", "true", "wget"),
+)
+DIRECTORIES = ("dev", "etc", "proc", "sys", "tmp", "www")
 
 
 def archive() -> bytes:

@@ -1,33 +1,15 @@
 """A lab of two hosts with real Docker engines, as the tests talk to it."""
 
-import io
 import json
 import subprocess
-import tarfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from sealane.lab.image import archive
 from sealane.lab.lab import Lab
 
 DOCKER = "/usr/bin/docker"  # Debian's own: a newer command may ask for a newer engine
-BUSYBOX = Path("/bin/busybox")
-APPLETS = (
-    "sh",
-    "sleep",
-    "ip",
-    "ping",
-    "nslookup",
-    "nc",
-    "cat",
-    "true",
-    "wget",
-    "httpd",
-    "kill",
-    "grep",
-    "echo",
-)
 IMAGE = "box:1"
 PATIENCE = 60.0
 
@@ -90,7 +72,7 @@ class Engine:
     def image(self) -> None:
         """One of busybox, made without a registry."""
         command = (DOCKER, "-H", f"unix://{self.socket}", "import", "-c", "ENV PATH=/bin", "-", IMAGE)
-        subprocess.run(command, input=_busybox_tree(), capture_output=True, timeout=90, check=True)
+        subprocess.run(command, input=archive(), capture_output=True, timeout=90, check=True)
 
     def clear(self) -> None:
         """No container and no network of ours is left on this engine."""
@@ -120,21 +102,6 @@ class Engine:
 
     def answers(self) -> bool:
         return self.raw("version").returncode == 0
-
-
-def _busybox_tree() -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        tar.add(BUSYBOX, "bin/busybox")
-        for applet in APPLETS:
-            link = tarfile.TarInfo(f"bin/{applet}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            tar.addfile(link)
-        for directory in ("tmp", "etc", "proc", "sys", "dev"):
-            entry = tarfile.TarInfo(directory)
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-            tar.addfile(entry)
-    return buffer.getvalue()
 
 
 class Api:

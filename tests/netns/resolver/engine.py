@@ -1,19 +1,18 @@
 """A private dockerd (20.10): own network and mount namespace, own directories, gone after stop()."""
 
-import io
 import shutil
 import subprocess
-import tarfile
 import tempfile
 import time
 from pathlib import Path
+
+from sealane.lab.image import archive
 
 START = """
 mount -t tmpfs none /run && ip link set lo up
 echo nameserver 127.0.0.53 > {dir}/resolv.conf && mount --bind {dir}/resolv.conf /etc/resolv.conf
 exec dockerd --data-root {dir}/data --exec-root {dir}/exec --pidfile {dir}/pid -H unix://{dir}/docker.sock
 """
-APPLETS = ("sh", "ping", "nslookup", "sleep", "getent", "cat")
 
 
 class Engine:
@@ -47,7 +46,7 @@ class Engine:
             ]
             time.sleep(0.1)
         done = subprocess.run(
-            [*self._command(), "import", "-", "bb"], input=_image(), capture_output=True, timeout=60
+            [*self._command(), "import", "-", "bb"], input=archive(), capture_output=True, timeout=60
         )
         assert done.returncode == 0, done.stderr
 
@@ -74,14 +73,3 @@ class Engine:
 
     def _docker(self, *args: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*self._command(), *args], capture_output=True, text=True, timeout=120)
-
-
-def _image() -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        tar.add("/bin/busybox", "bin/busybox")
-        for applet in APPLETS:
-            link = tarfile.TarInfo(f"bin/{applet}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            tar.addfile(link)
-    return buffer.getvalue()
