@@ -32,6 +32,7 @@ from sealane.errors import SealaneError, Unavailable
 from sealane.host.ovs import Switch
 
 _START = 30.0  # seconds that the local Open vSwitch database may take to answer
+_SWITCH = 0.0005  # seconds
 _log = log.get("agent")
 
 
@@ -192,6 +193,9 @@ async def serve(settings: Settings, task: str = "run") -> None:
 def main() -> None:
     settings = config.load().settings
     log.setup(settings.log_level, json=settings.log_json)
+    # A thread that comes back from a netlink request waits this long for the event loop to let it go on:
+    # with Python's 5 ms an attachment of 30 requests can take 100 ms beside a loop that has work to do.
+    sys.setswitchinterval(_SWITCH)
     try:
         asyncio.run(serve(settings, *sys.argv[1:2]))
     except SealaneError as exc:

@@ -36,6 +36,7 @@ RESYNC = 30.0
 """Seconds between two looks at the whole host."""
 
 T = TypeVar("T")
+Facts = set[Fact]
 _log = log.get("reconciler")
 
 
@@ -70,10 +71,16 @@ class Reconciler:
             await self._reaped(attachment.port_id)
             before = self._memory.attachments.get(attachment.id)
             self._memory.put(attachment)
-            await self._reconcile(wanted.vif(attachment, self._layout))
-            if attachment.has_gateway():
-                published = attachment.publish != (before.publish if before else ())
-                await self._reconcile_gateway(attachment.network_id, rules=published)
+            own = wanted.vif(attachment, self._layout)
+            if not attachment.has_gateway():
+                await self._reconcile(own)
+                return
+            network_id = attachment.network_id
+            if not _is_here(names.uplink(network_id)):
+                await self._reconcile(own)  # OVN binds the port while the gateway is made
+                own = set()
+            published = attachment.publish != (before.publish if before else ())
+            await self._reconcile_gateway(network_id, own, rules=published)
 
     async def remove(self, attachment_id: str) -> None:
         """Forget the attachment, its publications and everything it has on the host; unknown is success.
@@ -87,12 +94,12 @@ class Reconciler:
                 return
             await self._reaped(attachment.port_id)
             self._ports.release(attachment_id)
-            plan = await self._plan((), of=self._own_facts(attachment))
-            await self._unplug(plan)
+            own = set(self._own_facts(attachment))
+            await self._unplug(self._switch_ports(own))
             self._memory.remove(attachment_id)
-            self._reap(attachment.port_id, plan)
+            self._reap(attachment.port_id, own)
             if attachment.publish:
-                await self._reconcile_gateway(attachment.network_id, rules=True)
+                await self._reconcile_gateway(attachment.network_id, set(), rules=True)
                 await self._forget_flows(attachment, attachment.publish)
 
     async def resync(self) -> None:
@@ -124,11 +131,7 @@ class Reconciler:
 
     def awaits_sandbox(self, port_id: str) -> bool:
         """Is the container's end of the veth pair still on the host?"""
-        try:
-            socket.if_nametoindex(names.container_link(port_id))
-        except OSError:
-            return False
-        return True
+        return _is_here(names.container_link(port_id))
 
     async def publish(self, attachment_id: str, requests: Iterable[PortRequest]) -> tuple[Publication, ...]:
         """Reserve the ports of the host and lead them to the attachment; replaces what it had published.
@@ -186,7 +189,7 @@ class Reconciler:
     async def _publish(self, attachment: Attachment, publications: tuple[Publication, ...]) -> None:
         self._memory.put(replace(attachment, publish=publications))
         if attachment.has_gateway():
-            await self._reconcile_gateway(attachment.network_id, rules=True)
+            await self._reconcile_gateway(attachment.network_id, set(), rules=True)
             # Also those that were begun before: the kernel decides on translation once for each flow.
             await self._forget_flows(attachment, (*attachment.publish, *publications))
 
@@ -244,17 +247,18 @@ class Reconciler:
             raise AddressesExhausted("the uplink pool is used up; set a larger 'uplink_pool'")
         self._memory.put_uplink(network_id, place)
 
-    async def _reconcile_gateway(self, network_id: str, *, rules: bool) -> None:
+    async def _reconcile_gateway(self, network_id: str, more: Facts, *, rules: bool) -> None:
+        """The network's gateway, and `more` in the same go."""
         everyone = self._memory.attachments.values()
-        facts: set[Fact] = set()
+        facts: Facts = set()
         if network_id in wanted.gateways(everyone):
             facts = wanted.gateway(network_id, everyone, self._memory.uplinks[network_id], self._layout)
         plain = {fact for fact in facts if not isinstance(fact, Rules)}
-        changed = await self._reconcile(plain)
+        changed = await self._reconcile(plain | more)
         if any(isinstance(fact, Gateway) for fact in changed.ensure):
             await self._forward(everyone)
             self.gateway_built.set()
-        if rules or changed:
+        if rules or plain & set(changed.ensure):
             host = wanted.host_rules(everyone, self._memory.uplinks, self._layout)
             await self._reconcile({fact for fact in facts if isinstance(fact, Rules)} | {host})
 
@@ -266,44 +270,51 @@ class Reconciler:
     # the rhythm
 
     async def _reconcile(self, facts: Iterable[Fact]) -> diff.Plan:
-        """Look for these facts, and make it so."""
-        plan = await self._plan(facts)
-        await self._carry_out(plan)
+        """Look for these facts, and make it so.
+
+        One visit to the kernel does both, unless a switch port must be taken out in between.
+        """
+        asked = set(facts)
+        ports = self._switch_ports(asked)
+        with metrics.step("kernel"):
+            plan, done = await self._in_kernel(lambda host: _look_and_apply(asked, ports, self._where, host))
+        if done:
+            await self._plug(plan.ensure)
+        else:
+            await self._carry_out(plan)
         return plan
 
-    async def _plan(self, facts: Iterable[Fact], *, of: Iterable[Fact] = ()) -> diff.Plan:
-        """What is to be done that `facts` be there, and those of `of` that are not among them be not."""
-        asked = set(facts)
-        relevant = asked | set(of)
-        with metrics.step("look at the kernel"):
-            there = await self._in_kernel(lambda host: found.of(relevant, self._where, host))
+    def _switch_ports(self, facts: Iterable[Fact]) -> Facts:
+        """Those of the same names that are there, as they are."""
         ports = self._switch.ports()
-        there |= {ports[f.name] for f in relevant if isinstance(f, SwitchPort) and f.name in ports}
-        return diff.diff(asked, there)
+        return {ports[f.name] for f in facts if isinstance(f, SwitchPort) and f.name in ports}
 
     async def _carry_out(self, plan: diff.Plan) -> None:
-        await self._unplug(plan)
-        if plan.remove or plan.ensure:
-            with metrics.step("change the kernel"):
+        await self._unplug(plan.remove)
+        if plan:
+            with metrics.step("kernel"):
                 await self._in_kernel(lambda host: _apply(plan, self._where, host))
-        ports = [fact for fact in plan.ensure if isinstance(fact, SwitchPort)]
+        await self._plug(plan.ensure)
+
+    async def _plug(self, facts: Iterable[Fact]) -> None:
+        ports = [fact for fact in facts if isinstance(fact, SwitchPort)]
         if ports:
             with metrics.step("switch: add"):
                 await self._switch.add(ports)
 
-    async def _unplug(self, plan: diff.Plan) -> None:
-        doomed = [fact.name for fact in plan.remove if isinstance(fact, SwitchPort)]
+    async def _unplug(self, facts: Iterable[Fact]) -> None:
+        doomed = [fact.name for fact in facts if isinstance(fact, SwitchPort)]
         if doomed:
             with metrics.step("switch: remove"):
                 await self._switch.remove(doomed)
 
-    def _reap(self, port_id: str, plan: diff.Plan) -> None:
+    def _reap(self, port_id: str, facts: Facts) -> None:
         """Delete links that nothing refers to any more, in the background; resync sees to what fails."""
-        self._reaping[port_id] = asyncio.create_task(self._delete_links(port_id, plan), name="reaping")
+        self._reaping[port_id] = asyncio.create_task(self._delete_links(port_id, facts), name="reaping")
 
-    async def _delete_links(self, port_id: str, plan: diff.Plan) -> None:
+    async def _delete_links(self, port_id: str, facts: Facts) -> None:
         try:
-            await self._in_kernel(lambda host: apply.remove(plan.remove, self._where, host))
+            await self._in_kernel(lambda host: _remove(facts, self._where, host))
         except SealaneError as exc:
             _log.warning("links were not deleted", port=port_id, error=str(exc))
         finally:
@@ -332,6 +343,28 @@ class Reconciler:
         except asyncio.CancelledError:
             await asyncio.wait([working])
             raise
+
+
+def _is_here(link: str) -> bool:
+    """Does the host have a link of that name?"""
+    try:
+        socket.if_nametoindex(link)
+    except OSError:
+        return False
+    return True
+
+
+def _look_and_apply(asked: Facts, ports: Facts, where: Where, host: Socket) -> tuple[diff.Plan, bool]:
+    """The plan, and whether it was carried out, `ports` of the switch aside."""
+    plan = diff.diff(asked, found.of(asked, where, host) | ports)
+    if any(isinstance(fact, SwitchPort) for fact in plan.remove):
+        return plan, False
+    _apply(plan, where, host)
+    return plan, True
+
+
+def _remove(facts: Facts, where: Where, host: Socket) -> None:
+    apply.remove(diff.diff((), found.of(facts, where, host)).remove, where, host)
 
 
 def _apply(plan: diff.Plan, where: Where, host: Socket) -> None:
