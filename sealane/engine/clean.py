@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sealane import log, names
 from sealane.config import Settings
-from sealane.engine import datapath, forwarding, leftovers, node, own_engine
+from sealane.engine import datapath, forwarding, host_switch, leftovers, node, own_engine
 from sealane.engine.command import run, succeeds
 from sealane.errors import HostError
 from sealane.host import iptables, sysctl
@@ -45,7 +45,7 @@ async def _docker_networks(settings: Settings) -> None:
 
 
 async def _host_switch(settings: Settings) -> None:
-    await node.leave_host_switch(settings)
+    await host_switch.leave(settings, node.CONTROLLER_KEYS)
 
 
 async def _kernel_datapath(settings: Settings) -> None:

@@ -1,6 +1,5 @@
 """The node part as data: the local switch, ovn-controller, the agent and, if asked for, dockerd."""
 
-import os
 import shlex
 import signal
 from dataclasses import dataclass
@@ -8,16 +7,14 @@ from pathlib import Path
 
 from sealane import names
 from sealane.config import Settings
-from sealane.engine import databases, forwarding, switch
+from sealane.engine import databases, forwarding, host_switch, switch
 from sealane.engine.central import OVS_LOG, environment, python, server
-from sealane.engine.command import run, succeeds
+from sealane.engine.command import run
 from sealane.engine.datapath import HOST_OVS, Datapath
 from sealane.engine.health import Prints, Responds, Serves, Succeeds
+from sealane.engine.host_switch import INTEGRATION_BRIDGE
 from sealane.engine.process import Child, Step
 from sealane.engine.underlay import Underlay
-from sealane.errors import HostError
-
-INTEGRATION_BRIDGE = "br-int"
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,8 @@ def _before_vswitchd(node: Node) -> Step:
             links = (switch.HOST_LINK, node.underlay.link)
             forwarding.ensure(node.settings, links, node.underlay.family)
         egress = switch.bridge_commands() if node.netns else ()
-        await _vsctl(node, "--no-wait", *_integration_bridge(node), *egress, *_clear_after("0"))
+        no_patience = ("--", "set", "Open_vSwitch", ".", f"external_ids:{WAIT_BEFORE_CLEAR}=0")
+        await _vsctl(node, "--no-wait", *_integration_bridge(node), *egress, *no_patience)
 
     return prepare
 
@@ -126,18 +124,15 @@ def _egress(node: Node) -> Step | None:
     return ensure
 
 
+WAIT_BEFORE_CLEAR = "ovn-ofctrl-wait-before-clear"
+"""How long ovn-controller leaves the flows that it finds while it computes the new ones, in milliseconds.
+
+A switch that starts has none, and waiting would only keep its ports dead.  A controller that starts
+beside a running switch must not tear down what works.
+"""
 CLEAR_AFTER = "3000"
-"""Milliseconds. New ports wait as long, and a container's start waits for its port: keep it well below
-the 7 seconds that the agent waits for OVN."""
-
-
-def _clear_after(milliseconds: str) -> tuple[str, ...]:
-    """How long ovn-controller leaves the flows that it finds while it computes the new ones.
-
-    A switch that starts has none, and waiting would only keep its ports dead.  A controller that starts
-    beside a running switch must not tear down what works.
-    """
-    return ("--", "set", "Open_vSwitch", ".", f"external_ids:ovn-ofctrl-wait-before-clear={milliseconds}")
+"""New ports wait as long, and a container's start waits for its port: keep it well below the 7 seconds
+that the agent waits for OVN."""
 
 
 async def _has_flows(node: Node) -> bool:
@@ -180,15 +175,19 @@ def _controller(node: Node, central: bool) -> Child:
     # It has no --unixctl: its control socket is found by its pid file.
     control = ("env", f"OVN_RUNDIR={run_dir}", "ovn-appctl", "-t", "ovn-controller")
     own = ("ovs-vswitchd",) if node.datapath.switch == "own" else ()
+    chassis = node.settings.host_name
     leave = (*control, "exit")
 
     async def configure() -> None:
         if not own:
-            await _refuse_foreign_controller(node)
+            await host_switch.refuse_foreign(node.settings.ovs_remote, chassis)
             await _vsctl(node, *_integration_bridge(node))
-        pairs = (f'external_ids:"{key}"="{value}"' for key, value in controller_settings(node).items())
-        patience = _clear_after(CLEAR_AFTER if await _has_flows(node) else "0")
-        await _vsctl(node, "--no-wait", "set", "Open_vSwitch", ".", *pairs, *patience)
+            await host_switch.remember(node.settings.ovs_remote)
+        patience = CLEAR_AFTER if await _has_flows(node) else "0"
+        values = {**controller_settings(node), WAIT_BEFORE_CLEAR: patience}
+        values = values if own else host_switch.keyed(values, chassis)
+        pairs = (f'external_ids:"{key}"="{value}"' for key, value in values.items())
+        await _vsctl(node, "--no-wait", "set", "Open_vSwitch", ".", *pairs)
 
     return Child(
         name="ovn-controller",
@@ -196,6 +195,7 @@ def _controller(node: Node, central: bool) -> Child:
             "ovn-controller",
             node.settings.ovs_remote,
             f"--pidfile={run_dir}/ovn-controller.pid",
+            *(() if own else ("-n", chassis)),
             *OVS_LOG,
         ),
         environ=node.environ,
@@ -206,14 +206,6 @@ def _controller(node: Node, central: bool) -> Child:
         restart=(*leave, "--restart"),  # leaves chassis and flows
         grace=5.0,
     )
-
-
-async def _refuse_foreign_controller(node: Node) -> None:
-    """The host's own OVN, if it has one, uses the same row: two can't."""
-    remote = await _vsctl(node, "--if-exists", "get", "Open_vSwitch", ".", "external_ids:ovn-remote")
-    wanted = controller_settings(node)["ovn-remote"]
-    if remote.strip().strip('"') not in ("", wanted):
-        raise HostError(f"this host's Open vSwitch belongs to another OVN already ({remote.strip()})")
 
 
 async def _vsctl(node: Node, *words: str) -> str:
@@ -264,23 +256,10 @@ def dockerd_arguments(settings: Settings) -> tuple[str, ...]:
     return ("-H", f"unix://{settings.docker_socket}", *missing, *given)
 
 
-async def leave_host_switch(settings: Settings) -> None:
-    """Take what is ours out of the host's own Open vSwitch; nothing when ours was another."""
-    if not settings.ovs_run_dir.is_symlink() or not os.path.exists(settings.ovs_run_dir / "db.sock"):
-        return
-    db = f"--db={settings.ovs_remote}"
-    owned = await run("ovs-vsctl", db, "--timeout=10", "--if-exists", "get", "Bridge", INTEGRATION_BRIDGE,
-                      f'external_ids:"{names.OWNER_KEY}"')  # fmt: skip
-    if owned.strip().strip('"') == names.OWNER:
-        await run("ovs-vsctl", db, "--timeout=10", "--if-exists", "del-br", INTEGRATION_BRIDGE)
-        keys = (word for key in CONTROLLER_KEYS for word in ("--", "remove", "Open_vSwitch", ".",
-                                                             "external_ids", key))  # fmt: skip
-        await succeeds("ovs-vsctl", db, "--timeout=10", *keys)
-
-
 CONTROLLER_KEYS = (
     *("ovn-remote", "ovn-encap-type", "ovn-encap-ip", "ovn-encap-csum", "ovn-bridge"),
-    "ovn-bridge-datapath-type",
-    *("ovn-monitor-all", "ovn-ofctrl-wait-before-clear", "ovn-openflow-probe-interval"),
+    *("ovn-bridge-datapath-type", "hostname"),
+    *("ovn-monitor-all", WAIT_BEFORE_CLEAR, "ovn-openflow-probe-interval"),
     *("ovn-remote-probe-interval", "sealane-mtu"),
 )
+"""What `down` takes out of the host's own Open vSwitch."""
