@@ -106,7 +106,8 @@ def _before_vswitchd(node: Node) -> Step:
             await switch.ensure(node.netns, node.underlay)
             links = (switch.HOST_LINK, node.underlay.link)
             forwarding.ensure(node.settings, links, node.underlay.family)
-        egress = switch.bridge_commands() if node.netns else ()
+        # The database may be from a time when this machine's kernel had no openvswitch.
+        egress = switch.bridge_commands() if node.netns else ("--", "--if-exists", "del-br", switch.BRIDGE)
         no_patience = ("--", "set", "Open_vSwitch", ".", f"external_ids:{WAIT_BEFORE_CLEAR}=0")
         await _vsctl(node, "--no-wait", *_integration_bridge(node), *egress, *no_patience)
 
