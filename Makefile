@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ACCEL ?= tcg
 
 .DEFAULT_GOAL := help
-.PHONY: help up down venv install check test format bench soak clean docs demo
+.PHONY: help up down venv install check test format bench soak clean docs demo test-kernel
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
