@@ -190,8 +190,10 @@ class Reconciler:
         self._memory.put(replace(attachment, publish=publications))
         if attachment.has_gateway():
             await self._reconcile_gateway(attachment.network_id, set(), rules=True)
-            # Also those that were begun before: the kernel decides on translation once for each flow.
-            await self._forget_flows(attachment, (*attachment.publish, *publications))
+            # Also what was sent before: the kernel decides on translation once for each flow. A TCP client
+            # that was refused begins a new one.
+            new = [p for p in publications if p.protocol != "tcp"]
+            await self._forget_flows(attachment, (*attachment.publish, *new))
 
     def _reserve_again(self, attachments: Iterable[Attachment]) -> None:
         """After a restart: the ports that were published are reserved again."""
@@ -228,10 +230,14 @@ class Reconciler:
 
     async def _forget_flows(self, attachment: Attachment, publications: Iterable[Publication]) -> None:
         ports = {(p.protocol, p.host_port) for p in publications}
+        if not ports:
+            return
         path = self._where.gateway(attachment.network_id)
-        await asyncio.to_thread(conntrack.forget, ports)
+        work = [asyncio.to_thread(conntrack.forget, ports)]
         if netns.exists(path):
-            await asyncio.to_thread(netns.inside, path, lambda: conntrack.forget(ports))
+            work.append(asyncio.to_thread(netns.inside, path, lambda: conntrack.forget(ports)))
+        with metrics.step("flows: forget"):
+            await asyncio.gather(*work)
 
     # gateways
 
@@ -248,19 +254,22 @@ class Reconciler:
         self._memory.put_uplink(network_id, place)
 
     async def _reconcile_gateway(self, network_id: str, more: Facts, *, rules: bool) -> None:
-        """The network's gateway, and `more` in the same go."""
+        """The network's gateway, and `more` in the same go; with its `rules` and the host's, or where it
+        is made or changed.
+        """
         everyone = self._memory.attachments.values()
         facts: Facts = set()
         if network_id in wanted.gateways(everyone):
             facts = wanted.gateway(network_id, everyone, self._memory.uplinks[network_id], self._layout)
-        plain = {fact for fact in facts if not isinstance(fact, Rules)}
-        changed = await self._reconcile(plain | more)
+        tables = {fact for fact in facts if isinstance(fact, Rules)}
+        tables.add(wanted.host_rules(everyone, self._memory.uplinks, self._layout))
+        plain = facts - tables
+        changed = await self._reconcile(plain | more | (tables if rules else set()))
         if any(isinstance(fact, Gateway) for fact in changed.ensure):
             await self._forward(everyone)
             self.gateway_built.set()
-        if rules or plain & set(changed.ensure):
-            host = wanted.host_rules(everyone, self._memory.uplinks, self._layout)
-            await self._reconcile({fact for fact in facts if isinstance(fact, Rules)} | {host})
+        if not rules and not plain.isdisjoint(changed.ensure):
+            await self._reconcile(tables)
 
     async def _forward(self, attachments: Iterable[Attachment]) -> None:
         ipv6 = any(":" in g for a in attachments for g in a.gateways)

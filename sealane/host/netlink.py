@@ -11,8 +11,8 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -98,18 +98,7 @@ class Socket:
 
         Raises HostError for the first that failed.
         """
-        self._send([(message, NLM_F_ACK) for message in messages])
-        self._expect(messages)
-
-    def batch(self, begin: Message, messages: Sequence[Message], end: Message, what: str) -> None:
-        """Send messages that are carried out together or not at all (nfnetlink's batches).
-
-        The frame is not acknowledged: older kernels would not, newer ones do if asked.
-        """
-        self._send([(begin, 0), *((message, NLM_F_ACK) for message in messages), (end, 0)])
-        self._expect([replace(message, what=what) for message in messages])
-
-    def _expect(self, messages: Sequence[Message]) -> None:
+        self._send(messages, NLM_F_ACK)
         failed: HostError | None = None
         for message in messages:
             code = self._acknowledgement()
@@ -120,12 +109,12 @@ class Socket:
 
     def dump(self, kind: int, body: bytes) -> list[tuple[int, bytes]]:
         """(type, body) of every object; repeated when the kernel's list changed meanwhile."""
-        self._send([(Message(kind, body), NLM_F_DUMP)])
+        self._send([Message(kind, body)], NLM_F_DUMP)
         return [(found, data) for found, data in self._replies() if found != NLMSG_ERROR]
 
     def get(self, kind: int, body: bytes) -> bytes | None:
         """The body of one object; None when there is no such one."""
-        self._send([(Message(kind, body), 0)])
+        self._send([Message(kind, body)], 0)
         for found, data in self._received():
             code = _error_code(data) if found == NLMSG_ERROR else 0
             if code in (errno.ENODEV, errno.ENOENT):
@@ -135,10 +124,9 @@ class Socket:
             return data
         return None
 
-    def _send(self, messages: Iterable[tuple[Message, int]]) -> None:
-        """Each with its flags beside its own."""
+    def _send(self, messages: Sequence[Message], flags: int) -> None:
         packed = []
-        for message, flags in messages:
+        for message in messages:
             self._sequence += 1
             length = _HEADER.size + len(message.body)
             wanted = NLM_F_REQUEST | message.flags | flags

@@ -33,7 +33,7 @@ class Feed:
         await self.resolver.serve(sandbox, attachment_id, View((network_id,), self._suffix))
 
     async def detached(self, attachment_id: str) -> None:
-        await self.resolver.leave(attachment_id)
+        await self.resolver.withdraw(attachment_id)
 
     async def gateway_up(
         self, network_id: str, path: str, addresses: Sequence[str], *, internal: bool

@@ -31,12 +31,8 @@ from sealane.errors import DeadlineExceeded, HostError, NotFound, SealaneError
 SANDBOX_DEADLINE = 60.0
 """Seconds from Join until the sandbox must be there."""
 
-LINGER = 2.0
-"""Seconds that a sandbox which nobody is attached to may take to go, before its redirect is undone."""
-
 RETRIES = 5
 RETRY_AFTER = 1.0
-POLL = 0.05
 _log = log.get("resolver")
 
 
@@ -48,23 +44,19 @@ class _Door:
     addresses: tuple[str, ...] = ()
     views: dict[str, View] = field(default_factory=dict)
     opening: asyncio.Task[None] | None = None
-    closing: asyncio.Task[None] | None = None
     namespace: Namespace | None = None
     server: Server | None = None
 
     def view(self) -> View:
-        """Before it closes, everything is asked elsewhere."""
-        return merge(self.views.values()) if self.views else View(())
+        return merge(self.views.values())
 
 
 class Resolver:
     """All methods may be called twice. None waits for a container."""
 
-    def __init__(self, upstream: Forwarder | None = None, linger: float = LINGER) -> None:
+    def __init__(self, upstream: Forwarder | None = None) -> None:
         self._zones = Zones()
         self._doors: dict[str, _Door] = {}
-        self._undoing: dict[str, asyncio.Future[None]] = {}
-        self._linger = linger
         self._upstream = upstream or UpstreamForwarder()
 
     async def set_names(self, network_id: str, names: Names) -> None:
@@ -91,13 +83,11 @@ class Resolver:
         ):
             views = door.views if door else {}
             if door:
-                _keep_open(door)
                 await self._close(door)
             door = self._doors[path] = _Door(path, addresses, views)
         for other in [d for d in self._doors.values() if d is not door and key in d.views]:
             await self._forget(other, key)
         door.views[key] = view
-        _keep_open(door)
         if door.server is None and (door.opening is None or door.opening.done()):
             door.opening = asyncio.create_task(self._open_until_done(door), name=f"resolver {path}")
 
@@ -105,29 +95,6 @@ class Resolver:
         """Take one attachment out; the last one takes sockets and table along."""
         for door in [d for d in self._doors.values() if key in d.views]:
             await self._forget(door, key)
-
-    async def leave(self, key: str) -> None:
-        """As withdraw, at once: sockets and table are taken along when the sandbox has not gone in LINGER.
-
-        Mostly it goes, and with it all that is in it; undoing the redirect would take some 10 ms.
-        """
-        for door in [d for d in self._doors.values() if key in d.views]:
-            if door.server is None or door.addresses:
-                await self._forget(door, key)
-                continue
-            del door.views[key]
-            if not door.views:
-                door.closing = asyncio.create_task(self._close_later(door), name=f"resolver {door.path}")
-
-    async def _close_later(self, door: _Door) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._linger):
-                while door.namespace and door.namespace.same_as_path():
-                    await asyncio.sleep(POLL)
-        door.closing = None
-        if self._doors.get(door.path) is door:
-            del self._doors[door.path]
-        await self._close(door)
 
     async def _forget(self, door: _Door, key: str) -> None:
         del door.views[key]
@@ -180,8 +147,6 @@ class Resolver:
             sockets = await namespace.run(lambda: _listen(door.addresses))
             await server.start(sockets)
             if not door.addresses:
-                if door.path in self._undoing:
-                    await asyncio.wait([self._undoing[door.path]])
                 udp_port, tcp_port = (sock.getsockname()[1] for sock in sockets)
                 await namespace.run(lambda: redirect(udp_port, tcp_port))
         except BaseException:  # also when cancelled: nothing may stay behind
@@ -197,10 +162,9 @@ class Resolver:
             door.opening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await door.opening
-        _keep_open(door)
-        if door.namespace and not door.addresses and door.namespace.same_as_path():
+        if door.namespace and not door.addresses:
             try:
-                await self._undo(door.path, door.namespace)
+                await door.namespace.run(undo_redirect)
             except (OSError, HostError) as exc:
                 _log.warning("the redirect could not be removed", path=door.path, error=str(exc))
         if door.server:
@@ -208,21 +172,6 @@ class Resolver:
         if door.namespace:
             door.namespace.close()
         door.server = door.namespace = None
-
-    async def _undo(self, path: str, namespace: Namespace) -> None:
-        """A door that is opened meanwhile waits for it, lest its own redirect be undone."""
-        undoing = self._undoing[path] = asyncio.ensure_future(namespace.run(undo_redirect))
-        try:
-            await undoing
-        finally:
-            del self._undoing[path]
-
-
-def _keep_open(door: _Door) -> None:
-    """Don't close it later."""
-    if door.closing:
-        door.closing.cancel()
-        door.closing = None
 
 
 def _listen(addresses: tuple[str, ...]) -> list[socket.socket]:

@@ -20,7 +20,7 @@ from functools import cache
 from typing import TypeVar
 
 from sealane.errors import DeadlineExceeded, HostError
-from sealane.host import nftables
+from sealane.host import nft
 
 T = TypeVar("T")
 
@@ -170,20 +170,23 @@ def close_all(sockets: Sequence[socket.socket]) -> None:
 def redirect(udp_port: int, tcp_port: int) -> None:
     """Lead questions to Docker's resolver to our ports, in the calling thread's namespace. Raises HostError.
 
-    Whatever was there in our table is replaced at once. Priority -110 is ahead of Docker's -100.
+    Whatever was in our table is replaced at once. Priority -110 is ahead of Docker's -100.
     """
-    address, port = DOCKER_RESOLVER
-    nftables.replace_output(
-        TABLE,
-        -110,
-        (
-            nftables.mark_is(MARK) + nftables.accept(),
-            nftables.sent_to(address, socket.IPPROTO_UDP, port) + nftables.lead_to(address, udp_port),
-            nftables.sent_to(address, socket.IPPROTO_TCP, port) + nftables.lead_to(address, tcp_port),
-        ),
-    )
+    address = DOCKER_RESOLVER[0]
+    nft.run(f"""{_NO_TABLE}table ip {TABLE} {{
+  chain output {{
+    type nat hook output priority -110; policy accept;
+    meta mark {MARK:#x} accept
+    ip daddr {address} udp dport 53 dnat to {address}:{udp_port}
+    ip daddr {address} tcp dport 53 dnat to {address}:{tcp_port}
+  }}
+}}
+""")
 
 
 def undo_redirect() -> None:
-    """The kernel waits for its readers then, some 10 ms. Raises HostError."""
-    nftables.delete(TABLE)
+    """Raises HostError."""
+    nft.run(_NO_TABLE)
+
+
+_NO_TABLE = f"table ip {TABLE}\ndelete table ip {TABLE}\n"

@@ -17,8 +17,8 @@ NAMES = {"web": ("10.0.0.2",), "both": ("10.0.0.3",), "web.blue.sealane.internal
 LARGE = {"large": tuple(f"10.1.0.{n}" for n in range(1, 200))}
 
 
-async def opened(sandbox: Sandbox, key: str = "a", view: View = BLUE, linger: float = 60) -> Resolver:
-    resolver = Resolver(Nowhere(), linger)
+async def opened(sandbox: Sandbox, key: str = "a", view: View = BLUE) -> Resolver:
+    resolver = Resolver(Nowhere())
     await resolver.set_names("blue", NAMES | LARGE)
     await resolver.serve(sandbox.path, key, view)
     await resolver.ready(key)
@@ -63,45 +63,6 @@ def test_withdraw_leaves_nothing_and_docker_answers_again(sandbox: Sandbox) -> N
         await docker.stop()
 
     asyncio.run(scenario())
-
-
-def test_a_sandbox_that_stays_is_left_as_it_was(sandbox: Sandbox) -> None:
-    async def scenario() -> None:
-        docker = await docker_stand_in(sandbox)
-        before = (await sandbox.tables(), await sandbox.sockets())
-        resolver = await opened(sandbox, linger=0.1)
-        await resolver.leave("a")
-        assert addresses(await sandbox.ask("both")) == ["10.99.0.2"]
-        while (await sandbox.tables(), await sandbox.sockets()) != before:
-            await asyncio.sleep(0.05)
-        await docker.stop()
-
-    asyncio.run(asyncio.wait_for(scenario(), 60))
-
-
-def test_who_comes_back_finds_the_door_open(sandbox: Sandbox) -> None:
-    async def scenario() -> None:
-        resolver = await opened(sandbox, linger=60)
-        await resolver.leave("a")
-        assert not addresses(await sandbox.ask("web"))
-        await resolver.serve(sandbox.path, "b", BLUE)
-        assert addresses(await sandbox.ask("web")) == ["10.0.0.2"]
-        await resolver.leave("b")
-        await resolver.close()
-        assert "sealane_dns" not in await sandbox.tables()
-
-    asyncio.run(scenario())
-
-
-def test_a_door_goes_with_its_sandbox(sandbox: Sandbox) -> None:
-    async def scenario() -> None:
-        resolver = await opened(sandbox, linger=600)
-        await resolver.leave("a")
-        sandbox.stop()
-        while resolver.status():
-            await asyncio.sleep(0.05)
-
-    asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
 def test_two_attachments_share_a_door(sandbox: Sandbox) -> None:
