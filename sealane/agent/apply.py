@@ -68,10 +68,10 @@ def _ensure_pair(pair: Pair, where: Where, host: Socket) -> None:
     if pair.in_switch:
         _add_switch_pair(pair, where, host)
     else:
-        link.add_pair(host, link.End(pair.name, pair.mtu), link.End(pair.peer, pair.mtu, pair.mac), pair.mark)
+        far = link.End(pair.peer, pair.mtu, pair.mac)
+        link.add_pair(host, link.End(pair.name, pair.mtu), far, pair.mark, up=True)
     if pair.finish:
         offload.transmit_checksums_off(host, pair.name)
-    link.set_up(host, _index(host, pair.name))
 
 
 def _add_switch_pair(pair: Pair, where: Where, host: Socket) -> None:
@@ -79,7 +79,7 @@ def _add_switch_pair(pair: Pair, where: Where, host: Socket) -> None:
     try:
         with gateway.opened(where.switch) as switch:
             far = link.End(pair.peer, pair.mtu, namespace=switch)
-            link.add_pair(host, link.End(pair.name, pair.mtu), far, pair.mark)
+            link.add_pair(host, link.End(pair.name, pair.mtu), far, pair.mark, up=True)
         link.set_up(socket, _index(socket, pair.peer), silent=True)
     finally:
         socket.close()
@@ -95,10 +95,10 @@ def _remove_pairs(pairs: list[Pair], host: Socket) -> None:
 
 
 def _index(socket: Socket, name: str) -> int:
-    found = link.find(socket, name)
+    found = link.index(socket, name)
     if found is None:
         raise NotFound(f"the link {name} vanished")
-    return found.index
+    return found
 
 
 def _try(failures: list[SealaneError], action: Callable[P, None], *args: P.args, **options: P.kwargs) -> None:

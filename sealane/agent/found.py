@@ -54,10 +54,10 @@ def _one(fact: Fact, where: Where, host: Socket) -> Fact | None:
 
 
 def _is_redirected(host: Socket, fact: Redirect) -> Fact | None:
-    source, target = link.find(host, fact.source), link.find(host, fact.target)
+    source, target = link.index(host, fact.source), link.index(host, fact.target)
     if source is None or target is None:
         return None
-    return fact if tc.redirected_to(host, source.index) == target.index else None
+    return fact if tc.redirected_to(host, source) == target else None
 
 
 def _redirect(host: Socket, source: link.Link, links: dict[int, link.Link]) -> Iterator[Redirect]:

@@ -95,11 +95,12 @@ def _read(network_id: str) -> Gateway | None:
         inner, uplink = link.find(socket, INNER), link.find(socket, UPLINK)
         if inner is None or uplink is None or not inner.up or not uplink.up:
             return None
+        addresses = route.all_addresses(socket)
         return Gateway(
             network_id=network_id,
             mtu=inner.mtu,
-            addresses=frozenset(route.addresses(socket, inner.index)),
-            uplinks=frozenset(a.split("/")[0] for a in route.addresses(socket, uplink.index)),
+            addresses=frozenset(addresses.get(inner.index, ())),
+            uplinks=frozenset(a.split("/")[0] for a in addresses.get(uplink.index, ())),
         )
 
 

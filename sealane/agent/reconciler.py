@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sealane import log, names
-from sealane.agent import apply, diff, forwarding, found, metrics, translation, wanted
+from sealane.agent import apply, diff, forwarding, found, metrics, translation, visit, wanted
 from sealane.agent.attachment import Attachment, PortRequest, Publication, checked
 from sealane.agent.facts import Fact, Gateway, Rules
 from sealane.agent.gateway import Where
@@ -281,16 +281,21 @@ class Reconciler:
     async def _reconcile(self, facts: Iterable[Fact]) -> diff.Plan:
         """Look for these facts, and make it so.
 
-        One visit to the kernel does both, unless a switch port must be taken out in between.
+        The first visit to the kernel also makes what switch ports need, so that Open vSwitch and OVN begin
+        their work while the second does the rest; unless a switch port must be taken out in between.
         """
         asked = set(facts)
         ports = self._switch_ports(asked)
         with metrics.step("kernel"):
-            plan, done = await self._in_kernel(lambda host: _look_and_apply(asked, ports, self._where, host))
-        if done:
-            await self._plug(plan.ensure)
-        else:
+            plan, done = await self._in_kernel(lambda host: visit.begin(asked, ports, self._where, host))
+        if not done:
             await self._carry_out(plan)
+            return plan
+        plugging = asyncio.ensure_future(self._plug(plan.ensure))
+        try:
+            await self._finish(plan)
+        finally:
+            await plugging
         return plan
 
     def _switch_ports(self, facts: Iterable[Fact]) -> Facts:
@@ -302,8 +307,14 @@ class Reconciler:
         await self._unplug(plan.remove)
         if plan:
             with metrics.step("kernel"):
-                await self._in_kernel(lambda host: _apply(plan, self._where, host))
+                await self._in_kernel(lambda host: visit.carry_out(plan, self._where, host))
         await self._plug(plan.ensure)
+
+    async def _finish(self, plan: diff.Plan) -> None:
+        rest = visit.rest(plan)
+        if rest:
+            with metrics.step("kernel"):
+                await self._in_kernel(lambda host: apply.ensure(rest, self._where, host))
 
     async def _plug(self, facts: Iterable[Fact]) -> None:
         ports = [fact for fact in facts if isinstance(fact, SwitchPort)]
@@ -323,7 +334,7 @@ class Reconciler:
 
     async def _delete_links(self, port_id: str, facts: Facts) -> None:
         try:
-            await self._in_kernel(lambda host: _remove(facts, self._where, host))
+            await self._in_kernel(lambda host: visit.clear(facts, self._where, host))
         except SealaneError as exc:
             _log.warning("links were not deleted", port=port_id, error=str(exc))
         finally:
@@ -361,24 +372,6 @@ def _is_here(link: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _look_and_apply(asked: Facts, ports: Facts, where: Where, host: Socket) -> tuple[diff.Plan, bool]:
-    """The plan, and whether it was carried out, `ports` of the switch aside."""
-    plan = diff.diff(asked, found.of(asked, where, host) | ports)
-    if any(isinstance(fact, SwitchPort) for fact in plan.remove):
-        return plan, False
-    _apply(plan, where, host)
-    return plan, True
-
-
-def _remove(facts: Facts, where: Where, host: Socket) -> None:
-    apply.remove(diff.diff((), found.of(facts, where, host)).remove, where, host)
-
-
-def _apply(plan: diff.Plan, where: Where, host: Socket) -> None:
-    apply.remove(plan.remove, where, host)
-    apply.ensure(plan.ensure, where, host)
 
 
 def _keys(facts: Iterable[Fact]) -> list[str]:

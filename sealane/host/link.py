@@ -1,6 +1,7 @@
 """Links: veth pairs with our mark, their namespace, MTU, MAC and state (rtnetlink(7), veth(4))."""
 
 import errno
+import fcntl
 import struct
 from dataclasses import dataclass
 from socket import AF_INET6
@@ -13,6 +14,7 @@ from sealane.host.netlink import (
     attribute,
     attributes,
     nested,
+    refused,
     text,
     u32,
 )
@@ -23,6 +25,7 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO = 1, 3, 4, 18
 _IFLA_NET_NS_FD, _IFLA_IFALIAS, _IFLA_GROUP = 28, 20, 27
 _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFLA_AF_SPEC, _INET6_ADDR_GEN_MODE, _GENERATE_NONE = 26, 8, 1
+_SIOCGIFINDEX = 0x8933
 _DOOMED = 0x5EA1
 """Number of the group of links that is deleted at once; only between two calls of `delete`."""
 
@@ -52,8 +55,10 @@ class End:
     namespace: int | None = None
 
 
-def add_pair(socket: Socket, first: End, second: End, alias: str, *, silent: bool = True) -> None:
-    """Make a veth pair, both ends down; the alias marks the first, in the socket's namespace.
+def add_pair(
+    socket: Socket, first: End, second: End, alias: str, *, silent: bool = True, up: bool = False
+) -> None:
+    """Make a veth pair; the alias marks the first end, in the socket's namespace; `up` is about it as well.
 
     `silent`: the first end gets no IPv6 link-local address, so that the kernel says nothing by it
     to the container.  Raises HostError when one of the names is taken.
@@ -63,19 +68,33 @@ def add_pair(socket: Socket, first: End, second: End, alias: str, *, silent: boo
         _IFLA_LINKINFO, text(_INFO_KIND, "veth"), nested(_INFO_DATA, attribute(_VETH_INFO_PEER, peer))
     )
     body = _peer(first) + info
-    mark = (
-        _body() + text(_IFLA_IFNAME, first.name) + text(_IFLA_IFALIAS, alias) + (_SILENT if silent else b"")
-    )
+    name = text(_IFLA_IFNAME, first.name)
+    mark = _body() + name + text(_IFLA_IFALIAS, alias) + (_SILENT if silent else b"")
     what = f"making the links {first.name} and {second.name}"
-    socket.request(
+    messages = [
         Message(RTM_NEWLINK, body, NLM_F_CREATE | NLM_F_EXCL, what),
         Message(RTM_SETLINK, mark, what=what),
-    )
+    ]
+    if up:  # in a message of its own: within one the kernel sets links up before it keeps them silent
+        messages.append(Message(RTM_SETLINK, _body(0, IFF_UP, IFF_UP) + name, what=what))
+    socket.request(*messages)
 
 
 def find(socket: Socket, name: str) -> Link | None:
     data = socket.get(RTM_GETLINK, _body() + text(_IFLA_IFNAME, name))
     return None if data is None else _decoded(data)
+
+
+def index(socket: Socket, name: str) -> int | None:
+    """Its number, or None; by netdevice(7), which costs a tenth of `find`."""
+    request = struct.pack("16si", name.encode(), 0).ljust(40, b"\0")
+    try:
+        answer = fcntl.ioctl(socket.fileno(), _SIOCGIFINDEX, request)
+    except OSError as exc:
+        if exc.errno == errno.ENODEV:
+            return None
+        raise refused(f"looking for the link {name}", exc.errno or 0) from exc
+    return int(struct.unpack_from("=i", answer, 16)[0])
 
 
 def every(socket: Socket) -> list[Link]:

@@ -27,15 +27,20 @@ def remove_address(socket: Socket, index: int, address: str) -> None:
 
 def addresses(socket: Socket, index: int) -> set[str]:
     """The link's addresses as "ip/len", without IPv6 link-local ones."""
-    found = set()
+    return all_addresses(socket).get(index, set())
+
+
+def all_addresses(socket: Socket) -> dict[int, set[str]]:
+    """The same by the number of each link."""
+    found: dict[int, set[str]] = {}
     for kind, data in socket.dump(_RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0)):
         _, length, _, _, owner = _ADDRESS.unpack_from(data)
         parts = attributes(data[_ADDRESS.size :])
         raw = parts.get(_IFA_LOCAL) or parts.get(_IFA_ADDRESS)
-        if kind == _RTM_NEWADDR and owner == index and raw:
+        if kind == _RTM_NEWADDR and raw:
             address = ipaddress.ip_address(raw)
             if not address.is_link_local or address.version == 4:
-                found.add(f"{address}/{length}")
+                found.setdefault(owner, set()).add(f"{address}/{length}")
     return found
 
 

@@ -1,0 +1,51 @@
+"""One visit to the kernel: look, compare, change. All run in a worker thread, on a socket of the host's."""
+
+from collections.abc import Iterable
+
+from sealane import names
+from sealane.agent import apply, found
+from sealane.agent.diff import Plan, diff
+from sealane.agent.facts import Fact, Gateway, Pair
+from sealane.agent.gateway import Where
+from sealane.host.netlink import Socket
+from sealane.host.values import SwitchPort
+
+
+def begin(asked: set[Fact], ports: set[Fact], where: Where, host: Socket) -> tuple[Plan, bool]:
+    """The plan, given the `ports` that the switch has, and whether it was begun.
+
+    If so, what is to be removed is gone, and what new switch ports need is there: `rest` is left.  If not,
+    a switch port has to be taken out first, then `carry_out` does it all.
+    """
+    plan = diff(asked, found.of(asked, where, host) | ports)
+    if any(isinstance(fact, SwitchPort) for fact in plan.remove):
+        return plan, False
+    apply.remove(plan.remove, where, host)
+    apply.ensure([fact for fact in plan.ensure if _has_a_new_port(fact, plan)], where, host)
+    return plan, True
+
+
+def rest(plan: Plan) -> list[Fact]:
+    """What `begin` has not made, ports of the switch aside; to be given to apply.ensure."""
+    return [f for f in plan.ensure if not (isinstance(f, SwitchPort) or _has_a_new_port(f, plan))]
+
+
+def carry_out(plan: Plan, where: Where, host: Socket) -> None:
+    apply.remove(plan.remove, where, host)
+    apply.ensure(plan.ensure, where, host)
+
+
+def clear(facts: Iterable[Fact], where: Where, host: Socket) -> None:
+    """Remove those that are there."""
+    apply.remove(diff((), found.of(facts, where, host)).remove, where, host)
+
+
+def _has_a_new_port(fact: Fact, plan: Plan) -> bool:
+    """Has it the device of a switch port that is to be added?"""
+    if isinstance(fact, Gateway):
+        device = names.gateway_ovs_port(fact.network_id)
+    elif isinstance(fact, Pair):
+        device = fact.peer if fact.in_switch else fact.name
+    else:
+        return False
+    return any(isinstance(port, SwitchPort) and port.name == device for port in plan.ensure)
