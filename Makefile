@@ -37,6 +37,10 @@ install: ## what is missing of the distribution's packages
 test: install venv ## all tests; as root
 	$(BIN)/pytest -q tests
 
+test-kernel: venv ## Sealane on the kernel's openvswitch, in a guest that qemu emulates; as root, 10 minutes
+	scripts/install --kernel
+	scripts/kvm-guest --accel $(ACCEL) --memory 4096 --timeout 2400 -- scripts/kernel-mode $(CHAPTERS)
+
 bench: install venv ## the benchmark suite on a lab of two hosts: tables, and bench/results/*.json; as root
 	$(BIN)/python -m bench
 
