@@ -23,6 +23,8 @@ from sealane.lab.plan import Plan
 NAMESPACES = ("--net", "--mount", "--uts", "--ipc", "--pid")
 END_DEADLINE = 20.0
 """Seconds that the processes of a host may take to be gone after SIGKILL."""
+COPY_DEADLINE = 180.0
+"""Seconds for the copy of /etc, some thousand files: slow on a cold network file system."""
 NOT_COPIED = ("sealane", "docker")
 """Configuration of the machine's own daemons below /etc: a host has its own."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -54,7 +56,7 @@ class Host:
         """/etc as the machine's, /var empty but for what programs expect."""
         etc, var = self.disk / "etc", self.disk / "var"
         self.disk.mkdir(mode=0o700, parents=True)
-        run(["cp", "--archive", "/etc", str(etc)])
+        run(["cp", "--archive", "/etc", str(etc)], timeout=COPY_DEADLINE)
         for name in NOT_COPIED:
             shutil.rmtree(etc / name, ignore_errors=True)
         for name in ("lib", "log", "cache", "tmp", "spool"):
