@@ -1,6 +1,7 @@
 """Chapter 2: a host that runs Debian's Open vSwitch already: it is used, and left as it was."""
 
 import json
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -74,7 +75,6 @@ def beside(story: Story) -> None:
     finally:
         for namespace in (one, two):
             namespace.remove()
-        story.say("both namespaces are detached")
 
 
 def comes_back(one: Namespace, two: Namespace) -> None:
@@ -87,7 +87,7 @@ def chassis() -> str:
     words = ("--format=json", "--columns=name,hostname", "list", "Chassis")
     told = run("ovn-sbctl", "--db=unix:/run/sealane/ovn/ovnsb_db.sock", *words)
     ((name, hostname),) = json.loads(told)["data"]
-    equal((name, hostname), (daemon.status()["host"], daemon.status()["host"]))
+    equal((name, hostname), (platform.node(), platform.node()))
     encap = run(
         "ovn-sbctl", "--db=unix:/run/sealane/ovn/ovnsb_db.sock", "--bare", "--columns=ip", "list", "Encap"
     )
@@ -118,6 +118,6 @@ def contents() -> dict[str, object]:
 
 def kept(there: dict[str, object]) -> dict[str, str]:
     """The host's own keys; ours end in the chassis's name."""
-    ids = there["external_ids"]
+    ids, ours = there["external_ids"], f"-{platform.node()}"
     assert isinstance(ids, dict)
-    return {key: value for key, value in ids.items() if not key.endswith(f"-{daemon.status().get('host')}")}
+    return {key: value for key, value in ids.items() if not key.endswith(ours)}

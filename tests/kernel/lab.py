@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import IO
 
 from sealane.lab.lab import Lab
 from sealane.lab.plan import OUTSIDE
@@ -16,6 +17,7 @@ from tests.kernel.story import PATIENCE, Story, equal, until
 
 DATABASE = "unix:/run/sealane/ovs/db.sock"
 PIECES = 256  # of 64 KiB
+STILL = 25  # answers, five a second
 
 
 def tell(story: Story) -> None:
@@ -64,6 +66,7 @@ def between_hosts(story: Story, lab: Lab) -> None:
         )
     story.check("segments cross the tunnel unsplit", lambda: large_segments(two))
     story.check("throughput of one flow, in the guest", lambda: throughput(one, two))
+    story.check("ovs-vswitchd stopped: known flows go on", lambda: stands_still(lab, one, two))
     story.check("ovs-vswitchd killed: traffic comes back", lambda: killed(lab, one, two))
     story.check("after it the link still ends at the switch", hang(lab, one))
 
@@ -150,18 +153,49 @@ def throughput(one: Machine, two: Machine) -> str:
     return " ".join(receiver.split()[6:8])
 
 
-def killed(lab: Lab, one: Machine, two: Machine) -> str:
-    """Five packets a second while it is killed and started again; the kernel goes on meanwhile."""
-    parts = json.loads(lab.exec(one.host, "sealane", "status", "-o", "json").stdout)["parts"]
-    pid = next(part["pid"] for part in parts if part["name"] == "ovs-vswitchd")
-    words = ["ip", "netns", "exec", one.name, "busybox", "ping", "-i", "0.2", "-w", "25", two.addresses[0]]
-    with subprocess.Popen(lab.command(one.host, words), stdout=subprocess.PIPE, text=True) as ping:
+def stands_still(lab: Lab, one: Machine, two: Machine) -> str:
+    """A flow that the kernel knows needs no ovs-vswitchd: it goes on while that one is stopped."""
+    pid = vswitchd(lab, one.host)
+    with pinging(lab, one, two) as ping:
         assert ping.stdout
-        for _ in range(10):
-            ping.stdout.readline()
-        lab.exec(one.host, "kill", "-KILL", str(pid))
+        answers(ping.stdout, 10)
+        lab.exec(one.host, "kill", "-STOP", pid)
+        try:
+            begin = time.monotonic()
+            answers(ping.stdout, STILL)
+            seconds = time.monotonic() - begin
+        finally:
+            lab.exec(one.host, "kill", "-CONT", pid)
+        ping.terminate()
+    return f"{STILL} answers in {seconds:.1f} s"
+
+
+def killed(lab: Lab, one: Machine, two: Machine) -> str:
+    """Five packets a second while it is killed and started again."""
+    pid = vswitchd(lab, one.host)
+    with pinging(lab, one, two) as ping:
+        assert ping.stdout
+        answers(ping.stdout, 10)
+        lab.exec(one.host, "kill", "-KILL", pid)
         told = ping.communicate(timeout=90)[0]
     sent, got = (int(n) for n in re.findall(r"(\d+) packets (?:transmitted|received)", told))
     reaches(one, two.addresses[0])
     assert got > sent / 2, told
     return f"{sent - got} of {sent} packets lost, five a second"
+
+
+def vswitchd(lab: Lab, host: str) -> str:
+    parts = json.loads(lab.exec(host, "sealane", "status", "-o", "json").stdout)["parts"]
+    return next(str(part["pid"]) for part in parts if part["name"] == "ovs-vswitchd")
+
+
+def pinging(lab: Lab, one: Machine, two: Machine) -> subprocess.Popen[str]:
+    words = ["ip", "netns", "exec", one.name, "busybox", "ping", "-i", "0.2", "-w", "25", two.addresses[0]]
+    return subprocess.Popen(lab.command(one.host, words), stdout=subprocess.PIPE, text=True)
+
+
+def answers(lines: IO[str], number: int) -> None:
+    """Read that many; ping itself ends after 25 s."""
+    for _ in range(number):
+        while "seq=" not in (line := lines.readline()):
+            assert line and "packets transmitted" not in line, "ping ended"
