@@ -105,6 +105,38 @@ class Port(Resource):
     tunnel_key: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Node(Resource):
+    """A host of the deployment. Nodes and tokens are the operator's: their `project_id` is empty."""
+
+    address: str
+    """On the underlay; no two nodes have the same."""
+    projects: tuple[str, ...] = ("*",)
+    """Whose networks it may use; "*" is everybody's."""
+    serials: tuple[str, ...] = ()
+    """Of its certificates that count, in lower-case hexadecimal; none for the central part's own node."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token(Resource):
+    """The right to join as a node, once."""
+
+    digest: str
+    """SHA-256 of the secret, in hexadecimal."""
+    expires_at: int
+    """Unix time in seconds."""
+    projects: tuple[str, ...] = ("*",)
+    """What the node that joins with it gets."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota(Resource):
+    """How many of each kind a project may have; a kind that is not named has the default."""
+
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """"network", "subnet", "port" -> count; -1 is without limit."""
+
+
 @dataclass(frozen=True)
 class State:
     """One immutable snapshot of everything desired; the input of every translator."""
@@ -114,7 +146,10 @@ class State:
     ports: Mapping[str, Port] = field(default_factory=dict)
     sequence: int = 0
     moved: Mapping[str, int] = field(default_factory=dict, compare=False)
-    """"networks", "subnets", "ports" -> sequence of the last change that was seen in it."""
+    """Name of a collection ("ports") -> sequence of the last change that was seen in it."""
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    tokens: Mapping[str, Token] = field(default_factory=dict)
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
 
     def subnets_of(self, network_id: str) -> tuple[Subnet, ...]:
         found = (s for s in self.subnets.values() if s.network_id == network_id)

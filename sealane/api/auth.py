@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.datastructures import Headers
 
+from sealane.api.caller import ADMIN, CALLER, Caller
 from sealane.errors import Unauthorized
 
 TRUSTED = "sealane.trusted"
@@ -22,12 +23,19 @@ OPEN = frozenset({"/", "/v2.0", "/v2.0/", "/healthz", "/openapi.json"})
 
 
 def check(scope: MutableMapping[str, Any], token: str) -> None:
-    """Raises Unauthorized."""
-    if scope.get(TRUSTED) is True or scope["path"] in OPEN:
-        return
+    """Leaves the Caller in the scope; None for who may only see what is open. Raises Unauthorized."""
+    scope[CALLER] = _caller(scope, token)
+
+
+def _caller(scope: MutableMapping[str, Any], token: str) -> Caller | None:
+    if scope.get(TRUSTED) is True:
+        return ADMIN
+    if scope["path"] in OPEN:
+        return None
     shown = Headers(scope=scope).get("x-auth-token", "")
     if not shown or not hmac.compare_digest(shown.encode(), token.encode()):
         raise Unauthorized("The request you have made requires authentication: send X-Auth-Token.")
+    return ADMIN
 
 
 def ensure_token(path: Path) -> str:

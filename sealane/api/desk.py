@@ -21,7 +21,7 @@ T = TypeVar("T")
 ATTEMPTS = 20
 COMMIT = 4.0
 """Seconds for one transaction."""
-CATCH_UP = 0.5
+CATCH_UP = 1.0
 """Seconds to wait for the state that made a transaction fail."""
 
 
@@ -55,7 +55,7 @@ class Desk:
         async with self._writing:
             for attempt in range(ATTEMPTS):
                 look = self.look()
-                changes, result = decide(self._draft(look))
+                changes, result = decide(self._draft(look, attempt))
                 if not changes:
                     return result, look
                 try:
@@ -66,6 +66,6 @@ class Desk:
                         raise
         raise Unavailable("too many write to the same resources; try again")
 
-    def _draft(self, look: Look) -> Draft:
+    def _draft(self, look: Look, lost: int) -> Draft:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Draft(look, now, default_mtu(self.settings))
+        return Draft(look, now, default_mtu(self.settings), lost=lost)

@@ -17,6 +17,8 @@ class Draft:
     now: str
     default_mtu: int = 1442
     chance: random.Random = field(default_factory=random.SystemRandom)
+    lost: int = 0
+    """How often the same request was refused because another process was faster."""
     networks: dict[str, Network] = field(default_factory=dict)
     subnets: list[Subnet] = field(default_factory=list)
     ports: list[Port] = field(default_factory=list)
@@ -39,6 +41,10 @@ class Draft:
                 used.add(ipam.number(subnet.gateway_ip))
             self._used[subnet.id] = used
         return self._used[subnet.id]
+
+    def skip(self) -> int:
+        """Free addresses to pass over: who lost a race looks the wider the more often he lost."""
+        return self.chance.randrange(8 * self.lost + 1)
 
     def macs(self, network_id: str) -> set[str]:
         """MAC addresses of the network that are taken; add to it what is chosen."""

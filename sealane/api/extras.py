@@ -16,7 +16,7 @@ from sealane.model import State
 MAX_WAIT = 60.0
 """Seconds that a long poll may last."""
 PREFIX6 = 64
-COLLECTIONS = ("networks", "subnets", "ports")
+COLLECTIONS = ("networks", "subnets", "ports", "nodes")
 
 
 class Extras:

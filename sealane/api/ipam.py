@@ -11,6 +11,7 @@ import ipaddress
 import random
 from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network
+from itertools import islice
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 from sealane.errors import AddressesExhausted
@@ -92,17 +93,19 @@ def contains(cidr: str, ip_address: str) -> bool:
     return first <= number(ip_address) <= last
 
 
-def choose(pools: Sequence[Pool], used: Collection[int], *, top: bool = False) -> int:
+def choose(pools: Sequence[Pool], used: Collection[int], *, top: bool = False, skip: int = 0) -> int:
     """The lowest free address of the pools, or the highest. Raises AddressesExhausted.
 
-    Walks at most over the used ones, so a /64 costs what its ports cost.
+    `skip` so many free ones as far as others are left.  Walks at most over the used ones, so a /64 costs
+    what its ports cost.
     """
-    for first, last in sorted((pool_span(p) for p in pools), reverse=top):
-        walk = range(last, first - 1, -1) if top else range(first, last + 1)
-        found = next((value for value in walk if value not in used), None)
-        if found is not None:
-            return found
-    raise AddressesExhausted("No more IP addresses available.")
+    spans = sorted((pool_span(p) for p in pools), reverse=top)
+    walks = (range(last, first - 1, -1) if top else range(first, last + 1) for first, last in spans)
+    free = (value for walk in walks for value in walk if value not in used)
+    found = list(islice(free, skip + 1))
+    if not found:
+        raise AddressesExhausted("No more IP addresses available.")
+    return found[-1]
 
 
 def mac_of(ip_address: str) -> str:

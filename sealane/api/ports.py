@@ -217,7 +217,7 @@ def _given(wanted: WantedIP, network_id: str, draft: Draft) -> FixedIP:
 def _chosen(subnet: Subnet, draft: Draft, *, top: bool) -> FixedIP:
     used = draft.used(subnet)
     try:
-        value = ipam.choose(subnet.allocation_pools, used, top=top)
+        value = ipam.choose(subnet.allocation_pools, used, top=top, skip=draft.skip())
     except AddressesExhausted:
         raise _exhausted(f"subnet {subnet.id}") from None
     used.add(value)

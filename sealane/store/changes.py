@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from sealane.model import Network, Port, Subnet
+from sealane.model import Network, Node, Port, Quota, Subnet, Token
 
-Stored = Network | Subnet | Port
+Stored = Network | Subnet | Port | Node | Token | Quota
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sealane.errors import BadRequest, Conflict, NotFound, RevisionMismatch
-from sealane.model import Network, Port, State, Subnet
+from sealane.model import Network, Node, Port, Quota, State, Subnet, Token
 from sealane.ovsdb import operations as ops
 from sealane.ovsdb.values import Row, Schema
 from sealane.store.changes import Change, Create, Delete, Stored, Update
 from sealane.store.claims import DATAPATH, DATAPATH_KEYS, PORT_KEYS, Claims, free_key
-from sealane.store.rows import TABLES, canonical, network_of, same_content, to_row
+from sealane.store.rows import COLLECTIONS, TABLES, canonical, network_of, same_content, to_row
 
 ROOT = "5ea1a000-0000-4000-8000-000000000001"
 """The uuid of the one row of table Sealane."""
@@ -32,6 +32,9 @@ _FIXED: Mapping[type[Stored], tuple[str, ...]] = {
     Network: ("tunnel_key",),
     Subnet: ("network_id", "cidr", "ip_version"),
     Port: ("network_id", "tunnel_key"),
+    Node: ("name",),
+    Token: ("digest", "expires_at"),
+    Quota: ("project_id",),
 }
 """Attributes that an Update may not change."""
 
@@ -134,6 +137,8 @@ class _Planner:
                 self._create_subnet(obj)
             case Port():
                 self._create_port(obj)
+            case _:
+                self._insert(TABLES[type(obj)], to_row(obj), obj.id)
 
     def _create_network(self, network: Network) -> None:
         network = replace(network, tunnel_key=self._key(DATAPATH, DATAPATH_KEYS, network.tunnel_key))
@@ -273,13 +278,8 @@ class _Planner:
 
 
 def _find(state: State, obj: Stored) -> Stored | None:
-    match obj:
-        case Network():
-            return state.networks.get(obj.id)
-        case Subnet():
-            return state.subnets.get(obj.id)
-        case Port():
-            return state.ports.get(obj.id)
+    found: Stored | None = getattr(state, COLLECTIONS[type(obj)]).get(obj.id)
+    return found
 
 
 def _not_found(obj: Stored) -> NotFound:

@@ -36,6 +36,8 @@ def _constraint(error: errors.OvsdbError, plan: Plan) -> SealaneError | None:
         return AddressInUse(f"IP address {address} is in use in the subnet")
     if "mac_address" in columns:
         return Conflict(f"MAC address is in use in the network ({values})", type="MacAddressInUse")
+    if table in ("Node", "Quota"):
+        return Conflict(f"another {table.lower()} has the same {columns.strip(chr(34))} ({values})")
     if plan.chose_keys:
         return None
     return Conflict(f"tunnel key is in use ({values})", type="TunnelKeyInUse")

@@ -13,11 +13,15 @@ from dataclasses import dataclass, fields, replace
 import msgspec
 
 from sealane.errors import BadRequest
-from sealane.model import FixedIP, Network, Port, Subnet
+from sealane.model import FixedIP, Network, Node, Port, Quota, Subnet, Token
 from sealane.ovsdb.values import Row
 from sealane.store.changes import Stored
 
-TABLES: Mapping[type[Stored], str] = {Network: "Network", Subnet: "Subnet", Port: "Port"}
+TABLES: Mapping[type[Stored], str] = {
+    kind: kind.__name__ for kind in (Network, Subnet, Port, Node, Token, Quota)
+}
+COLLECTIONS: Mapping[type[Stored], str] = {kind: f"{name.lower()}s" for kind, name in TABLES.items()}
+"""The attribute of a State that holds the objects of a kind."""
 _RENAMED = {"network_id": "network"}
 _JSON = {
     "tags",
@@ -28,6 +32,8 @@ _JSON = {
     "profile",
     "allowed_address_pairs",
     "dns_aliases",
+    "projects",
+    "serials",
 }
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
@@ -101,18 +107,16 @@ def canonical(obj: Stored) -> Stored:
             FixedIP(subnet_id=check_id(f.subnet_id), ip_address=_address(f.ip_address)) for f in obj.fixed_ips
         )
         return replace(obj, mac_address=_mac(obj.mac_address), fixed_ips=fixed)
+    if isinstance(obj, Node):
+        return replace(obj, address=_address(obj.address))
     return obj
 
 
 def same_content(one: Stored, other: Stored) -> bool:
     """Whether a repeated Create asks for what is there: all but what the server side fills in."""
     filled = {"revision_number": 0, "created_at": "", "updated_at": ""}
-    if (
-        not isinstance(other, Subnet)
-        and not isinstance(one, Subnet)
-        and 0 in (one.tunnel_key, other.tunnel_key)
-    ):
-        one, other = replace(one, tunnel_key=0), replace(other, tunnel_key=0)
+    if isinstance(one, Network | Port) and 0 in (one.tunnel_key, getattr(other, "tunnel_key", 0)):
+        filled["tunnel_key"] = 0
     return replace(one, **filled) == replace(other, **filled)  # type: ignore[arg-type]
 
 

@@ -1,39 +1,35 @@
 """The replica of the database as the immutable `State` that the rest of Sealane reads."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
-from sealane.model import Network, Port, State, Subnet
+from sealane.model import State
 from sealane.ovsdb.replica import Change
 from sealane.ovsdb.values import Row
 from sealane.store.changes import Stored
 from sealane.store.plan import ROOT
-from sealane.store.rows import COLUMNS, TABLES, from_row
+from sealane.store.rows import COLLECTIONS, COLUMNS, TABLES, from_row
 
 MONITORED: Mapping[str, Sequence[str]] = {
     "Sealane": ("sequence",),
     "TunnelKey": ("scope", "key"),
     "Allocation": ("subnet", "address"),
+    **COLUMNS,
     "Network": (*COLUMNS["Network"], "subnets_revision"),
-    "Subnet": COLUMNS["Subnet"],
-    "Port": COLUMNS["Port"],
 }
 
 
 def advance(state: State, changes: Sequence[Change]) -> State:
     """The next snapshot; what has not changed is the same object in both."""
-    networks = cast(Mapping[str, Network], _patched(Network, state.networks, changes))
-    subnets = cast(Mapping[str, Subnet], _patched(Subnet, state.subnets, changes))
-    ports = cast(Mapping[str, Port], _patched(Port, state.ports, changes))
     sequence = _sequence(state.sequence, changes)
-    moved = dict(state.moved)
-    if networks is not state.networks:
-        moved["networks"] = sequence
-    if subnets is not state.subnets:
-        moved["subnets"] = sequence
-    if ports is not state.ports:
-        moved["ports"] = sequence
-    return State(networks, subnets, ports, sequence, moved)
+    patched: dict[str, Any] = {}
+    for kind, name in COLLECTIONS.items():
+        objects = getattr(state, name)
+        if (after := _patched(kind, objects, changes)) is not objects:
+            patched[name] = after
+    moved = {**state.moved, **dict.fromkeys(patched, sequence)}
+    return replace(state, **patched, sequence=sequence, moved=moved)
 
 
 def _patched(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sealane import errors
-from sealane.model import FixedIP, Network, Port, State, Subnet
+from sealane.model import FixedIP, Network, Node, Port, State, Subnet, Token
 from sealane.ovsdb.client import Client
 from sealane.store.changes import Create, Delete, Update
 from sealane.store.create import SCHEMA
@@ -190,6 +190,36 @@ async def test_a_repeated_create_is_a_success_and_another_of_that_id_a_conflict(
         await one.commit(Create(replace(net, tunnel_key=0)), Create(sub), Create(added))
         with pytest.raises(errors.Conflict):
             await one.commit(Create(replace(added, name="other")))
+
+
+def node(name: str, address: str) -> Node:
+    return Node(id=new_id(), project_id="", name=name, address=address)
+
+
+async def test_nodes_have_a_name_and_an_address_of_their_own(server: OvsdbServer) -> None:
+    async with stores(server) as (store,):
+        state = await store.commit(Create(node("host1", "192.0.2.1")), Create(node("host2", "2001:DB8::2")))
+        assert {n.address for n in state.nodes.values()} == {"192.0.2.1", "2001:db8::2"}
+        assert state.moved["nodes"] == state.sequence
+        for other in (node("host1", "192.0.2.3"), node("host3", "192.0.2.1")):
+            with pytest.raises(errors.Conflict, match="another node"):
+                await store.commit(Create(other))
+
+
+async def test_of_two_that_use_one_token_one_joins(server: OvsdbServer) -> None:
+    async with stores(server, 2) as made:
+        token = Token(id=new_id(), project_id="", digest="00", expires_at=1)
+        state = await made[0].commit(Create(token))
+        await reach(made[1], state.sequence)
+        attempts = [
+            store.commit(Create(node(f"host{n}", f"192.0.2.{n}")), Delete(token, guarded=True))
+            for n, store in enumerate(made, 1)
+        ]
+        results = await asyncio.gather(*attempts, return_exceptions=True)
+        assert sum(isinstance(result, State) for result in results) == 1
+        assert any(isinstance(result, errors.RevisionMismatch | errors.NotFound) for result in results)
+        state = await reach(made[0], state.sequence + 1)
+        assert (len(state.nodes), len(state.tokens)) == (1, 0)
 
 
 async def test_overlapping_subnets_are_refused_also_when_two_stores_race(server: OvsdbServer) -> None:

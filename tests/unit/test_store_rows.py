@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealane.errors import BadRequest
-from sealane.model import AddressPair, FixedIP, HostRoute, Network, Pool, Port, Subnet
+from sealane.model import AddressPair, FixedIP, HostRoute, Network, Node, Pool, Port, Quota, Subnet, Token
 from sealane.ovsdb.values import Schema
+from sealane.store.changes import Stored
 from sealane.store.create import SCHEMA, packaged_version
 from sealane.store.rows import COLUMNS, TABLES, canonical, from_row, same_content, to_row
 from sealane.store.snapshot import MONITORED
@@ -70,8 +71,13 @@ ports = st.builds(
 )
 
 
-@given(networks | subnets | ports)
-def test_an_object_survives_its_row_and_the_wire(obj: Network | Subnet | Port) -> None:
+nodes = st.builds(Node, **standard, address=texts, projects=words, serials=words)
+tokens = st.builds(Token, **standard, digest=texts, expires_at=st.integers(0, 2**40), projects=words)
+quotas = st.builds(Quota, **standard, limits=st.dictionaries(texts, st.integers(-1, 2**31), max_size=3))
+
+
+@given(networks | subnets | ports | nodes | tokens | quotas)
+def test_an_object_survives_its_row_and_the_wire(obj: Stored) -> None:
     table = PACKAGED.table(TABLES[type(obj)])
     wire = msgspec.json.decode(msgspec.json.encode(table.encode(to_row(obj))))
     assert from_row(type(obj), obj.id, table.decode(wire)) == obj
@@ -110,11 +116,12 @@ def test_spellings_become_one() -> None:
         replace(PORT, mac_address="fa:16:3e:00:00"),
         replace(PORT, mac_address="fa:16:3e:00:00:0a\n"),
         replace(PORT, fixed_ips=(FixedIP(subnet_id=NETWORK.id, ip_address="10.0.0.256"),)),
+        Node(id=PORT.id, project_id="", name="host2", address="host2"),
         Subnet(id=PORT.id, project_id="p", network_id=NETWORK.id, cidr="10.0.0.1/24"),
         Subnet(id=PORT.id, project_id="p", network_id=NETWORK.id, cidr="10.0.0.0/24", gateway_ip="g"),
     ],
 )
-def test_what_is_no_id_or_address_is_refused(bad: Port | Subnet) -> None:
+def test_what_is_no_id_or_address_is_refused(bad: Stored) -> None:
     with pytest.raises(BadRequest):
         canonical(bad)
 

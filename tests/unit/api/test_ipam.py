@@ -59,6 +59,12 @@ def test_pools_are_filled_one_after_the_other():
         ipam.choose(pools, used)
 
 
+def test_who_skips_free_addresses_still_gets_the_last_one():
+    pools = (Pool(start="10.0.0.4", end="10.0.0.5"), Pool(start="10.0.0.20", end="10.0.0.20"))
+    got = [ipam.address(ipam.choose(pools, set(), skip=skip), 4) for skip in (0, 1, 2, 9)]
+    assert got == ["10.0.0.4", "10.0.0.5", "10.0.0.20", "10.0.0.20"]
+
+
 @given(st.lists(networks, max_size=8), st.integers(0, 2**32))
 def test_a_free_subnet_overlaps_nothing(taken, seed):
     found = ipam.free_cidr("10.0.0.0/8", 24, taken, random.Random(seed))
