@@ -17,7 +17,7 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
-from sealane import errors
+from sealane import errors, failpoint
 
 DEADLINE = 8.0
 """Seconds for one call: dockerd must have its answer within 10."""
@@ -123,7 +123,7 @@ class ApiClient:
             raise errors.Unavailable("the API's client is not started")
         try:
             with self._watch(f"API: {method} {path.split('/')[0]}"):
-                async with asyncio.timeout(deadline or self._deadline):
+                async with asyncio.timeout(deadline or self._deadline), _effect(method, path):
                     return await self._send(self._session, method, path, body, query)
         except TimeoutError as exc:
             raise errors.DeadlineExceeded(f"the API at {self._url} did not answer in time") from exc
@@ -153,6 +153,12 @@ def _reason(exc: aiohttp.ClientError) -> str:
     if isinstance(exc, aiohttp.ClientConnectorError):
         return str(exc.os_error.strerror or exc.os_error)
     return str(exc) or type(exc).__name__
+
+
+def _effect(method: str, path: str) -> failpoint.Effect:
+    if method == "GET":
+        return failpoint.NOTHING
+    return failpoint.effect("API", f"{method} {path.split('/')[0]}", errors.Unavailable)
 
 
 def _unwatched(_: str) -> AbstractContextManager[None]:

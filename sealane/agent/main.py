@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from sealane import config, log
+from sealane import config, failpoint, log
 from sealane.agent import feed, metrics
 from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
@@ -193,6 +193,7 @@ async def serve(settings: Settings, task: str = "run") -> None:
 def main() -> None:
     settings = config.load().settings
     log.setup(settings.log_level, json=settings.log_json)
+    failpoint.arm(settings.run_dir, "agent")
     # A thread that comes back from a netlink request waits this long for the event loop to let it go on:
     # with Python's 5 ms an attachment of 30 requests can take 100 ms beside a loop that has work to do.
     sys.setswitchinterval(_SWITCH)

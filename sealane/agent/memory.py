@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from sealane import log
+from sealane import failpoint, log
 from sealane.agent.attachment import Attachment
 
 C = TypeVar("C")
@@ -155,15 +155,21 @@ class _File(Generic[C]):
 
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with failpoint.effect("memory", f"draft {self._path.name}"):
+            draft = self._draft()
+        with failpoint.effect("memory", self._path.name):
+            draft.rename(self._path)
+            if self._synced:
+                _sync_directory(self._path.parent)
+
+    def _draft(self) -> Path:
         draft = self._path.with_suffix(".new")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(msgspec.json.encode(self.contents))
             if self._synced:
                 file.flush()
                 os.fdatasync(file.fileno())
-        draft.rename(self._path)
-        if self._synced:
-            _sync_directory(self._path.parent)
+        return draft
 
 
 def _sync_directory(path: Path) -> None:
@@ -183,6 +189,7 @@ def _read(path: Path, kind: type[C]) -> C:
         return kind()
     except msgspec.MsgspecError as exc:
         aside = path.with_suffix(".damaged")
-        path.rename(aside)
+        with failpoint.effect("memory", aside.name):
+            path.rename(aside)
         _log.error("the memory can't be read: starting anew", file=str(path), kept=str(aside), error=str(exc))
         return kind()

@@ -11,7 +11,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sealane import log
+from sealane import failpoint, log
 from sealane.api import answers, auth
 from sealane.api.metrics import Metrics
 from sealane.errors import DeadlineExceeded, SealaneError
@@ -45,7 +45,11 @@ class Front:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["x-openstack-request-id"] = request_id
-            await send(message)
+            if status and scope["method"] != "GET" and message["type"] == "http.response.body":
+                async with failpoint.effect("answer", f"{scope['method']} {scope['path'][:60]}"):
+                    await send(message)
+            else:
+                await send(message)
 
         request_id = f"req-{uuid.uuid4()}"
         with structlog.contextvars.bound_contextvars(request_id=request_id, **_global_id(scope)):

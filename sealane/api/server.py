@@ -18,7 +18,7 @@ import uvicorn
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sealane import config, log
+from sealane import config, failpoint, log
 from sealane.api import auth, health, sockets
 from sealane.api.agents import Agents
 from sealane.api.app import create_app
@@ -163,6 +163,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     try:
         settings = config.load().settings
         log.setup(settings.log_level, json=settings.log_json)
+        failpoint.arm(settings.run_dir, "api")
         asyncio.run(_run(settings))
     except (SealaneError, OSError) as exc:
         print(f"sealane api: {exc}", file=sys.stderr)

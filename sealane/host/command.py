@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from sealane import failpoint
 from sealane.errors import DeadlineExceeded, HostError
 from sealane.host import netns
 
@@ -29,9 +30,10 @@ def run(
 
 def _run(argv: Sequence[str], stdin: str, deadline: float) -> str:
     try:
-        done = subprocess.run(
-            argv, input=stdin, capture_output=True, text=True, timeout=deadline, check=False
-        )
+        with failpoint.effect("command", argv[0], HostError):
+            done = subprocess.run(
+                argv, input=stdin, capture_output=True, text=True, timeout=deadline, check=False
+            )
     except subprocess.TimeoutExpired as exc:
         raise DeadlineExceeded(f"'{argv[0]}' did not end within {deadline:g} s") from exc
     except OSError as exc:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from sealane import failpoint
 from sealane.errors import HostError
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
@@ -98,14 +99,15 @@ class Socket:
 
         Raises HostError for the first that failed.
         """
-        self._send(messages, NLM_F_ACK)
-        failed: HostError | None = None
-        for message in messages:
-            code = self._acknowledgement()
-            if code and code not in message.tolerate and failed is None:
-                failed = refused(message.what, code)
-        if failed is not None:
-            raise failed
+        with failpoint.effect("netlink", messages[0].what, HostError):
+            self._send(messages, NLM_F_ACK)
+            failed: HostError | None = None
+            for message in messages:
+                code = self._acknowledgement()
+                if code and code not in message.tolerate and failed is None:
+                    failed = refused(message.what, code)
+            if failed is not None:
+                raise failed
 
     def dump(self, kind: int, body: bytes) -> list[tuple[int, bytes]]:
         """(type, body) of every object; repeated when the kernel's list changed meanwhile."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from sealane import failpoint
 from sealane.errors import HostError, NotFound
 
 CLONE_NEWNET = 0x40000000
@@ -26,8 +27,10 @@ def create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if exists(path):
         return
-    path.touch(mode=0o600, exist_ok=True)
-    _in_thread(lambda: _unshare_and_mount(path))
+    with failpoint.effect("netns", f"touch {path.name}", HostError):
+        path.touch(mode=0o600, exist_ok=True)
+    with failpoint.effect("netns", f"mount {path.name}", HostError):
+        _in_thread(lambda: _unshare_and_mount(path))
 
 
 def exists(path: Path) -> bool:
@@ -41,8 +44,10 @@ def exists(path: Path) -> bool:
 def remove(path: Path) -> None:
     """Unmount it and remove its file; its links go with it once no process is left inside."""
     while exists(path):
-        _call("umount2", str(path).encode(), MNT_DETACH)
-    path.unlink(missing_ok=True)
+        with failpoint.effect("netns", f"unmount {path.name}", HostError):
+            _call("umount2", str(path).encode(), MNT_DETACH)
+    with failpoint.effect("netns", f"unlink {path.name}", HostError):
+        path.unlink(missing_ok=True)
 
 
 def inside(path: Path | str, function: Callable[[], T]) -> T:

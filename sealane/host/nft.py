@@ -11,6 +11,7 @@ import threading
 from functools import cache
 from pathlib import Path
 
+from sealane import failpoint
 from sealane.errors import HostError
 from sealane.host import netns
 from sealane.host.values import Table
@@ -24,7 +25,7 @@ def replace(table: Table, namespace: Path | None = None) -> None:
     """Load the table in place of the one of its name; packets meet the old or the new, never a part."""
     head = f"table {table.family} {table.name}"
     script = f'{head}\ndelete {head}\n{head} {{\n  comment "sealane {table.digest}"\n{table.chains}\n}}\n'
-    _within(namespace, script)
+    _change(namespace, head, script)
 
 
 def loaded(family: str, name: str, namespace: Path | None = None) -> str:
@@ -40,7 +41,7 @@ def loaded(family: str, name: str, namespace: Path | None = None) -> str:
 def delete(family: str, name: str, namespace: Path | None = None) -> None:
     """Delete the table if it is there."""
     head = f"table {family} {name}"
-    _within(namespace, f"{head}\ndelete {head}\n")
+    _change(namespace, head, f"{head}\ndelete {head}\n")
 
 
 def run(script: str) -> str:
@@ -62,6 +63,16 @@ def run(script: str) -> str:
     if failed:
         raise HostError(f"nftables refused: {errors.strip()[:500]}")
     return str(printed)
+
+
+def change(what: str, script: str) -> None:
+    """As `run`, where something is changed; `what` names it."""
+    with failpoint.effect("nft", what, HostError):
+        run(script)
+
+
+def _change(namespace: Path | None, what: str, script: str) -> None:
+    change(what, script) if namespace is None else netns.inside(namespace, lambda: change(what, script))
 
 
 def _within(namespace: Path | None, script: str) -> str:

@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import struct
 
+from sealane import failpoint
 from sealane.errors import HostError
 from sealane.host.netlink import Socket
 
@@ -17,7 +18,8 @@ def transmit_checksums_off(socket: Socket, name: str) -> None:
     For the end of a pair whose other end is read by an AF_PACKET socket, as OVS's userspace datapath
     does: what arrives there must be complete.  Raises HostError.
     """
-    _ethtool(socket, name, _SET_TX, 0)
+    with failpoint.effect("ethtool", name, HostError):
+        _ethtool(socket, name, _SET_TX, 0)
 
 
 def transmits_checksums(socket: Socket, name: str) -> bool:

@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+from sealane import failpoint
 from sealane.errors import BadRequest, HostError, NotFound
 
 _KEY = re.compile(r"^[a-z0-9_]+(/[A-Za-z0-9_.@-]+)+$")
@@ -23,7 +24,8 @@ def read(key: str) -> str:
 
 def write(key: str, value: str) -> None:
     try:
-        _path(key).write_text(value)
+        with failpoint.effect("sysctl", key, HostError):
+            _path(key).write_text(value)
     except FileNotFoundError as exc:
         raise NotFound(f"this kernel has no setting {key}") from exc
     except OSError as exc:
@@ -51,7 +53,8 @@ def _remembered(memory: Path) -> dict[str, str]:
 def _remember(memory: Path, values: dict[str, str]) -> None:
     draft = memory.with_suffix(".draft")
     draft.write_text(json.dumps(values))
-    os.replace(draft, memory)
+    with failpoint.effect("file", memory.name):
+        os.replace(draft, memory)
 
 
 def restore(memory: Path) -> None:

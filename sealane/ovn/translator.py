@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from typing import TypeVar
 
-from sealane import config, log
+from sealane import config, failpoint, log
 from sealane.config import Settings
 from sealane.errors import Unavailable
 from sealane.ovn.northbound import DATABASE, Northbound
@@ -59,6 +59,7 @@ async def _main(settings: Settings) -> None:
 def main() -> None:
     settings = config.load().settings
     log.setup(settings.log_level, json=settings.log_json)
+    failpoint.arm(settings.run_dir, "translator")
     asyncio.run(_main(settings))
 
 

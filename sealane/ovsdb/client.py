@@ -15,7 +15,7 @@ import random
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from sealane import log
+from sealane import failpoint, log
 from sealane.errors import DeadlineExceeded, SealaneError, Unavailable
 from sealane.ovsdb import errors
 from sealane.ovsdb.lock import Lock
@@ -103,7 +103,8 @@ class Client:
         session = await self._connected(deadline)
         commit: list[Operation] = [{"op": "commit", "durable": True}] if durable else []
         remaining = deadline - asyncio.get_running_loop().time()
-        reply = await session.request("transact", [self.database, *operations, *commit], remaining)
+        async with failpoint.effect("transact", _summary(self.database, operations), errors.NotConnected):
+            reply = await session.request("transact", [self.database, *operations, *commit], remaining)
         return _results(reply, len(operations) + len(commit))[: len(operations)]
 
     async def monitor(
@@ -276,6 +277,13 @@ class Client:
                 self._locks[name].set(held=method == "locked")
             case _:
                 self._log.debug("notification ignored", method=method)
+
+
+def _summary(database: str, operations: Sequence[Operation]) -> str:
+    if not failpoint.armed():
+        return ""
+    changes = (f"{one['op']} {one.get('table', '')}" for one in operations if one["op"] != "wait")
+    return f"{database}: {', '.join(dict.fromkeys(changes))}"
 
 
 def _results(reply: object, operations: int) -> list[dict[str, object]]:

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from sealane import errors
+from sealane import errors, failpoint
 
 DEADLINE = 20.0
 """Seconds for one call; making a mirror takes several calls of our own driver."""
@@ -169,6 +169,7 @@ class Engine:
         try:
             async with (
                 asyncio.timeout(DEADLINE),
+                failpoint.NOTHING if method == "GET" else _effect(method, url),
                 self._open().request(method, url, json=body, params=query) as response,
             ):
                 return _decoded(response.status, await response.read())
@@ -182,6 +183,10 @@ class Engine:
         if self._session is None:
             self._session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._socket)))
         return self._session
+
+
+def _effect(method: str, url: str) -> failpoint.Effect:
+    return failpoint.effect("docker", f"{method} {url.split('/')[4]}", errors.Unavailable)
 
 
 def _negotiated(offered: str) -> str:

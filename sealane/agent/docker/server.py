@@ -21,8 +21,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from sealane import log
+from sealane import failpoint, log
 from sealane.agent import metrics
 from sealane.agent.docker.messages import Activated, Empty, Failure, decode
 from sealane.errors import DeadlineExceeded, SealaneError
@@ -56,7 +57,7 @@ class Plugin:
         began = time.monotonic()
         status, answer = await self.answer(method, body)
         _log.debug("call answered", method=method, milliseconds=round(1000 * (time.monotonic() - began), 1))
-        return Response(answer, status, media_type=MEDIA_TYPE)
+        return _Answer(method, answer, status)
 
     async def answer(self, method: str, body: bytes) -> tuple[int, bytes]:
         """HTTP status and body of the answer. 404 means to dockerd that a call does not exist."""
@@ -83,6 +84,18 @@ class Plugin:
                 return await handler(request)
         except TimeoutError as exc:
             raise DeadlineExceeded(f"not done within {self._deadline:.0f} s; try again") from exc
+
+
+class _Answer(Response):
+    media_type = MEDIA_TYPE
+
+    def __init__(self, method: str, content: bytes, status: int) -> None:
+        super().__init__(content, status)
+        self._method = method
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with failpoint.effect("answer", self._method):
+            await super().__call__(scope, receive, send)
 
 
 async def _activate(_: None) -> Activated:

@@ -173,7 +173,9 @@ def redirect(udp_port: int, tcp_port: int) -> None:
     Whatever was in our table is replaced at once. Priority -110 is ahead of Docker's -100.
     """
     address = DOCKER_RESOLVER[0]
-    nft.run(f"""{_NO_TABLE}table ip {TABLE} {{
+    nft.change(
+        f"table ip {TABLE}",
+        f"""{_NO_TABLE}table ip {TABLE} {{
   chain output {{
     type nat hook output priority -110; policy accept;
     meta mark {MARK:#x} accept
@@ -181,12 +183,13 @@ def redirect(udp_port: int, tcp_port: int) -> None:
     ip daddr {address} tcp dport 53 dnat to {address}:{tcp_port}
   }}
 }}
-""")
+""",
+    )
 
 
 def undo_redirect() -> None:
     """Raises HostError."""
-    nft.run(_NO_TABLE)
+    nft.change(f"table ip {TABLE}", _NO_TABLE)
 
 
 _NO_TABLE = f"table ip {TABLE}\ndelete table ip {TABLE}\n"
