@@ -17,15 +17,16 @@ MAY_IMPORT = {
     "failpoint": set(),
     "ovsdb": {"errors", "failpoint", "log"},
     "host": {"config", "errors", "failpoint", "log", "names", "ovsdb"},
-    "client": {"errors", "failpoint", "log"},
+    "pki": {"errors"},
+    "client": {"errors", "failpoint", "log", "pki"},
     "translate": {"errors", "model", "names"},
     "store": {"config", "errors", "log", "model", "names", "ovsdb"},
     "ovn": {"config", "errors", "failpoint", "log", "model", "names", "ovsdb", "store", "translate"},
-    "api": {"config", "errors", "failpoint", "log", "model", "names", "ovn", "ovsdb", "store"},
-    "agent": {"client", "config", "errors", "failpoint", "host", "log", "model", "names", "ovsdb"},
-    "engine": {"config", "errors", "host", "log", "model", "names", "ovsdb", "store"},
+    "api": {"config", "errors", "failpoint", "log", "model", "names", "ovn", "ovsdb", "pki", "store"},
+    "agent": {"client", "config", "errors", "failpoint", "host", "log", "model", "names", "ovsdb", "pki"},
+    "engine": {"config", "errors", "host", "log", "model", "names", "ovsdb", "pki", "store"},
     "lab": {"config", "errors", "host", "log", "names"},
-    "cli": {"agent", "client", "config", "engine", "errors", "host", "lab", "log", "model", "names"},
+    "cli": {"agent", "client", "config", "engine", "errors", "host", "lab", "log", "model", "names", "pki"},
 }
 """What a package may import of ours, besides itself."""
 
