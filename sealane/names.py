@@ -13,8 +13,8 @@ OWNER = "sealane"
 LINK_MARK = "sealane:"
 """Every link of ours has an alias (IFLA_IFALIAS) that begins so; then the kind and an id."""
 
-NOWHERE = "unbound"
-"""requested-chassis of a port that belongs to no host yet: the name of no chassis, so none claims it."""
+NOWHERE = "(unbound)"
+"""requested-chassis of a port that belongs to no host yet: no host can be called so, so none claims it."""
 
 GATEWAY_PORT_KEY = 1
 """Tunnel key of the localport with the gateway's address, in every network."""

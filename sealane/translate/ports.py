@@ -62,9 +62,11 @@ def _words(allowed: Mapping[str, list[str]]) -> Iterator[str]:
 
 
 def _options(port: Port) -> dict[str, str]:
-    """requested-chassis keeps every other host from claiming the port, also while it moves."""
-    chassis = {"requested-chassis": port.host} if port.host else {}
-    return {**chassis, **tunnel_key(port.tunnel_key)}
+    """requested-chassis keeps every other host from claiming the port, also while it moves.
+
+    OVN lets any chassis claim a port without it (ovn-nb(5)), so a port that is nobody's names nobody.
+    """
+    return {"requested-chassis": port.host or names.NOWHERE, **tunnel_key(port.tunnel_key)}
 
 
 def _external_ids(port: Port, subnets: Mapping[str, Subnet]) -> dict[str, str]:

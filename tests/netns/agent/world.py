@@ -58,6 +58,7 @@ def port(tenant: int, number: int) -> Port:
         network_id=network(tenant).id,
         mac_address=f"02:42:0a:00:0{tenant}:{number:02x}",
         fixed_ips=tuple(ips),
+        host="host1",
         tunnel_key=100 + number,
     )
 
