@@ -12,17 +12,21 @@ help: ## this list
 
 up: ## this machine becomes a Sealane node, with two containers to try; as root
 	scripts/install
-	$(MAKE) --no-print-directory venv
+	$(MAKE) --no-print-directory $(VENV)/.installed
 	$(BIN)/python scripts/up
 
 down: ## stop it and leave nothing behind; as root
 	scripts/down
 
-venv: $(VENV)/.installed ## the virtual environment with Sealane in it
+venv: $(VENV)/.installed $(VENV)/.oracle ## the virtual environment with Sealane and all that its tests need
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(VENV)/.oracle: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,oracle]'
 	@touch $@
 
 check: venv ## format, lint, types and the tests that need no root
@@ -58,5 +62,5 @@ docs: venv ## the pages of docs/reference that are made from the code
 	$(BIN)/sealane reference commands > docs/reference/commands.md
 	$(BIN)/sealane reference settings > docs/reference/settings.md
 
-demo: install venv ## two lab hosts with a Docker engine each, whose containers reach each other; as root
+demo: install $(VENV)/.installed ## two lab hosts with a Docker engine each, whose containers reach each other; as root
 	$(BIN)/python scripts/demo

@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
+from sealane.config import HOST_NAME
 from sealane.model import AddressPair, HostRoute, Pool
 
-MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
-UUID = re.compile(r"^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$")
+MAC = re.compile(r"([0-9a-f]{2}[:-]){5}[0-9a-f]{2}|([0-9a-f]{4}\.){2}[0-9a-f]{4}|[0-9a-f]{12}")
+UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-DNS_NAME = re.compile(rf"^({LABEL}\.)*{LABEL}\.?$")
+DNS_NAME = re.compile(rf"({LABEL}\.)*{LABEL}\.?")
 
 Schema = Mapping[str, Any]
 
@@ -77,7 +78,11 @@ def integer(low: int, high: int) -> Type:
     return Type(convert, {"type": "integer", "minimum": low, "maximum": high})
 
 
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_BOOLEANS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
+}
+"""The words that oslo.utils' strutils.bool_from_string takes."""
 
 
 def to_boolean(value: Any) -> bool:
@@ -88,7 +93,7 @@ def to_boolean(value: Any) -> bool:
 
 
 def to_uuid(value: Any) -> str:
-    if not isinstance(value, str) or not UUID.match(value.lower()):
+    if not isinstance(value, str) or not UUID.fullmatch(value.lower()):
         raise ValueError(f"'{value}' is not a valid UUID")
     return value.lower()
 
@@ -104,7 +109,7 @@ def to_address(value: Any) -> str:
 
 
 def to_cidr(value: Any) -> str:
-    """The canonical text of a network; bits of the host part are refused, as Neutron does not guess."""
+    """The canonical text of a network; bits of the host part are refused: the caller may mean another."""
     try:
         if not isinstance(value, str) or "/" not in value or "%" in value:
             raise ValueError
@@ -113,18 +118,30 @@ def to_cidr(value: Any) -> str:
         raise ValueError(f"'{value}' is not a valid IP subnet") from None
 
 
+def to_subnet(value: Any) -> str:
+    """As `to_cidr`; here Neutron does cut bits of the host part off, and takes one address as its own net."""
+    try:
+        if not isinstance(value, str) or "%" in value:
+            raise ValueError
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError(f"'{value}' is not a valid IP subnet") from None
+
+
 def to_mac(value: Any) -> str:
     """Lower case with colons; a multicast or an all-zero address is no station's."""
-    mac = value.lower().replace("-", ":") if isinstance(value, str) else ""
-    if not MAC.match(mac):
+    given = value.lower() if isinstance(value, str) else ""
+    if not MAC.fullmatch(given):
         raise ValueError(f"'{value}' is not a valid MAC address")
+    digits = re.sub("[^0-9a-f]", "", given)
+    mac = ":".join(digits[i : i + 2] for i in range(0, 12, 2))
     if int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
         raise ValueError(f"'{value}' is not a unicast MAC address")
     return mac
 
 
 def to_dns_name(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 253 or (value and not DNS_NAME.match(value)):
+    if not isinstance(value, str) or len(value) > 253 or (value and not DNS_NAME.fullmatch(value)):
         raise ValueError(f"'{value}' is not a valid DNS name")
     return value
 
@@ -202,6 +219,14 @@ def _many(inner: Callable[[Any], Any], value: Any) -> tuple[Any, ...]:
     return tuple(inner(member) for member in value)
 
 
+def _fixed_ips(value: Any) -> tuple[WantedIP, ...]:
+    found: tuple[WantedIP, ...] = _many(_wanted, value)
+    given = [wish.ip_address for wish in found if wish.ip_address is not None]
+    if len(set(given)) != len(given):
+        raise ValueError("it holds the same IP address twice")
+    return found
+
+
 def _labels(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or len(value) > 128:
         raise ValueError("it is to be a dictionary of 128 keys at most")
@@ -222,6 +247,26 @@ def _profile(value: Any) -> dict[str, object]:
     if len(raw) > 4095 or b"\\u0000" in raw:
         raise ValueError("it is to be 4095 bytes of JSON at most, without NUL")
     return dict(value)
+
+
+def _host(value: Any) -> str:
+    """A node's name; OVN reads a comma as a list of hosts, so what is none is refused."""
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str) or not HOST_NAME.fullmatch(value):
+        raise ValueError(f"'{value}' is no name of a host")
+    return value
+
+
+def _false(value: Any) -> bool:
+    if to_boolean(value):
+        raise ValueError("only false is taken here yet")
+    return False
+
+
+def _null(value: Any) -> None:
+    if value is not None:
+        raise ValueError("only null is taken here yet")
 
 
 def _none(value: Any) -> tuple[()]:
@@ -247,8 +292,9 @@ def _objects(*keys: str) -> Schema:
 BOOLEAN = Type(to_boolean, {"type": "boolean"})
 ID = Type(to_uuid, {"type": "string", "format": "uuid"})
 ADDRESS = Type(to_address, ADDRESS_SCHEMA)
-CIDR = Type(to_cidr, {"type": "string", "description": "a network, 192.0.2.0/24 or 2001:db8::/64"})
+CIDR = Type(to_subnet, {"type": "string", "description": "a network, 192.0.2.0/24 or 2001:db8::/64"})
 MAC_ADDRESS = Type(to_mac, {"type": "string", "pattern": "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$"})
+HOST = Type(_host, {"type": "string", "nullable": True, "maxLength": 63})
 NAME = text(255)
 DNS = Type(to_dns_name, {"type": "string", "maxLength": 253})
 DNS_LIST = listing(to_dns_name, {"type": "string", "maxLength": 253})
@@ -257,11 +303,11 @@ POOLS = listing(_pool, _objects("start", "end"))
 ROUTES = listing(_route, _objects("destination", "nexthop"), 20)
 PAIRS = listing(_pair, _objects("ip_address", "mac_address"), 64)
 SERVERS = listing(to_address, ADDRESS_SCHEMA, 5)
-FIXED_IPS = Type(
-    lambda value: _many(_wanted, value), {"type": "array", "items": _objects("subnet_id", "ip_address")}
-)
+FIXED_IPS = Type(_fixed_ips, {"type": "array", "items": _objects("subnet_id", "ip_address")})
 LABELS = Type(_labels, {"type": "object", "additionalProperties": {"type": "string"}})
 PROFILE = Type(_profile, {"type": "object"})
+FALSE_YET = Type(_false, {"type": "boolean", "enum": [False]})
+NULL_YET = Type(_null, {"nullable": True, "enum": [None]})
 NOTHING_YET = Type(_none, {"type": "array", "items": {}, "maxItems": 0})
 ANY = Type(lambda value: value, {})
 INTEGER = integer(0, 2**31 - 1)

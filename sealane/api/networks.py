@@ -36,8 +36,9 @@ NETWORKS = Kind(
         ),
         Attribute(
             name="router:external",
-            type=one_of(False),
+            type=convert.FALSE_YET,
             read=lambda network, look: False,
+            default=False,
             post=True,
             put=True,
         ),
@@ -45,6 +46,7 @@ NETWORKS = Kind(
             name="availability_zone_hints",
             type=convert.NOTHING_YET,
             read=lambda network, look: [],
+            default=(),
             post=True,
             filter=False,
         ),

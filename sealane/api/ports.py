@@ -50,7 +50,7 @@ PORTS = Kind(
         Attribute(name="status", type=convert.NAME, read=_status),
         Attribute(name="device_id", type=convert.NAME, default="", post=True, put=True),
         Attribute(name="device_owner", type=convert.NAME, default="", post=True, put=True),
-        Attribute(name="binding:host_id", type=convert.NAME, field="host", default="", post=True, put=True),
+        Attribute(name="binding:host_id", type=convert.HOST, field="host", default="", post=True, put=True),
         Attribute(
             name="binding:vnic_type",
             type=one_of("normal"),

@@ -9,17 +9,25 @@ limit=N&marker=ID&page_reverse=True         pages; links to the next and the pre
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from sealane.api.attributes import Kind, Read
-from sealane.api.convert import to_address, to_boolean, to_uuid
+from sealane.api.convert import to_address, to_boolean, to_mac, to_subnet, to_uuid
 from sealane.api.look import Look
 from sealane.errors import BadRequest
 
 Test = Callable[[Any, Look], bool]
 MAX_VALUES = 10_000
+
+CANONICAL: dict[str, Callable[[str], str]] = {
+    "cidr": to_subnet,
+    "gateway_ip": to_address,
+    "mac_address": to_mac,
+}
+"""Attributes that have several spellings."""
 
 TAG_TESTS: dict[str, Callable[[set[str], set[str]], bool]] = {
     "tags": lambda wanted, tags: wanted <= tags,
@@ -101,12 +109,14 @@ def _test(kind: Kind, key: str, values: list[str]) -> Test:
     if key in TAG_TESTS:
         return _tag_test(key, values)
     attribute = kind.by_name.get(key)
-    if attribute is None or not attribute.filter or not attribute.visible:
+    if attribute is None or not attribute.filter:
         raise BadRequest(f"'{key}' is invalid attribute for filtering", type="HTTPBadRequest")
     if key == "fixed_ips":
         return _fixed_ips_test(values)
     sample = attribute.type.schema.get("type")
     wanted = {_wanted(key, sample, value) for value in values}
+    if "" in wanted:  # Neutron's extension empty-string-filtering: what has no value
+        wanted.add(None)
     return _membership(attribute.reader, wanted)
 
 
@@ -120,7 +130,9 @@ def _wanted(key: str, kind: str | None, value: str) -> Any:
         return _boolean(key, value)
     if kind == "integer":
         return _number(key, value)
-    return value.lower() if key in ("mac_address",) else value
+    with suppress(ValueError):  # what is no address is the address of nothing
+        return CANONICAL[key](value) if key in CANONICAL else value
+    return value
 
 
 def _tag_test(key: str, values: Iterable[str]) -> Test:

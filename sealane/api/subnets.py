@@ -11,6 +11,15 @@ from sealane.api.draft import Draft
 from sealane.api.look import Look
 from sealane.model import Subnet
 
+UNSTORED = frozenset({"subnetpool_id", "segment_id"})
+"""Taken for the sake of clients that send their only value."""
+
+
+def _shared(subnet: Subnet, look: Look) -> bool:
+    network = look.state.networks.get(subnet.network_id)
+    return network is not None and network.shared
+
+
 IPV6_MODE = nullable(one_of("dhcpv6-stateful", "dhcpv6-stateless", "slaac"))
 IP_VERSION = convert.Type(convert.integer(4, 6).convert, {"type": "integer", "enum": [4, 6]})
 
@@ -49,8 +58,9 @@ SUBNETS = Kind(
         ),
         Attribute(name="ipv6_ra_mode", type=IPV6_MODE, default=None, post=True),
         Attribute(name="ipv6_address_mode", type=IPV6_MODE, default=None, post=True),
-        constant("subnetpool_id", None, convert.ID, filter=True),
-        constant("segment_id", None, convert.ID, filter=True),
+        Attribute(name="subnetpool_id", type=convert.NULL_YET, read=lambda subnet, look: None, post=True),
+        Attribute(name="segment_id", type=convert.NULL_YET, read=lambda subnet, look: None, post=True),
+        Attribute(name="shared", type=BOOLEAN, read=_shared, visible=False),
         constant("service_types", []),
         constant("dns_publish_fixed_ip", False),
         constant("router:external", False, BOOLEAN, filter=True),
@@ -61,7 +71,8 @@ SUBNETS = Kind(
 def create(id: str, values: Values, draft: Draft) -> Subnet:
     network = rules.network_exists(values["network_id"], draft)
     cidr = values["cidr"]
-    given = {"ip_version": ipaddress.ip_network(cidr).version, **values}
+    given: Values = {"ip_version": ipaddress.ip_network(cidr).version}
+    given |= {k: v for k, v in values.items() if k not in UNSTORED}
     rules.version_matches(cidr, given["ip_version"])
     rules.cidr_is_usable(cidr)
     rules.cidr_is_free(cidr, network.id, draft)

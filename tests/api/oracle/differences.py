@@ -1,0 +1,128 @@
+"""Where the API is not Neutron's, and why. docs/reference/api.md says the same to users."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, is_dataclass
+from ipaddress import ip_network
+from typing import Any
+
+MISSING = {
+    ("subnet", "prefixlen"): "only says something with a subnet pool, and there are none",
+}
+
+STANDARD = "standard attributes: neutron-lib keeps them in another place"
+LATER = "belongs to an extension that is not advertised; a client that prints it gets its only value"
+EXTRA: dict[str, tuple[str, ...]] = {
+    # STANDARD
+    **dict.fromkeys(
+        ("created_at", "updated_at", "description", "revision_number", "tags", "project_id"),
+        ("network", "subnet", "port"),
+    ),
+    # LATER
+    **dict.fromkeys(("ipv4_address_scope", "ipv6_address_scope", "is_default", "l2_adjacency"), ("network",)),
+    **dict.fromkeys(("dns_publish_fixed_ip", "router:external", "segment_id", "service_types"), ("subnet",)),
+    **dict.fromkeys(("extra_dhcp_opts", "ip_allocation", "qos_policy_id", "security_groups"), ("port",)),
+    # our own
+    **dict.fromkeys(("sealane:gateway", "sealane:labels", "sealane:origin"), ("network",)),
+    **dict.fromkeys(("sealane:allocate_from", "sealane:dns_aliases"), ("port",)),
+}
+
+TENANT = "another word for project_id: taken in a POST, and without both it is the project 'default'"
+PROVIDER = "the kind of tunnel is not the caller's to choose"
+ASPECTS: dict[str, dict[str, str]] = {
+    **{f"{r}.tenant_id": {"post": TENANT, "default": TENANT} for r in ("network", "subnet", "port")},
+    **{
+        f"network.provider:{name}": {"post": PROVIDER, "put": PROVIDER}
+        for name in ("network_type", "physical_network", "segmentation_id")
+    },
+    "network.mtu": {"default": "0 there means what the underlay leaves, and here too; absent is the same"},
+    "network.availability_zone_hints": {"sort": "it is always empty"},
+    "subnet.cidr": {"default": "without subnet pools it is needed, as the plugin says there, too"},
+    "subnet.ip_version": {"default": "it follows from the CIDR"},
+}
+
+Test = Callable[[Any], bool]
+Reasons = dict[str, list[tuple[Test, str]]]
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def _records(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, dict) for v in value)
+
+
+def _empty(value: Any) -> bool:
+    return value in ("", {}, []) or value is None
+
+
+STRICTER: Reasons = {
+    "all": [
+        (lambda v: _text(v) and "\0" in v, "can't be stored in OVSDB, and no name needs it"),
+        (lambda v: v in ("", {}) and not isinstance(v, list), "an empty string is no list"),
+    ],
+    "router:external": [(lambda v: True, "there are no external networks yet: only false is taken")],
+    "availability_zone_hints": [(lambda v: isinstance(v, list), "there is one zone")],
+    "mtu": [
+        (lambda v: _number(v) or _text(v), "a number is a JSON number or its plain digits, and 9000 at most")
+    ],
+    "ip_version": [(lambda v: v in (" 4", 4.0), "a number is a JSON integer or its plain digits")],
+    "cidr": [(_number, "a number is no network")],
+    "gateway_ip": [(_number, "a number is no address")],
+    "network_id": [(lambda v: _text(v) and "-" not in v, "ids have one spelling")],
+    "mac_address": [
+        (lambda v: _number(v) or (_text(v) and len(v) < 12), "a number or a part is no MAC address"),
+        (lambda v: v == "01:00:5e:00:00:01", "a multicast address is no station's"),
+    ],
+    "fixed_ips": [(_records, "unknown keys are refused rather than ignored")],
+    "allowed_address_pairs": [(_records, "unknown keys are refused rather than ignored")],
+    "dns_nameservers": [(lambda v: v == ["fd00::1", "FD00::1"], "the same server in two spellings")],
+    "subnetpool_id": [(lambda v: True, "there are no subnet pools: only null is taken")],
+    "binding:host_id": [(lambda v: True, "it is the name of a host: letters, digits, dots and hyphens")],
+    "binding:profile": [(lambda v: isinstance(v, dict), "4095 bytes of JSON at most")],
+    "binding:vnic_type": [(lambda v: v == "direct", "there is no hardware offload")],
+    "dns_name": [(lambda v: v == "name\n", "a line's end is no part of a name")],
+    "allocation_pools": [
+        (lambda v: _records(v) and v[0] == v[1], "the same pool twice, which the plugin refuses")
+    ],
+}
+WIDER: Reasons = {
+    "name": [(_text, "a name is any text: of containers, of people")],
+    "dns_domain": [(_text, "the dot at the end may be left away; labels may have an underscore")],
+    "dns_name": [(_text, "labels may have an underscore, as containers' names do")],
+    "availability_zone_hints": [(_empty, "null is nothing")],
+    "allowed_address_pairs": [(_empty, "null is nothing")],
+    "fixed_ips": [(_records, "a null member is as if it was not there")],
+    "dns_nameservers": [(_empty, "null is nothing")],
+}
+
+
+def normal(value: Any) -> Any:
+    """The two sides' forms of the same value, made the same."""
+    if value in (None, "", {}, (), []):
+        return None
+    if is_dataclass(value) and not isinstance(value, type):
+        return normal({k: v for k, v in asdict(value).items() if v not in (None, "")})
+    if isinstance(value, dict):
+        return {k: normal(v) for k, v in value.items() if v not in (None, "")}
+    if isinstance(value, list | tuple):
+        return [normal(v) for v in value]
+    if isinstance(value, str):
+        return _spelling(value)
+    return value
+
+
+def _spelling(value: str) -> str:
+    """Upper and lower case: DNS does not tell them apart, and containers' names are kept as they are.
+
+    A CIDR without its host part: Neutron's plugin cuts it off, after the validation.
+    """
+    if "/" in value:
+        with suppress(ValueError):
+            return str(ip_network(value, strict=False))
+    return value.lower()
