@@ -45,8 +45,8 @@ test-kernel: venv ## Sealane on the kernel's openvswitch, in a guest that qemu e
 	scripts/install --kernel
 	scripts/kvm-guest --accel $(ACCEL) --memory 4096 --timeout 2400 -- scripts/kernel-mode $(CHAPTERS)
 
-bench: install venv ## the benchmark suite on a lab of two hosts: tables, and bench/results/*.json; as root
-	$(BIN)/python -m bench
+bench: install venv ## the benchmarks, on labs of their own: tables, and bench/results/*.json; as root
+	$(BIN)/python -m bench $(CHAPTERS)
 
 soak: venv ## campaigns of half an hour and more; as root; results in bench/results/soak-*.json
 	$(BIN)/python -m soak

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import docker_run, paths
+from bench.api import report as api_report
 from bench.stats import median, ratio
 
 Report = dict[str, Any]
@@ -55,6 +56,13 @@ def _typical(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def show(report: Report, console: Console) -> None:
+    if "docker_run" in report:
+        _show_docker(report, console)
+    if "api" in report:
+        api_report.show(report["api"], console)
+
+
+def _show_docker(report: Report, console: Console) -> None:
     run = report["docker_run"]
     console.print(_table("docker run --rm IMAGE true, ms to its exit", run["kinds"], BASES, _milliseconds))
     console.print(_spent(run["agent"]))

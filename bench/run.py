@@ -1,19 +1,22 @@
 """Run the suite: tables on the screen, everything in bench/results/<date>.json.
 
-python -m bench                  a lab of its own, taken down afterwards
-python -m bench --lab NAME       one that is up already (two hosts, --docker), and stays
+python -m bench                  all chapters, each on a lab of its own that is taken down afterwards
+python -m bench api              one of them
+python -m bench docker --lab NAME      on a lab that is up already (two hosts, --docker), and stays
 """
 
 import argparse
 import datetime
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from bench import agent, docker_run, engine, memory, paths, report
+from bench.api import run as api_chapter
+from sealane import log
 from sealane.errors import SealaneError
 from sealane.lab.lab import Lab
 
@@ -24,14 +27,11 @@ RESULTS = Path(__file__).parent / "results"
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
+    log.setup("error", json=False)
+    found: report.Report = {"machine": report.machine()}
     try:
-        if options.lab:
-            found = measure(Lab(options.lab), options)
-        else:
-            lab = Lab(LAB, hosts=len(HOSTS), docker=True)
-            lab.down()  # of a run that was killed
-            with lab:
-                found = measure(lab, options)
+        for chapter in options.chapters or CHAPTERS:
+            CHAPTERS[chapter](found, options)
     except (SealaneError, RuntimeError) as exc:
         print(f"bench: {exc}", file=sys.stderr)
         return 1
@@ -42,18 +42,60 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench", description="Measure Sealane beside Docker's networks.")
-    parser.add_argument("--lab", metavar="NAME", help="use this lab, which is up with engines")
-    parser.add_argument("--rounds", type=int, default=10, help="each round runs every kind twice (10)")
-    parser.add_argument("--path-rounds", type=int, default=2, help="the same host to host; 0: none (2)")
-    parser.add_argument("--kinds", type=lambda text: text.split(","), default=list(docker_run.KINDS))
+    parser = argparse.ArgumentParser(prog="bench", description="Measure Sealane beside its peers.")
+    parser.add_argument("chapters", nargs="*", metavar="CHAPTER", help=f"of {', '.join(CHAPTERS)}; none: all")
     parser.add_argument("--results", default=str(RESULTS))
-    return parser.parse_args(argv)
+    docker = parser.add_argument_group("docker: containers beside Docker's own networks")
+    docker.add_argument("--lab", metavar="NAME", help="use this lab, which is up with engines")
+    docker.add_argument("--rounds", type=int, default=10, help="each round runs every kind twice (10)")
+    docker.add_argument("--path-rounds", type=int, default=2, help="the same host to host; 0: none (2)")
+    docker.add_argument("--kinds", type=_words, default=list(docker_run.KINDS))
+    api = parser.add_argument_group("api: ports by the thousand beside OVN alone")
+    api.add_argument(
+        "--sizes", type=_sizes, default=list(api_chapter.SIZES), help="ports there: 0,1000,10000"
+    )
+    api.add_argument(
+        "--api-rounds", type=int, default=4, help="each makes two ports of every kind, twice (4)"
+    )
+    options = parser.parse_args(argv)
+    if unknown := set(options.chapters) - set(CHAPTERS):
+        parser.error(f"no chapter '{min(unknown)}'; there are {', '.join(CHAPTERS)}")
+    return options
+
+
+def _words(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _sizes(text: str) -> list[int]:
+    return [int(word) for word in _words(text)]
+
+
+def _docker(found: report.Report, options: argparse.Namespace) -> None:
+    if options.lab:
+        found |= measure(Lab(options.lab), options)
+        return
+    with _fresh(LAB, len(HOSTS), docker=True) as lab:
+        found |= measure(lab, options)
+
+
+def _api(found: report.Report, options: argparse.Namespace) -> None:
+    with _fresh(f"{LAB}-api", 1, docker=False) as lab:
+        found["api"] = api_chapter.measure(lab, options.sizes, options.api_rounds)
+
+
+def _fresh(name: str, hosts: int, *, docker: bool) -> Lab:
+    lab = Lab(name, hosts=hosts, docker=docker)
+    lab.down()  # of a run that was killed
+    return lab
+
+
+CHAPTERS: Mapping[str, Callable[[report.Report, argparse.Namespace], None]] = {"docker": _docker, "api": _api}
 
 
 def measure(lab: Lab, options: argparse.Namespace) -> report.Report:
     """Everything on a lab that is up; leaves nothing in its engines. Raises RuntimeError, SealaneError."""
-    found: report.Report = {"machine": report.machine()}
+    found: report.Report = {}
     engines = [engine.Engine(lab, host) for host in HOSTS]
     try:
         for one in engines:
