@@ -8,7 +8,8 @@ import http.client
 import json
 import socket
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sealane import errors
@@ -17,6 +18,8 @@ from sealane.config import Settings
 Body = dict[str, Any]
 DEADLINE = 15.0
 """Seconds for one call."""
+MOST_IDS = 5
+"""Ids in an error that says that a name is ambiguous."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -30,62 +33,131 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes
+
+    @property
+    def body(self) -> Body:
+        return _decoded(self.raw) if self.raw else {}
+
+
 class Api:
-    """`url` is "unix:/path/of/api.sock" or "http://host:port"."""
+    """`url` is "unix:/path/of/api.sock" or "http://host:port".
+
+    wait: seconds that the API shall hold its answer to a change until all hosts have applied it (RFC 7240
+    `Prefer: wait`); None: it answers when the change is on disk. Who had not then is in `unapplied`.
+    """
 
     def __init__(self, url: str, token: str = "", deadline: float = DEADLINE) -> None:
         self._url = url
         self._token = token
         self._deadline = deadline
+        self.wait: int | None = None
+        self.waited = True
+        """False when the API did not know how to wait."""
+        self.unapplied: set[str] = set()
 
-    def list(self, collection: str, **filters: str) -> list[Body]:
-        query = f"?{urllib.parse.urlencode(filters)}" if filters else ""
-        return list(self.request("GET", f"/v2.0/{collection}{query}")[collection])
+    def list(self, collection: str, *pairs: tuple[str, str], **filters: str) -> list[Body]:
+        """Rows that fit all filters; `pairs` may name one several times."""
+        query = urllib.parse.urlencode([*pairs, *filters.items()])
+        return list(self.request("GET", f"/v2.0/{collection}{'?' if query else ''}{query}")[collection])
 
-    def find(self, collection: str, wanted: str) -> Body:
+    def find(self, collection: str, wanted: str, **within: str) -> Body:
         """By id, then by name. Raises NotFound, or Conflict when several have that name."""
-        rows = self.list(collection, id=wanted) or self.list(collection, name=wanted)
+        noun = collection[:-1]
+        if not wanted:
+            raise errors.BadRequest(f"the name or id of the {noun} is empty; give one of them")
+        rows = self.list(collection, id=wanted) or self.list(collection, name=wanted, **within)
         if not rows:
-            raise errors.NotFound(
-                f"no {collection[:-1]} '{wanted}'; 'sealane {collection[:-1]} list' shows all"
-            )
+            raise errors.NotFound(f"no {noun} '{wanted}'; 'sealane {noun} list' shows all")
         if len(rows) > 1:
-            ids = ", ".join(str(row["id"]) for row in rows)
-            raise errors.Conflict(f"{len(rows)} {collection} are named '{wanted}'; give one of the ids {ids}")
+            raise errors.Conflict(
+                f"{len(rows)} {collection} are named '{wanted}'; give one of the ids "
+                + ", ".join(f"{row['id']}{_whereabouts(row)}" for row in rows[:MOST_IDS])
+                + (" …" if len(rows) > MOST_IDS else "")
+            )
         return rows[0]
 
     def create(self, collection: str, values: Mapping[str, Any]) -> Body:
         noun = collection[:-1]
-        return dict(self.request("POST", f"/v2.0/{collection}", {noun: dict(values)})[noun])
+        return dict(self.change("POST", collection, {noun: dict(values)})[noun])
+
+    def create_many(self, collection: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[Body]:
+        """All of them or none."""
+        return tuple(self.change("POST", collection, {collection: [dict(row) for row in rows]})[collection])
+
+    def update(
+        self, collection: str, resource_id: str, values: Mapping[str, Any], revision: int | None = None
+    ) -> Body:
+        """revision: refused with RevisionMismatch when the resource has another by now."""
+        noun = collection[:-1]
+        guard = {} if revision is None else {"If-Match": f"revision_number={revision}"}
+        return dict(self.change("PUT", _path(collection, resource_id), {noun: dict(values)}, guard)[noun])
 
     def delete(self, collection: str, resource_id: str) -> None:
-        self.request("DELETE", f"/v2.0/{collection}/{urllib.parse.quote(resource_id, safe='')}")
+        self.change("DELETE", _path(collection, resource_id))
 
     def free_cidr(self, ip_version: int) -> str:
         return str(self.request("GET", f"/v2.0/sealane/free-cidr?ip_version={ip_version}")["cidr"])
 
     def request(self, method: str, path: str, body: object = None) -> Body:
-        status, raw = self._exchange(method, path, body)
-        if status >= 400:
-            raise _error(status, raw)
-        return _decoded(raw) if raw else {}
+        return self._good(method, path, body).body
+
+    def change(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Body:
+        """A request that changes something below /v2.0, with the wish to wait."""
+        prefer = {} if self.wait is None else {"Prefer": f"wait={self.wait}"}
+        answer = self._good(method, f"/v2.0/{path}", body, {**prefer, **(headers or {})}, self.wait or 0)
+        if prefer:
+            self.waited = "wait" in answer.headers.get("preference-applied", "")
+            late = answer.headers.get("sealane-not-applied", "")
+            self.unapplied |= {name.strip() for name in late.split(",") if name.strip()}
+        return answer.body
+
+    def poll(self, path: str, seconds: float) -> Body:
+        """A request that the API may answer `seconds` later."""
+        return self._good("GET", path, patience=seconds).body
 
     def health(self) -> Body:
         """/healthz; its answer also when it says that something is down (503)."""
-        return _decoded(self._exchange("GET", "/healthz", None)[1])
+        return self._exchange("GET", "/healthz", None, {}, 0).body
 
-    def _exchange(self, method: str, path: str, body: object) -> tuple[int, bytes]:
-        headers = {"Accept": "application/json"} | ({"X-Auth-Token": self._token} if self._token else {})
+    def _good(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        patience: float = 0,
+    ) -> Answer:
+        answer = self._exchange(method, path, body, headers or {}, patience)
+        if answer.status >= 400:
+            raise _error(answer.status, answer.raw)
+        return answer
+
+    def _exchange(
+        self, method: str, path: str, body: object, headers: Mapping[str, str], patience: float
+    ) -> Answer:
+        """patience: seconds beyond the deadline for one call."""
+        given = {"Accept": "application/json", **headers}
+        if self._token:
+            given["X-Auth-Token"] = self._token
         data = None if body is None else json.dumps(body).encode()
         if data is not None:
-            headers["Content-Type"] = "application/json"
-        connection = self._connection()
+            given["Content-Type"] = "application/json"
+        deadline = self._deadline + patience
+        connection = self._connection(deadline)
         try:
-            connection.request(method, path, data, headers)
+            connection.request(method, path, data, given)
             response = connection.getresponse()
-            return response.status, response.read()
+            received = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, received, response.read())
         except TimeoutError as exc:
-            raise errors.DeadlineExceeded(f"{self._url} did not answer in {self._deadline:g} s") from exc
+            raise errors.DeadlineExceeded(f"{self._url} did not answer in {deadline:g} s") from exc
         except PermissionError as exc:
             raise errors.Forbidden(f"may not open {self._url}; run this as root") from exc
         except (OSError, http.client.HTTPException) as exc:
@@ -95,13 +167,26 @@ class Api:
         finally:
             connection.close()
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self, deadline: float) -> http.client.HTTPConnection:
         if self._url.startswith("unix:"):
-            return _UnixConnection(self._url.removeprefix("unix:"), self._deadline)
+            return _UnixConnection(self._url.removeprefix("unix:"), deadline)
         parts = urllib.parse.urlsplit(self._url)
         if parts.scheme != "http" or not parts.hostname:
             raise errors.BadRequest(f"'{self._url}' is no API; give unix:/PATH or http://HOST:PORT")
-        return http.client.HTTPConnection(parts.hostname, parts.port or 9696, timeout=self._deadline)
+        return http.client.HTTPConnection(parts.hostname, parts.port or 9696, timeout=deadline)
+
+
+def _path(collection: str, *parts: str) -> str:
+    return "/".join((collection, *(urllib.parse.quote(part, safe="") for part in parts)))
+
+
+def _whereabouts(row: Mapping[str, Any]) -> str:
+    """What tells two of one name apart."""
+    for key in ("fixed_ips", "cidr", "project_id"):
+        if value := row.get(key):
+            told = value[0].get("ip_address", "") if key == "fixed_ips" else value
+            return f" ({told})"
+    return ""
 
 
 def connect(settings: Settings) -> Api:

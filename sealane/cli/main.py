@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import click
 
 from sealane import __version__
+from sealane.cli.failures import Several
 from sealane.errors import SealaneError
 
 
@@ -27,9 +28,11 @@ class Entry:
 
 COMMANDS = {
     "status": Entry("sealane.cli.status:status", "Is everything that should run here running?"),
-    "network": Entry("sealane.cli.network:network", "Networks: list, show, create, delete."),
-    "subnet": Entry("sealane.cli.subnet:subnet", "Subnets of a network: list, show, create, delete."),
-    "port": Entry("sealane.cli.port:port", "Ports of a network: list, show, create, delete."),
+    "network": Entry("sealane.cli.network:network", "Networks: list, show, create, set, delete, tag."),
+    "subnet": Entry(
+        "sealane.cli.subnet:subnet", "Subnets of a network: list, show, create, set, delete, tag."
+    ),
+    "port": Entry("sealane.cli.port:port", "Ports of a network: list, show, create, set, delete, tag."),
     "ps": Entry("sealane.cli.attachment:ps", "What is attached on this host, and what it publishes."),
     "attach": Entry("sealane.cli.attachment:attach", "Put a network namespace on a network."),
     "detach": Entry("sealane.cli.attachment:detach", "Take it off again."),
@@ -77,6 +80,9 @@ def cli() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command line; returns the exit status."""
+    for number, word in enumerate(sys.argv[1:] if arguments is None else arguments, 1):
+        if not word.isascii() and any("\ud800" <= c <= "\udfff" for c in word):
+            return _fail(f"argument {number} is not UTF-8", 2)
     try:
         outcome = cli.main(arguments, prog_name="sealane", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
@@ -87,7 +93,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         usage = (
             f"; see '{exc.ctx.command_path} --help'" if isinstance(exc, click.UsageError) and exc.ctx else ""
         )
-        return _fail(exc.format_message().rstrip(".") + usage, exc.exit_code)
+        return _fail(_told(exc) + usage, exc.exit_code)
+    except Several as exc:
+        return max(_fail(message, 1) for message in exc.messages)
     except SealaneError as exc:
         return _fail(exc.message, 1)
     except click.Abort:
@@ -97,6 +105,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as exc:
         return _fail(str(exc), 1)
+
+
+def _told(exc: click.ClickException) -> str:
+    message = exc.format_message().rstrip(".")
+    if isinstance(exc, click.NoSuchOption) and not exc.possibilities:
+        message += "; a name that begins with '-' goes after '--'"
+    return message
 
 
 def _fail(message: str, status: int) -> int:

@@ -1,89 +1,142 @@
 """`sealane network`."""
 
-import ipaddress
-from typing import get_args
+from collections.abc import Sequence
+from typing import Any, get_args
 
 import click
 
-from sealane.cli import noun
+from sealane.cli import creating, fields, noun
 from sealane.cli.api import Api, Body
-from sealane.cli.output import Column, output_option, show_one
+from sealane.cli.fields import Field, Scope
+from sealane.cli.noun import Filter
+from sealane.cli.output import Column
 from sealane.errors import SealaneError
 from sealane.model import GatewayMode
 
 NETWORK = noun.Noun(
-    "network",
-    (
+    name="network",
+    columns=(
         Column("ID", "id"),
         Column("NAME", "name"),
         Column("PROJECT", "project_id"),
+        Column("SUBNETS", "subnets"),
         Column("MTU", "mtu"),
         Column("GATEWAY", "sealane:gateway"),
         Column("STATUS", "status"),
-        Column("SUBNETS", "subnets"),
     ),
+    more=(
+        Column("ADMIN UP", "admin_state_up"),
+        Column("PORT SECURITY", "port_security_enabled"),
+        Column("SHARED", "shared"),
+        Column("DNS DOMAIN", "dns_domain"),
+        Column("KEY", "provider:segmentation_id"),
+        Column("MADE BY", "sealane:origin"),
+        Column("TAGS", "tags"),
+        Column("CREATED", "created_at"),
+        Column("DESCRIPTION", "description"),
+    ),
+    fields=(
+        Field(option="--description", key="description", help="A text for people.", empty=""),
+        Field(
+            option="--gateway",
+            key="sealane:gateway",
+            choices=get_args(GatewayMode),
+            help="Who is the containers' gateway; none: there is no way out.",
+        ),
+        Field(
+            option="--mtu",
+            key="mtu",
+            metavar="BYTES",
+            read=fields.number(68, 9000),
+            help="Largest packet; left out: what the underlay leaves.",
+        ),
+        Field(
+            option="--dns-domain",
+            key="dns_domain",
+            metavar="NAME",
+            help="Domain of the names on it.",
+            empty="",
+        ),
+        Field(option="--enable/--disable", key="admin_state_up", help="Carry traffic, or none."),
+        Field(
+            option="--port-security/--no-port-security",
+            key="port_security_enabled",
+            help="What new ports have: only packets from their own addresses, or all.",
+        ),
+        Field(option="--share/--no-share", key="shared", help="Other projects may use it, or not."),
+        Field(
+            option="--label",
+            key="sealane:labels",
+            metavar="KEY=VALUE",
+            read=fields.label,
+            many=True,
+            pairs=True,
+            help="A label, as Docker's networks have.",
+        ),
+        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+    ),
+    filters=(
+        Filter("--gateway", "sealane:gateway", "Only with this kind of gateway.", metavar="KIND"),
+        Filter("--made-by", "sealane:origin", "Only what was made by this: api or docker.", metavar="WHO"),
+    ),
+    examples={
+        "group": "sealane network create blue\nsealane network list --long",
+        "list": "sealane network list --project default --sort name",
+        "show": "sealane network show blue",
+        "create": "sealane network create blue --subnet 10.1.0.0/24 --subnet fd00:1::/64 --tag front",
+        "set": "sealane network set blue --mtu 1400 --description 'the blue team'",
+        "add": "sealane network add blue --label team=sea",
+        "unset": "sealane network unset blue --description --label team",
+        "delete": "sealane network delete blue red --wait",
+        "tag": "sealane network tag add blue front",
+    },
 )
-network = noun.group(NETWORK)
 
 
-@network.command()
-@click.argument("name")
-@click.option(
-    "--subnet", "cidrs", multiple=True, metavar="CIDR", help="A subnet; none: a free one is chosen."
-)
-@click.option("--no-subnet", is_flag=True, help="Make no subnet.")
-@click.option("--ipv6", is_flag=True, help="Choose a free IPv6 subnet as well.")
-@click.option("--gateway", type=click.Choice(get_args(GatewayMode)), help="Who is the containers' gateway.")
-@click.option("--internal", is_flag=True, help="No way out: the same as --gateway none.")
-@click.option("--mtu", type=click.IntRange(68, 65535), help="Bytes; none: what the underlay leaves.")
-@click.option("--project", help="The project that owns it.")
-@click.option("--dns-domain", help="Domain of the names on it.")
-@click.option("--description")
-@output_option
-def create(
-    name: str,
-    cidrs: tuple[str, ...],
-    no_subnet: bool,
-    ipv6: bool,
-    internal: bool,
-    output: str,
-    **values: object,
-) -> None:
-    """Make a network and its subnets; both or nothing."""
-    if no_subnet and (cidrs or ipv6):
+def _prepare(client: Api, body: Body, given: dict[str, Any]) -> Body:
+    if given["no_subnet"] and (given["subnet"] or given["ipv6"]):
         raise click.UsageError("--no-subnet and --subnet or --ipv6 exclude each other")
-    versions = {cidr: _version(cidr) for cidr in cidrs}
-    if internal:
-        values["gateway"] = "none"
-    client = noun.api()
-    made = client.create("networks", {"name": name, **_attributes(values)})
+    if given["internal"] and given["gateway"] not in (None, "none"):
+        raise click.UsageError("--internal and --gateway exclude each other")
+    if given["subnet"] and given["count"]:
+        raise click.UsageError("--count and --subnet exclude each other: subnets would overlap")
+    for cidr in given["subnet"]:
+        CIDR.convert(cidr, Scope(client))
+    return body | ({"sealane:gateway": "none"} if given["internal"] else {})
+
+
+CIDR = Field(option="--subnet", key="cidr", metavar="SUBNET", read=fields.network, many=True, help="")
+
+
+def _finish(client: Api, made: Sequence[Body], given: dict[str, Any]) -> Sequence[Body]:
+    """The subnets; the networks go again when they can't be had."""
+    if given["no_subnet"]:
+        return made
     try:
-        if not no_subnet:
-            _add_subnets(client, made, versions, ipv6)
+        for one in made:
+            _add_subnets(client, one, given["subnet"], given["ipv6"])
     except SealaneError:
-        client.delete("networks", made["id"])
+        client.wait = None
+        for one in made:
+            client.delete("networks", one["id"])
         raise
-    show_one(client.find("networks", made["id"]), output)
+    return [client.find("networks", one["id"]) for one in made]
 
 
-_KEYS = {"gateway": "sealane:gateway", "project": "project_id"}
+def _add_subnets(client: Api, made: Body, cidrs: Sequence[str], ipv6: bool) -> None:
+    wanted = list(cidrs) or [client.free_cidr(4)]
+    if ipv6 and not any(":" in cidr for cidr in wanted):
+        wanted.append(client.free_cidr(6))
+    common = {"network_id": made["id"], "project_id": made["project_id"]}
+    client.create_many(
+        "subnets", [{**common, "cidr": cidr, "ip_version": 6 if ":" in cidr else 4} for cidr in wanted]
+    )
 
 
-def _attributes(values: dict[str, object]) -> dict[str, object]:
-    return {_KEYS.get(key, key): value for key, value in values.items() if value is not None}
-
-
-def _add_subnets(client: Api, made: Body, versions: dict[str, int], ipv6: bool) -> None:
-    wanted = dict(versions) or {client.free_cidr(4): 4}
-    if ipv6 and 6 not in wanted.values():
-        wanted[client.free_cidr(6)] = 6
-    for cidr, version in wanted.items():
-        values = {"network_id": made["id"], "cidr": cidr, "ip_version": version}
-        client.create("subnets", values | {"project_id": made["project_id"]})
-
-
-def _version(cidr: str) -> int:
-    try:
-        return ipaddress.ip_network(cidr).version
-    except ValueError as exc:
-        raise click.BadParameter(f"{exc}; give it as 10.1.0.0/24", param_hint="--subnet") from exc
+network = noun.group(NETWORK, create := creating.create(NETWORK, _prepare, _finish))
+create.params[1:1] = [
+    CIDR.as_option("A subnet as 10.1.0.0/24, may be given again; none: a free one is chosen."),
+    click.Option(["--no-subnet"], is_flag=True, help="Make no subnet."),
+    click.Option(["--ipv6"], is_flag=True, help="Choose a free IPv6 subnet as well."),
+    click.Option(["--internal"], is_flag=True, help="The same as --gateway none."),
+]

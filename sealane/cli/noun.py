@@ -1,83 +1,135 @@
-"""A noun of the API as a table, and the commands that are the same for all: list, show, delete."""
+"""A noun of the API as a table, and the group of commands that is made from it.
 
-from collections.abc import Sequence
+    list show create set add unset delete tag
+
+What differs between networks, subnets and ports is in their tables (network.py, subnet.py, port.py);
+how each verb works is in reading.py and changing.py.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import click
 
 from sealane import config
-from sealane.cli.api import Api, connect
-from sealane.cli.output import Column, output_option, show_many, show_one
-from sealane.errors import HostError, SealaneError
+from sealane.cli.api import Api, Body, connect
+from sealane.cli.fields import Field
+from sealane.cli.output import Column
+from sealane.errors import RevisionMismatch
+
+T = TypeVar("T")
+
+
+ATTEMPTS = 5
+"""Of read, change and write, while others write."""
 
 
 @dataclass(frozen=True)
+class Filter:
+    """An option of `list`: the API's query `key=value`.
+
+    parent: the value is the name or id of one of that collection ("networks"); its id is sent.
+    prefix: goes before the value ("ip_address=").
+    """
+
+    option: str
+    key: str
+    help: str
+    parent: str = ""
+    prefix: str = ""
+    metavar: str = "TEXT"
+    many: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Noun:
     name: str
     columns: tuple[Column, ...]
-    filters: tuple[str, ...] = ()
-    """Nouns by which a list can be narrowed: "network" is --network, the API's network_id."""
+    more: tuple[Column, ...] = ()
+    """Columns that `list --long` shows as well."""
+    fields: tuple[Field, ...]
+    filters: tuple[Filter, ...] = ()
+    named: bool = True
+    """Whether `create` wants a name."""
+    within: tuple[str, ...] = ("project",)
+    """What narrows a name that several have: "network" is --network."""
+    examples: dict[str, str]
+    """By verb, for its help."""
 
     @property
     def collection(self) -> str:
         return f"{self.name}s"
+
+    def example(self, verb: str) -> str:
+        """The lines at the end of a help text."""
+        lines = self.examples[verb].strip().splitlines()
+        return "\b\nExample:\n" + "\n".join(f"  {line.strip()}" for line in lines)
 
 
 def api() -> Api:
     return connect(config.load().settings)
 
 
-def group(noun: Noun) -> click.Group:
-    made = click.Group(noun.name, help=f"{noun.name.capitalize()}s: list, show, create, delete.")
-    for command in (_list(noun), _show(noun), _delete(noun)):
+COMMON_FILTERS = (
+    Filter("--name", "name", "Only with this name."),
+    Filter("--project", "project_id", "Only of this project."),
+    Filter("--tag", "tags", "Only with this tag; given again: with all of them.", many=True),
+    Filter("--any-tag", "tags-any", "Only with one of these tags.", many=True),
+    Filter("--not-tag", "not-tags-any", "Only without this tag.", many=True),
+    Filter("--status", "status", "Only with this status, as ACTIVE or DOWN."),
+)
+
+
+def scope_options(noun: Noun) -> list[click.Option]:
+    """Options that narrow a name that several have."""
+    texts = {"network": "Of this network (name or id)", "project": "Of this project"}
+    return [
+        click.Option([f"--{word}", f"within_{word}"], help=f"{texts[word]}, when a name is ambiguous.")
+        for word in noun.within
+    ]
+
+
+def find(client: Api, noun: Noun, wanted: str, given: dict[str, str | None]) -> Body:
+    """The resource of that name or id, within what the scope options say."""
+    within: dict[str, str] = {}
+    if project := given.get("within_project"):
+        within["project_id"] = project
+    if network := given.get("within_network"):
+        within["network_id"] = client.find("networks", network)["id"]
+    return client.find(noun.collection, wanted, **within)
+
+
+def rewritten(client: Api, noun: Noun, row: Body, write: Callable[[Body], T]) -> T:
+    """What `write` makes of the row, or of a newer one while others write."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return write(row)
+        except RevisionMismatch:
+            row = client.find(noun.collection, row["id"])
+    return write(row)
+
+
+class Ordered(click.Group):
+    """Commands in the order in which they were added."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def group(noun: Noun, create: click.Command) -> click.Group:
+    """All verbs; `create` is what the noun's own module makes of changing.create."""
+    from sealane.cli import changing, reading, tagging
+
+    made = Ordered(
+        noun.name,
+        help=f"{noun.collection.capitalize()}: {', '.join(VERBS)}.\n\n{noun.example('group')}",
+    )
+    verbs = [reading.listing(noun), reading.show(noun), create, changing.set_(noun), changing.add(noun)]
+    verbs += [changing.unset(noun), changing.delete(noun), tagging.tag(noun)]
+    for command in verbs:
         made.add_command(command)
     return made
 
 
-def _list(noun: Noun) -> click.Command:
-    @click.command("list", help=f"All {noun.collection}, or those that the options name.")
-    @output_option
-    def command(output: str, name: str | None, project: str | None, **wanted: str | None) -> None:
-        client = api()
-        query = {key: value for key, value in (("name", name), ("project_id", project)) if value}
-        for parent, value in wanted.items():
-            if value:
-                query[f"{parent}_id"] = client.find(f"{parent}s", value)["id"]
-        show_many(client.list(noun.collection, **query), noun.columns, output)
-
-    options = [click.Option(["--name"], help="Only with this name."),
-               click.Option(["--project"], help="Only of this project.")]  # fmt: skip
-    options += [click.Option([f"--{f}"], help=f"Only of this {f} (name or id).") for f in noun.filters]
-    command.params = [*options, *command.params]
-    return command
-
-
-def _show(noun: Noun) -> click.Command:
-    @click.command("show", help=f"All attributes of one {noun.name}, by name or id.")
-    @click.argument("wanted", metavar=noun.name.upper())
-    @output_option
-    def command(wanted: str, output: str) -> None:
-        show_one(api().find(noun.collection, wanted), output)
-
-    return command
-
-
-def _delete(noun: Noun) -> click.Command:
-    @click.command("delete", help=f"Delete {noun.collection}, by name or id.")
-    @click.argument("wanted", metavar=noun.name.upper(), nargs=-1, required=True)
-    def command(wanted: Sequence[str]) -> None:
-        client = api()
-        failures = [text for one in wanted if (text := _delete_one(client, noun, one))]
-        if failures:
-            raise HostError("; ".join(failures))
-
-    return command
-
-
-def _delete_one(client: Api, noun: Noun, wanted: str) -> str:
-    """Go on with the others after a failure; the reason, or ''."""
-    try:
-        client.delete(noun.collection, client.find(noun.collection, wanted)["id"])
-    except SealaneError as exc:
-        return exc.message
-    return ""
+VERBS = ("list", "show", "create", "set", "add", "unset", "delete", "tag")

@@ -1,6 +1,11 @@
-"""What a command prints: a table for people, JSON for programs."""
+"""What a command prints: a table for people, JSON for programs.
+
+On a terminal tables have colours and fit its width; into a pipe they are plain and never wrapped, so that
+grep and awk work.
+"""
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +23,10 @@ class Column:
     title: str
     key: str
     text: Callable[[Any], str] = lambda value: plain(value)
+
+
+GOOD = frozenset({"ACTIVE", "ready", "ok", "alive", "up", "running"})
+BAD = frozenset({"DOWN", "ERROR", "lost", "dead", "down", "failed", "degraded", "not alive", "backing off"})
 
 
 def output_option(function: F) -> F:
@@ -41,7 +50,12 @@ def plain(value: Any) -> str:
         return ", ".join(plain(v) for v in value)
     if isinstance(value, Mapping):
         return ", ".join(f"{k}={plain(v)}" for k, v in value.items())
-    return str(value)
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Control characters, which a name may hold, as escapes: they must not steer the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def show_many(rows: Sequence[Row], columns: Sequence[Column], output: str) -> None:
@@ -62,9 +76,31 @@ def show_json(value: object) -> None:
 
 
 def print_table(titles: Sequence[str], cells: Sequence[Sequence[str]], *, header: bool = True) -> None:
-    """Columns as wide as their widest cell, two blanks apart; never wrapped, so that grep and awk work."""
+    if sys.stdout.isatty():
+        return _print_rich(titles, cells, header)
     lines = [list(titles), *(list(row) for row in cells)] if header else [list(row) for row in cells]
     widths = [max((len(line[i]) for line in lines), default=0) for i in range(len(titles))]
-    for number, line in enumerate(lines):
-        padded = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        click.echo(click.style(padded, bold=True) if header and number == 0 else padded)
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _print_rich(titles: Sequence[str], cells: Sequence[Sequence[str]], header: bool) -> None:
+    """Long cells go on in the next line; an id stays whole, it is there to be copied."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=header, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for number, title in enumerate(titles):
+        style = "bold" if not header and number == 0 else None
+        table.add_column(
+            title, no_wrap=title == "ID" or (not header and number == 0), overflow="fold", style=style
+        )
+    for row in cells:
+        table.add_row(*(Text(cell, style=colour(cell)) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def colour(word: str) -> str:
+    """How a word of ours looks on a terminal."""
+    return "green" if word in GOOD else "red" if word in BAD else ""

@@ -1,41 +1,166 @@
 """`sealane port`."""
 
+from typing import Any
+
 import click
 
-from sealane.cli import noun
-from sealane.cli.api import Body
-from sealane.cli.output import Column, output_option, show_one
+from sealane.cli import creating, fields, noun
+from sealane.cli.api import Api, Body
+from sealane.cli.fields import Field
+from sealane.cli.noun import Filter
+from sealane.cli.output import Column
+from sealane.cli.subnet import NETWORK
+
+
+def _addresses(fixed: list[Body] | None) -> str:
+    return ", ".join(ip["ip_address"] for ip in fixed or ())
+
+
+def _pairs(pairs: list[Body] | None) -> str:
+    return ", ".join(f"{pair['ip_address']}={pair['mac_address']}" for pair in pairs or ())
+
 
 PORT = noun.Noun(
-    "port",
-    (
+    name="port",
+    columns=(
         Column("ID", "id"),
         Column("NAME", "name"),
         Column("NETWORK", "network_id"),
         Column("MAC", "mac_address"),
-        Column("ADDRESSES", "fixed_ips", lambda ips: ", ".join(ip["ip_address"] for ip in ips or ())),
+        Column("ADDRESSES", "fixed_ips", _addresses),
         Column("HOST", "binding:host_id"),
         Column("STATUS", "status"),
     ),
-    filters=("network",),
+    more=(
+        Column("ADMIN UP", "admin_state_up"),
+        Column("SECURITY", "port_security_enabled"),
+        Column("PAIRS", "allowed_address_pairs", _pairs),
+        Column("DNS NAME", "dns_name"),
+        Column("OWNER", "device_owner"),
+        Column("DEVICE", "device_id"),
+        Column("PROJECT", "project_id"),
+        Column("TAGS", "tags"),
+        Column("CREATED", "created_at"),
+        Column("DESCRIPTION", "description"),
+    ),
+    fields=(
+        Field(
+            option="--ip",
+            key="fixed_ips",
+            metavar="ADDRESS",
+            read=fields.fixed_address,
+            many=True,
+            help="An address; left out: the lowest free one of each family.",
+        ),
+        Field(
+            option="--subnet",
+            key="fixed_ips",
+            metavar="SUBNET",
+            read=fields.fixed_subnet,
+            lookup=True,
+            many=True,
+            help="Any free address of this subnet (name or id).",
+        ),
+        Field(
+            option="--mac",
+            key="mac_address",
+            metavar="MAC",
+            read=fields.mac,
+            help="The hardware address; left out: chosen.",
+        ),
+        Field(option="--enable/--disable", key="admin_state_up", help="Carry traffic, or none."),
+        Field(
+            option="--port-security/--no-port-security",
+            key="port_security_enabled",
+            help="Only packets from its own addresses and pairs, or all.",
+        ),
+        Field(
+            option="--pair",
+            key="allowed_address_pairs",
+            metavar="ADDRESS[=MAC]",
+            read=fields.pair,
+            many=True,
+            help="A further address or subnet that it may send from; may be given again.",
+        ),
+        Field(option="--dns-name", key="dns_name", metavar="NAME", help="A name for it in DNS.", empty=""),
+        Field(
+            option="--dns-alias",
+            key="sealane:dns_aliases",
+            metavar="NAME",
+            many=True,
+            help="A further name for it in DNS.",
+        ),
+        Field(option="--device", key="device_id", metavar="ID", help="What the port belongs to.", empty=""),
+        Field(
+            option="--device-owner",
+            key="device_owner",
+            metavar="KIND",
+            help="What kind of thing that is, as compute:nova.",
+            empty="",
+        ),
+        Field(
+            option="--host",
+            key="binding:host_id",
+            metavar="HOST",
+            help="The host that may bind it.",
+            empty="",
+        ),
+        Field(option="--vnic-type", key="binding:vnic_type", choices=("normal",), help="How it is bound."),
+        Field(
+            option="--profile",
+            key="binding:profile",
+            metavar="JSON",
+            read=fields.dictionary,
+            help="What the host is to know for binding it, a JSON object.",
+            empty={},
+        ),
+        Field(option="--description", key="description", help="A text for people.", empty=""),
+        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+    ),
+    filters=(
+        Filter("--network", "network_id", "Only on this network.", parent="networks"),
+        Filter(
+            "--subnet",
+            "fixed_ips",
+            "Only with an address of this subnet.",
+            parent="subnets",
+            prefix="subnet_id=",
+        ),
+        Filter("--ip", "fixed_ips", "Only with this address.", prefix="ip_address=", metavar="ADDRESS"),
+        Filter("--mac", "mac_address", "Only with this hardware address.", metavar="MAC"),
+        Filter("--host", "binding:host_id", "Only on this host.", metavar="HOST"),
+        Filter("--device", "device_id", "Only of this device.", metavar="ID"),
+        Filter("--device-owner", "device_owner", "Only of this kind of device.", metavar="KIND"),
+    ),
+    named=False,
+    within=("network", "project"),
+    examples={
+        "group": "sealane port create web --network blue\nsealane port list --network blue",
+        "list": "sealane port list --network blue --status ACTIVE --sort name",
+        "show": "sealane port show web -o json",
+        "create": """
+            sealane port create web --network blue --ip 10.1.0.9 --dns-name web --tag front
+            sealane port create node --network blue --count 3
+            sealane port create --file - < ports.yaml""",
+        "set": "sealane port set web --ip 10.1.0.10 --no-port-security",
+        "add": "sealane port add web --pair 10.1.0.200",
+        "unset": "sealane port unset web --pair all --dns-name",
+        "delete": "sealane port delete web node-1 node-2",
+        "tag": "sealane port tag set web front green",
+    },
 )
-port = noun.group(PORT)
 
 
-@port.command()
-@click.argument("name", default="")
-@click.option("--network", required=True, help="Name or id of the network.")
-@click.option("--ip", "addresses", multiple=True, metavar="ADDRESS", help="Left out: the lowest free one.")
-@click.option("--mac", "mac_address", metavar="MAC", help="Left out: chosen.")
-@click.option("--dns-name", help="A name for it in DNS.")
-@click.option("--device", "device_id", help="Id of what the port belongs to.")
-@output_option
-def create(name: str, network: str, addresses: tuple[str, ...], output: str, **optional: str | None) -> None:
-    """Make a port; a container adopts it with driver-opt sealane.port=ID."""
-    client = noun.api()
-    parent = client.find("networks", network)
-    values: Body = {"name": name, "network_id": parent["id"], "project_id": parent["project_id"]}
-    values |= {key: value for key, value in optional.items() if value is not None}
-    if addresses:
-        values["fixed_ips"] = [{"ip_address": address} for address in addresses]  # the API finds the subnet
-    show_one(client.create("ports", values), output)
+def _prepare(client: Api, body: Body, given: dict[str, Any]) -> Body:
+    """A container adopts a port with driver-opt sealane.port=ID."""
+    if not given["network"]:
+        raise click.UsageError("Missing option '--network'")
+    if given["no_ip"] and (given["ip"] or given["subnet"]):
+        raise click.UsageError("--no-ip and --ip or --subnet exclude each other")
+    parent = client.find("networks", given["network"])
+    none: Body = {"fixed_ips": []} if given["no_ip"] else {}
+    return {"network_id": parent["id"], "project_id": parent["project_id"], **none, **body}
+
+
+port = noun.group(PORT, create := creating.create(PORT, _prepare))
+create.params[1:1] = [NETWORK.as_option(), click.Option(["--no-ip"], is_flag=True, help="No address at all.")]

@@ -1,68 +1,152 @@
 """`sealane subnet`."""
 
-import ipaddress
+from typing import Any
 
 import click
 
-from sealane.cli import noun
-from sealane.cli.output import Column, output_option, show_one
+from sealane.cli import creating, fields, noun
+from sealane.cli.api import Api, Body
+from sealane.cli.fields import Field, Scope
+from sealane.cli.noun import Filter
+from sealane.cli.output import Column
+
+IPV6_MODES = ("dhcpv6-stateful", "dhcpv6-stateless", "slaac")
+
+
+def _pools(pools: list[Body] | None) -> str:
+    return ", ".join(f"{pool['start']}-{pool['end']}" for pool in pools or ())
+
+
+def _routes(routes: list[Body] | None) -> str:
+    return ", ".join(f"{route['destination']}={route['nexthop']}" for route in routes or ())
+
 
 SUBNET = noun.Noun(
-    "subnet",
-    (
+    name="subnet",
+    columns=(
         Column("ID", "id"),
         Column("NAME", "name"),
         Column("NETWORK", "network_id"),
-        Column("CIDR", "cidr"),
+        Column("SUBNET", "cidr"),
         Column("GATEWAY", "gateway_ip"),
+        Column("DHCP", "enable_dhcp"),
     ),
-    filters=("network",),
+    more=(
+        Column("POOLS", "allocation_pools", _pools),
+        Column("DNS", "dns_nameservers"),
+        Column("ROUTES", "host_routes", _routes),
+        Column("PROJECT", "project_id"),
+        Column("TAGS", "tags"),
+        Column("CREATED", "created_at"),
+        Column("DESCRIPTION", "description"),
+    ),
+    fields=(
+        Field(
+            option="--cidr",
+            key="cidr",
+            metavar="SUBNET",
+            read=fields.network,
+            change=False,
+            help="Addresses, as 10.1.0.0/24 or fd00:1::/64; left out: a free one is chosen.",
+        ),
+        Field(
+            option="--gateway",
+            key="gateway_ip",
+            metavar="ADDRESS|none",
+            read=fields.address_or_none,
+            help="The gateway's address; left out: the first one.",
+            empty=None,
+        ),
+        Field(
+            option="--pool",
+            key="allocation_pools",
+            metavar="FIRST-LAST",
+            read=fields.pool,
+            many=True,
+            help="Addresses that are chosen from; may be given again.",
+        ),
+        Field(
+            option="--dns",
+            key="dns_nameservers",
+            metavar="ADDRESS",
+            read=fields.address,
+            many=True,
+            help="A DNS server for machines; may be given again.",
+        ),
+        Field(
+            option="--route",
+            key="host_routes",
+            metavar="SUBNET=ADDRESS",
+            read=fields.route,
+            many=True,
+            help="A route for machines: what is reached by which address.",
+        ),
+        Field(option="--dhcp/--no-dhcp", key="enable_dhcp", help="Tell machines their addresses by DHCP."),
+        Field(
+            option="--ra-mode",
+            key="ipv6_ra_mode",
+            choices=IPV6_MODES,
+            change=False,
+            help="What router advertisements say (IPv6).",
+        ),
+        Field(
+            option="--address-mode",
+            key="ipv6_address_mode",
+            choices=IPV6_MODES,
+            change=False,
+            help="How machines get their address (IPv6).",
+        ),
+        Field(option="--description", key="description", help="A text for people.", empty=""),
+        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+    ),
+    filters=(
+        Filter("--network", "network_id", "Only of this network.", parent="networks"),
+        Filter("--cidr", "cidr", "Only this one.", metavar="SUBNET"),
+        Filter("--ip-version", "ip_version", "Only of this family: 4 or 6.", metavar="4|6"),
+    ),
+    named=False,
+    within=("network", "project"),
+    examples={
+        "group": "sealane subnet create low --network blue --cidr 10.1.0.0/24\nsealane subnet list",
+        "list": "sealane subnet list --network blue --long",
+        "show": "sealane subnet show low --network blue",
+        "create": """
+            sealane subnet create low --network blue --cidr 10.1.0.0/24 --pool 10.1.0.10-10.1.0.99
+            sealane subnet create high --network blue --cidr fd00:1::/64 --gateway none""",
+        "set": "sealane subnet set low --dns 10.1.0.53 --route 10.2.0.0/16=10.1.0.254",
+        "add": "sealane subnet add low --dns 10.1.0.54",
+        "unset": "sealane subnet unset low --dns 10.1.0.54 --route all",
+        "delete": "sealane subnet delete low high",
+        "tag": "sealane subnet tag add low front",
+    },
 )
-subnet = noun.group(SUBNET)
+NETWORK = Field(
+    option="--network",
+    key="network_id",
+    metavar="NETWORK",
+    help="Name or id of the network.",
+    read=lambda text, scope: scope.api.find("networks", text)["id"],
+)
+FAMILY = Field(
+    option="--ip-version", key="ip_version", choices=("4", "6"), help="Of which family a free one is chosen."
+)
 
 
-@subnet.command()
-@click.argument("name", default="")
-@click.option("--network", required=True, help="Name or id of the network.")
-@click.option("--cidr", required=True, help="Addresses, as 10.1.0.0/24 or fd00:1::/64.")
-@click.option("--gateway", help="The gateway's address; 'none' for none; left out: the first one.")
-@click.option("--pool", "pools", multiple=True, metavar="FIRST-LAST", help="Addresses to choose from.")
-@click.option("--dns", "servers", multiple=True, metavar="ADDRESS", help="A DNS server for machines.")
-@output_option
-def create(
-    name: str,
-    network: str,
-    cidr: str,
-    gateway: str | None,
-    output: str,
-    **lists: tuple[str, ...],
-) -> None:
-    """Add a subnet to a network."""
-    try:
-        version = ipaddress.ip_network(cidr).version
-    except ValueError as exc:
-        raise click.BadParameter(f"{exc}; give it as 10.1.0.0/24", param_hint="--cidr") from exc
-    pools = [_pool(text) for text in lists["pools"]]
-    client = noun.api()
-    parent = client.find("networks", network)
-    values: dict[str, object] = {
-        "name": name,
+def _prepare(client: Api, body: Body, given: dict[str, Any]) -> Body:
+    if not given["network"]:
+        raise click.UsageError("Missing option '--network'")
+    parent = client.find("networks", given["network"])
+    cidr = given["cidr"] or client.free_cidr(int(given["ip_version"] or 4))
+    SUBNET.fields[0].convert(cidr, Scope(client))
+    version = 6 if ":" in cidr else 4
+    return {
         "network_id": parent["id"],
         "project_id": parent["project_id"],
         "cidr": cidr,
         "ip_version": version,
+        **body,
     }
-    if gateway is not None:
-        values["gateway_ip"] = None if gateway == "none" else gateway
-    if pools:
-        values["allocation_pools"] = pools
-    if lists["servers"]:
-        values["dns_nameservers"] = list(lists["servers"])
-    show_one(client.create("subnets", values), output)
 
 
-def _pool(text: str) -> dict[str, str]:
-    first, dash, last = text.partition("-")
-    if not (dash and first and last):
-        raise click.BadParameter(f"'{text}' is not FIRST-LAST", param_hint="--pool")
-    return {"start": first, "end": last}
+subnet = noun.group(SUBNET, create := creating.create(SUBNET, _prepare))
+create.params[1:1] = [NETWORK.as_option(), FAMILY.as_option()]

@@ -36,7 +36,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        query = dict(parse_qsl(parts.query))
+        query = {k: v for k, v in parse_qsl(parts.query) if k != "fields"}
         if parts.path.endswith("/free-cidr"):
             return self._answer(200, {"cidr": {"4": "10.96.0.0/24", "6": "fd5e::/64"}[query["ip_version"]]})
         collection = parts.path.rsplit("/", 1)[-1]
@@ -50,6 +50,10 @@ class _Handler(BaseHTTPRequestHandler):
             error = {"type": kind, "message": message, "detail": ""}
             return self._answer(status, {"NeutronError": error})
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if collection in body:
+            return self._answer(
+                201, {collection: [self.server.add(collection, **b) for b in body[collection]]}
+            )
         self._answer(201, {collection[:-1]: self.server.add(collection, **body[collection[:-1]])})
 
     def do_DELETE(self) -> None:

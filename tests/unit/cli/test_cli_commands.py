@@ -16,12 +16,13 @@ def test_list_as_json_is_what_the_api_said(api, sealane, noun):
 
 
 def test_list_as_a_table_has_a_line_for_each(api, sealane):
-    api.add("networks", name="blue", mtu=1342, subnets=["a", "b"])
+    subnets = [api.add("subnets", cidr=cidr)["id"] for cidr in ("10.1.0.0/24", "10.2.0.0/24")]
+    api.add("networks", name="blue", mtu=1342, subnets=subnets)
     api.add("networks", name="red", mtu=1342)
     lines = sealane("network", "list").out.splitlines()
-    assert lines[0].split() == ["ID", "NAME", "PROJECT", "MTU", "GATEWAY", "STATUS", "SUBNETS"]
+    assert lines[0].split() == ["ID", "NAME", "PROJECT", "SUBNETS", "MTU", "GATEWAY", "STATUS"]
     assert [line.split()[1] for line in lines[1:]] == ["blue", "red"]
-    assert "a, b" in lines[1]
+    assert "10.1.0.0/24, 10.2.0.0/24" in lines[1]
 
 
 def test_list_by_the_name_of_the_network(api, sealane):
