@@ -18,6 +18,10 @@ from sealane.errors import BadRequest
 
 Datapath = Literal["auto", "kernel", "userspace"]
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
+TLS_PORT, SOUTHBOUND_PORT = 9698, 6642
+NOWHERE = "none"
+LONGEST_LIFE = 10 * 365 * 86400
+"""Seconds; as long as an authority lives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,11 @@ class Settings:
     api_bind: str = "127.0.0.1:9696"  # where the API listens besides the unix socket; empty: nowhere
     api_listen_fd: int = -1  # an inherited listening socket that the API serves as well
     api_socket_extra: str = ""  # a second unix socket of the API
+    tls_bind: str = ""  # where other hosts reach the API: ADDRESS:PORT or none; empty: encap_ip:9698
+    southbound_bind: str = ""  # the same for the southbound database; empty: encap_ip:6642
+    token_lifetime: int = 900  # seconds for which a token to join with is good
+    certificate_lifetime: int = 2592000  # seconds that a node's certificate lives; renewed after two thirds
+    server_lifetime: int = 7776000  # the same for the certificate of the central part's listeners
     api_url: str = ""  # what the agent and the command talk to; empty: RUN/api.sock
     ovn_remote: str = ""  # the southbound database that ovn-controller uses; empty: the local one
     docker_socket: Path = Path("/var/run/docker.sock")  # the engine that the agent serves
@@ -90,6 +99,21 @@ class Settings:
     @property
     def netns_dir(self) -> Path:
         return self.run_dir / "netns"
+
+    @property
+    def pki_dir(self) -> Path:
+        """Authorities and certificates."""
+        return self.state_dir / "pki"
+
+    @property
+    def tls_endpoint(self) -> tuple[str, int] | None:
+        """Address and port; None for nowhere."""
+        return _endpoint(self.tls_bind, self.encap_ip, TLS_PORT)
+
+    @property
+    def southbound_endpoint(self) -> tuple[str, int] | None:
+        """Address and port; None for nowhere."""
+        return _endpoint(self.southbound_bind, self.encap_ip, SOUTHBOUND_PORT)
 
     @property
     def admin_token_file(self) -> Path:
@@ -193,9 +217,34 @@ def _check(settings: Settings) -> None:
         raise BadRequest(
             f"host_name '{settings.host_name}' is no host name; use letters, digits, '-' and '.'"
         )
+    for key in ("tls_bind", "southbound_bind"):
+        try:
+            _endpoint(getattr(settings, key), settings.encap_ip, 1)
+        except ValueError as exc:
+            raise BadRequest(f"setting '{key}' can't be '{getattr(settings, key)}': {exc}") from exc
+    for key in ("token_lifetime", "certificate_lifetime", "server_lifetime"):
+        if not 1 <= getattr(settings, key) <= LONGEST_LIFE:
+            raise BadRequest(f"setting '{key}' is to be 1 to {LONGEST_LIFE} seconds")
     for key in ("network_pool", "network_pool6", "uplink_pool", "uplink_pool6"):
         value = getattr(settings, key)
         try:
             ipaddress.ip_network(value)
         except ValueError as exc:
             raise BadRequest(f"setting '{key}' can't be '{value}': {exc}") from exc
+
+
+def _endpoint(bind: str, host: str, port: int) -> tuple[str, int] | None:
+    """`bind` is ADDRESS:PORT, [ADDRESS]:PORT, :PORT, empty or "none"; `host` and `port` fill the gaps.
+
+    Raises ValueError.
+    """
+    if bind == NOWHERE:
+        return None
+    if bind:
+        given, colon, number = bind.rpartition(":")
+        if not colon or not number.isascii() or not number.isdigit() or not 0 < int(number) < 65536:
+            raise ValueError("give ADDRESS:PORT, :PORT or none")
+        host, port = given.removeprefix("[").removesuffix("]") or host, int(number)
+        if given:
+            ipaddress.ip_address(host)
+    return (host, port) if host else None

@@ -84,7 +84,7 @@ def create_app(
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Front, token=token, metrics=metrics)],
+        middleware=[Middleware(Front, token=token, metrics=metrics, state=lambda: store.state)],
         exception_handlers={HTTPException: answers.of_http},
     )
     app.router.redirect_slashes = False

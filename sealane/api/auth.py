@@ -1,4 +1,4 @@
-"""Who may: root by the unix socket (mode 0600), else who shows the admin's token.
+"""Who may: root by the unix socket (mode 0600), who shows the admin's token, and by TLS a node's certificate.
 
 The token file is made once, readable by root alone; comparing takes the same time whatever is shown.
 """
@@ -6,6 +6,7 @@ The token file is made once, readable by root alone; comparing takes the same ti
 import hmac
 import os
 import secrets
+import time
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from sealane.api.caller import ADMIN, CALLER, Caller
-from sealane.errors import Unauthorized
+from sealane.errors import Unauthorized, Unavailable
+from sealane.model import State
+from sealane.pki.certificate import Certificate
 
 TRUSTED = "sealane.trusted"
 """Set in the ASGI scope by a door whose callers are root already; never by anything a caller sends."""
@@ -21,13 +24,23 @@ TRUSTED = "sealane.trusted"
 OPEN = frozenset({"/", "/v2.0", "/v2.0/", "/healthz", "/openapi.json"})
 """Paths that tell nothing about tenants."""
 
+PEER = "sealane.peer"
+"""Set in the ASGI scope by the TLS door: the verified certificate, or None when none was shown."""
 
-def check(scope: MutableMapping[str, Any], token: str) -> None:
+JOINING = frozenset({("GET", "/v2.0/sealane/ca"), ("POST", "/v2.0/sealane/join")})
+"""All that there is for a machine that has no certificate yet."""
+
+_AGAIN = "join again with a token of 'sealane token create'"
+
+
+def check(scope: MutableMapping[str, Any], token: str, state: State) -> None:
     """Leaves the Caller in the scope; None for who may only see what is open. Raises Unauthorized."""
-    scope[CALLER] = _caller(scope, token)
+    scope[CALLER] = _caller(scope, token, state)
 
 
-def _caller(scope: MutableMapping[str, Any], token: str) -> Caller | None:
+def _caller(scope: MutableMapping[str, Any], token: str, state: State) -> Caller | None:
+    if PEER in scope:
+        return None if (scope["method"], scope["path"]) in JOINING else _node(scope[PEER], state)
     if scope.get(TRUSTED) is True:
         return ADMIN
     if scope["path"] in OPEN:
@@ -36,6 +49,22 @@ def _caller(scope: MutableMapping[str, Any], token: str) -> Caller | None:
     if not shown or not hmac.compare_digest(shown.encode(), token.encode()):
         raise Unauthorized("The request you have made requires authentication: send X-Auth-Token.")
     return ADMIN
+
+
+def _node(peer: Certificate | None, state: State) -> Caller:
+    """Judged anew for each request, so that a removed node is out at once. Raises Unauthorized."""
+    if peer is None:
+        raise Unauthorized("Only nodes with a certificate may; 'sealane node --join' gets one.")
+    if state.sequence == 0:
+        raise Unavailable("the store has not been reached yet; try again")
+    if peer.not_after <= time.time():
+        raise Unauthorized(f"The certificate of node '{peer.name}' has expired; {_AGAIN}.")
+    node = next((n for n in state.nodes.values() if n.name == peer.name), None)
+    if node is None:
+        raise Unauthorized(f"There is no node '{peer.name}' (any more); {_AGAIN}.")
+    if peer.serial not in node.serials:
+        raise Unauthorized(f"Another certificate has taken the place of this one of '{peer.name}'; {_AGAIN}.")
+    return Caller("node", node.name, node.projects)
 
 
 def ensure_token(path: Path) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
@@ -15,6 +15,7 @@ from sealane import failpoint, log
 from sealane.api import answers, auth
 from sealane.api.metrics import Metrics
 from sealane.errors import DeadlineExceeded, SealaneError
+from sealane.model import State
 
 DEADLINE = 4.8
 """Seconds for one request: whoever waits for us hears of a dead store within 5."""
@@ -28,9 +29,10 @@ _log = log.get("api")
 class Front:
     """Outermost of the application. Nothing passes it as an exception."""
 
-    def __init__(self, app: ASGIApp, token: str, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, token: str, metrics: Metrics, state: Callable[[], State]) -> None:
         self._app = app
         self._token = token
+        self._state = state
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +65,7 @@ class Front:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> ASGIApp | None:
         """The answer to give when the application raised."""
         try:
-            auth.check(scope, self._token)
+            auth.check(scope, self._token, self._state())
             async with asyncio.timeout(None if scope["path"] in PATIENT else DEADLINE):
                 await self._app(scope, receive, send)
         except SealaneError as exc:

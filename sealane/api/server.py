@@ -1,7 +1,8 @@
 """The API as a process: `python -m sealane.api.server`.
 
     RUN/api.sock, api_socket_extra   0600: root is admin        ─┐
-    api_bind, api_listen_fd          who has the admin's token  ─┴─ one application
+    api_bind, api_listen_fd          who has the admin's token  ─┼─ one application
+    tls_bind                         nodes, by certificate      ─┘
 
 Nothing it needs has to be there at the start: it goes on trying, and answers 503 until then.
 """
@@ -9,6 +10,7 @@ Nothing it needs has to be there at the start: it goes on trying, and answers 50
 import asyncio
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -17,11 +19,13 @@ from pathlib import Path
 import uvicorn
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sealane import config, failpoint, log
 from sealane.api import auth, health, sockets
 from sealane.api.agents import Agents
 from sealane.api.app import create_app
+from sealane.api.tls_door import TlsDoor, TlsProtocol
 from sealane.config import Settings
 from sealane.errors import SealaneError, Unavailable
 from sealane.ovn.southbound import Bindings
@@ -86,21 +90,24 @@ class Doors:
             sockets.forget(path)
 
 
-def make_server(app: ASGIApp) -> Server:
-    return Server(
-        uvicorn.Config(
-            app,
-            http="httptools",  # takes a Host header that is none, which dockerd's clients send
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,  # front.py writes one line a request, with its id
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE,
-            timeout_keep_alive=KEEP_ALIVE,
-        )
+def make_server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> Server:
+    made = uvicorn.Config(
+        app,
+        http=TlsProtocol
+        if tls
+        else HttpToolsProtocol,  # takes a Host header that is none, as dockerd's clients send
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # front.py writes one line a request, with its id
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=KEEP_ALIVE,
     )
+    made.load()
+    made.ssl = tls
+    return Server(made)
 
 
 async def serve(settings: Settings, closing: asyncio.Event) -> None:
@@ -126,7 +133,10 @@ async def serve(settings: Settings, closing: asyncio.Event) -> None:
         await asyncio.wait([connecting], timeout=HEAD_START)
         await bindings.start(timeout=0)
         routes = _more(settings, store, clients, bindings)
-        await doors.serve(create_app(settings, store, bindings, token, more=routes, closing=closing), closing)
+        app = create_app(settings, store, bindings, token, more=routes, closing=closing)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(TlsDoor(settings, store, make_server).run(app, closing))
+            await doors.serve(app, closing)
 
 
 def _more(

@@ -45,10 +45,13 @@ def tcp(bind: str) -> socket.socket:
     host, _, port = bind.rpartition(":")
     if not host or not port.isdigit():
         raise BadRequest(f"setting 'api_bind' can't be '{bind}'; give HOST:PORT")
-    host = host.strip("[]")
+    return listen(host.strip("[]"), int(port))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
-    return prompt(listener)
+    return prompt(socket.create_server((host, port), family=family, backlog=BACKLOG))
 
 
 def inherited(fd: int) -> socket.socket:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sealane.config import Settings
 from sealane.engine import databases
+from sealane.engine.command import run
 from sealane.engine.health import Prints, Responds, Serves, Succeeds
 from sealane.engine.process import Child
 from sealane.store import create as store
@@ -95,9 +96,17 @@ def _translator(settings: Settings) -> Child:
 
 
 def _api(settings: Settings) -> Child:
+    pki = settings.pki_dir
+
+    async def certify() -> None:
+        """At the first start, in a process of its own: what makes certificates takes 13 MiB."""
+        if not (pki / "server.pem").exists():
+            await run(*python("sealane.pki.central"), str(pki), timeout=60.0)
+
     return Child(
         name="api",
         argv=python("sealane.api.server"),
+        before=certify,
         environ=environment(settings),
         depends=("store", "ovn-sb"),
         ready=Responds(settings.api_socket, "/v2.0"),

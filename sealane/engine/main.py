@@ -91,10 +91,11 @@ def alone(run_dir: Path) -> Iterator[None]:
 
 
 async def _children(settings: Settings, part: str) -> tuple[Child, ...]:
+    way = await underlay.find(settings.encap_ip)
+    settings = replace(settings, encap_ip=way.address)
     children = central.children(settings) if part in ("up", "central") else ()
     if part == "central":
         return children
-    way = await underlay.find(settings.encap_ip)
     kind = await datapath.decide(settings)
     here = node.Node(settings, kind, way)
     node.prepare_run_dir(here)

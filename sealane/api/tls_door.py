@@ -1,0 +1,125 @@
+"""The door for other hosts: TLS, a certificate is asked for, and whose it is goes into the ASGI scope.
+
+It is open only while somebody may come in: a token to join with is good, or a node has a certificate.
+The certificate that it shows is renewed here; connections that are open go on.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sealane import log
+from sealane.api import sockets
+from sealane.api.auth import PEER
+from sealane.api.desk import Store
+from sealane.config import Settings
+from sealane.errors import SealaneError
+from sealane.model import State
+from sealane.pki import tls
+from sealane.pki.certificate import of_peer
+
+LOOK = 5.0
+"""Seconds between two looks at certificates and tokens, whose time runs out without any change."""
+RETRY = 2.0
+"""Seconds until what failed is tried again."""
+
+_log = log.get("api")
+
+
+class TlsProtocol(HttpToolsProtocol):
+    """Says with each request who is at the other end."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        handshake = self.transport.get_extra_info("ssl_object")
+        self.scope[PEER] = of_peer(handshake.getpeercert())  # type: ignore[literal-required]
+
+
+class TlsDoor:
+    """`serve` makes a server of an application and a context."""
+
+    def __init__(
+        self, settings: Settings, store: Store, serve: Callable[[ASGIApp, ssl.SSLContext], uvicorn.Server]
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._serve = serve
+        self._look = min(LOOK, settings.server_lifetime / 12)
+
+    async def run(self, app: ASGIApp, closing: asyncio.Event) -> None:
+        """Until `closing`. What fails is logged and tried again."""
+        endpoint = self._settings.tls_endpoint
+        while endpoint is not None and not closing.is_set():
+            if not wanted(self._store.state):
+                await self._news(closing)
+                continue
+            try:
+                await self._open(app, endpoint, closing)
+            except (OSError, SealaneError) as exc:
+                _log.error(
+                    "the door for other hosts can't be opened; tries again", at=endpoint, error=str(exc)
+                )
+                await _pause(closing, RETRY)
+
+    async def _open(self, app: ASGIApp, endpoint: tuple[str, int], closing: asyncio.Event) -> None:
+        from sealane.pki import central  # not before a second host is wanted: it takes 13 MiB
+
+        directory = central.Directory(self._settings.pki_dir)
+        lifetime = self._settings.server_lifetime
+        await asyncio.to_thread(central.ensure, directory, lifetime)
+        files = tls.Files(directory.server)
+        files.moved()
+        context = tls.server(directory.server, directory.node_ca, required=False)
+        server = self._serve(app, context)
+        serving = asyncio.create_task(server.serve([sockets.listen(*endpoint)]))
+        _log.info("the door for other hosts is open", at=endpoint)
+        checked = time.monotonic()
+        try:
+            while wanted(self._store.state) and not closing.is_set() and not serving.done():
+                await self._news(closing)
+                if time.monotonic() < checked + self._look:
+                    continue
+                checked = time.monotonic()
+                await asyncio.to_thread(central.ensure, directory, lifetime)
+                if files.moved():
+                    tls.reload(context, directory.server)
+                    _log.info("shows a new certificate to other hosts")
+        finally:
+            server.should_exit = True
+            await serving
+            _log.info("the door for other hosts is closed", at=endpoint)
+
+    async def _news(self, closing: asyncio.Event) -> None:
+        """Return when nodes or tokens may be others than now, or their time may have run out."""
+        state = self._store.state
+        if state.sequence == 0:
+            await _pause(closing, 0.2)
+            return
+        change = asyncio.ensure_future(self._store.changed(state.sequence, self._look))
+        end = asyncio.ensure_future(closing.wait())
+        try:
+            await asyncio.wait((change, end), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (change, end):
+                task.cancel()
+            await asyncio.gather(change, end, return_exceptions=True)
+
+
+def wanted(state: State) -> bool:
+    """Whether anybody of another host could come in."""
+    now = time.time()
+    return any(node.serials for node in state.nodes.values()) or any(
+        token.expires_at > now for token in state.tokens.values()
+    )
+
+
+async def _pause(closing: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await closing.wait()
