@@ -13,6 +13,18 @@ OWNER = "sealane"
 LINK_MARK = "sealane:"
 """Every link of ours has an alias (IFLA_IFALIAS) that begins so; then the kind and an id."""
 
+DOCKER_PORT = "sealane:docker"
+"""device_owner of a port whose life is that of a container's endpoint."""
+
+ADOPTED_PORT = "sealane:docker:adopted"
+"""device_owner of a port that was made by somebody else and is used by an endpoint."""
+
+AUXILIARY_PORT = "sealane:auxiliary"
+"""device_owner of what keeps an --aux-address from being given to a container."""
+
+NETNS_PORT = "sealane:netns"
+"""device_owner of a port that was made for a network namespace (`sealane attach`)."""
+
 NOWHERE = "(unbound)"
 """requested-chassis of a port that belongs to no host yet: no host can be called so, so none claims it."""
 

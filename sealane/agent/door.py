@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sealane import log
+from sealane import log, names
 from sealane.agent.attachment import Attachment, Route, checked
 from sealane.agent.memory import Memory
 from sealane.agent.reconciler import Reconciler
@@ -22,8 +22,7 @@ from sealane.client import ApiClient, Body
 from sealane.errors import BadRequest, Conflict, NotFound, SealaneError
 from sealane.host import netns
 
-OWNER = "sealane:netns"
-"""device_owner of the ports that this door makes."""
+OWNER = names.NETNS_PORT
 
 BOUND_DEADLINE = 20.0  # seconds that OVN may take to bind the port
 _UNFINISHED = 120.0  # seconds after which an attachment without sandbox is an attempt that died
@@ -150,6 +149,7 @@ class NetnsDoor:
     def _port(self, request: AttachRequest, network: Body, attachment_id: str) -> dict[str, Any]:
         port: dict[str, Any] = {
             "network_id": network["id"],
+            "project_id": network["project_id"],
             "device_id": attachment_id,
             "device_owner": OWNER,
             "binding:host_id": self._host_name,

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
+from sealane.api import policy
+from sealane.api.caller import Caller
 from sealane.api.draft import Draft
 from sealane.api.look import Bindings, Glass, Look
 from sealane.api.underlay import default_mtu
@@ -48,14 +50,19 @@ class Desk:
             raise Unavailable("the store has not been reached yet; try again")
         return self._glass.on(state)
 
-    async def write(self, decide: Callable[[Draft], tuple[Sequence[Change], T]]) -> tuple[T, Look]:
-        """Commit what `decide` says, again while only its snapshot was at fault. One writer at a time:
-        writers of one process would else choose the same lowest address and be refused in turn.
+    async def write(
+        self, caller: Caller, decide: Callable[[Draft], tuple[Sequence[Change], T]]
+    ) -> tuple[T, Look]:
+        """Commit what `decide` says, if `caller` may, again while only its snapshot was at fault.
+
+        One writer at a time: writers of one process would else choose the same lowest address and be
+        refused in turn.  What the API does of its own accord it does as caller.ADMIN.
         """
         async with self._writing:
             for attempt in range(ATTEMPTS):
                 look = self.look()
                 changes, result = decide(self._draft(look, attempt))
+                policy.check_changes(caller, changes, look)
                 if not changes:
                     return result, look
                 try:

@@ -12,7 +12,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sealane import failpoint, log
-from sealane.api import answers, auth
+from sealane.api import answers, auth, policy
+from sealane.api.caller import CALLER
 from sealane.api.metrics import Metrics
 from sealane.errors import DeadlineExceeded, SealaneError
 from sealane.model import State
@@ -66,6 +67,7 @@ class Front:
         """The answer to give when the application raised."""
         try:
             auth.check(scope, self._token, self._state())
+            policy.check_call(scope[CALLER], scope["method"], scope["path"])
             async with asyncio.timeout(None if scope["path"] in PATIENT else DEADLINE):
                 await self._app(scope, receive, send)
         except SealaneError as exc:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from sealane import names
 from sealane.api import convert, ipam, rules
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, WantedIP, nullable, one_of
@@ -129,7 +130,7 @@ PORTS = Kind(
         ),
     ),
 )
-FOLLOWING = frozenset({"sealane:docker"})
+FOLLOWING = frozenset({names.DOCKER_PORT})
 """Owners of ports whose MAC address follows from the IPv4 address: containers come and go, and the next
 one with the address must not meet neighbours that remember the last one's MAC."""
 

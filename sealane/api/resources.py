@@ -9,10 +9,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealane.api import query, rules
+from sealane.api import policy, query, rules
 from sealane.api.answers import answer, empty
 from sealane.api.attributes import Kind, Values
 from sealane.api.body import read_object
+from sealane.api.caller import Caller, caller_of
 from sealane.api.convert import TAGS
 from sealane.api.desk import Desk
 from sealane.api.draft import Draft
@@ -49,7 +50,7 @@ class Handlers:
     async def list(self, request: Request) -> Response:
         raw = request.scope["query_string"].decode("latin-1")
         look = self.desk.look()
-        wanted = query.parse(self.kind, raw)
+        wanted = _of_what_is_seen(caller_of(request), query.parse(self.kind, raw))
         page = query.select(self.kind, wanted, look, raw)
         body: Values = {self.kind.plural: [self.kind.show(row, look, wanted.fields) for row in page.rows]}
         if page.links:
@@ -60,7 +61,7 @@ class Handlers:
     async def show(self, request: Request) -> Response:
         raw = request.scope["query_string"].decode("latin-1")
         look = self.desk.look()
-        row = self.kind.find(look.state, request.path_params["id"])
+        row = self._find(request, look)
         return answer({self.kind.singular: self.kind.show(row, look, query.parse(self.kind, raw).fields)})
 
     async def create(self, request: Request) -> Response:
@@ -73,11 +74,14 @@ class Handlers:
                 f"'{self.kind.plural}' is to be a list of 1 to {MAX_BULK}", type="HTTPBadRequest"
             )
         wanted = [(str(uuid.uuid4()), self.kind.accept_new(one)) for one in bodies]
+        caller = caller_of(request)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
+            for network_id in {v["network_id"] for _, v in wanted if "network_id" in v}:
+                policy.check_sees_network(caller, network_id, draft.look)
             return [Create(self.resource.create(id, values, draft)) for id, values in wanted], None
 
-        _, look = await self.desk.write(decide)
+        _, look = await self.desk.write(caller_of(request), decide)
         shown = [self.kind.show(self.kind.find(look.state, id), look) for id, _ in wanted]
         return answer({self.kind.plural: shown} if many else {self.kind.singular: shown[0]}, 201)
 
@@ -87,33 +91,42 @@ class Handlers:
         return answer({self.kind.singular: await self._change(request, values)})
 
     async def delete(self, request: Request) -> Response:
-        id, revision = request.path_params["id"], _revision(request)
+        """Guarded where it matters which revision was seen: to the caller, or to the policy."""
+        revision, caller = _revision(request), caller_of(request)
+        guarded = revision is not None or caller.role != "admin"
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
-            row = self.kind.find(draft.look.state, id)
+            row = self._find(request, draft.look)
             rules.revision_is(row, revision)
-            gone = self.resource.delete(row, draft.look)
-            return [Delete(each, guarded=revision is not None) for each in gone], None
+            return [Delete(each, guarded=guarded) for each in self.resource.delete(row, draft.look)], None
 
-        await self.desk.write(decide)
+        await self.desk.write(caller, decide)
         return empty()
 
     async def _change(self, request: Request, values: Values) -> Values:
-        id, revision = request.path_params["id"], _revision(request)
+        revision = _revision(request)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
-            old = self.kind.find(draft.look.state, id)
+            old = self._find(request, draft.look)
             rules.revision_is(old, revision)
             new = self.resource.update(old, values, draft)
             return _updates(old, new, draft.now), None
 
-        _, look = await self.desk.write(decide)
-        return self.kind.show(self.kind.find(look.state, id), look)
+        _, look = await self.desk.write(caller_of(request), decide)
+        return self.kind.show(self.kind.find(look.state, request.path_params["id"]), look)
+
+    def _find(self, request: Request, look: Look) -> Any:
+        """The row of the path. Raises NotFound, also for what the caller is not to see."""
+        id = request.path_params["id"]
+        row = self.kind.find(look.state, id)
+        if not policy.sees(caller_of(request), row, look):
+            raise self.kind.missing(id)
+        return row
 
     # tags: /v2.0/PLURAL/ID/tags and …/tags/TAG
 
     async def tags(self, request: Request) -> Response:
-        row = self.kind.find(self.desk.look().state, request.path_params["id"])
+        row = self._find(request, self.desk.look())
         return answer({"tags": list(row.tags)})
 
     async def set_tags(self, request: Request) -> Response:
@@ -126,7 +139,7 @@ class Handlers:
         return empty()
 
     async def has_tag(self, request: Request) -> Response:
-        row = self.kind.find(self.desk.look().state, request.path_params["id"])
+        row = self._find(request, self.desk.look())
         _require_tag(row.tags, request.path_params["tag"])
         return empty()
 
@@ -148,16 +161,22 @@ class Handlers:
     async def _retag(
         self, request: Request, change: Callable[[tuple[str, ...]], tuple[str, ...]]
     ) -> tuple[str, ...]:
-        id, revision = request.path_params["id"], _revision(request)
+        revision = _revision(request)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
-            old = self.kind.find(draft.look.state, id)
+            old = self._find(request, draft.look)
             rules.revision_is(old, revision)
             return _updates(old, replace(old, tags=change(old.tags)), draft.now), None
 
-        _, look = await self.desk.write(decide)
-        tags: tuple[str, ...] = self.kind.find(look.state, id).tags
+        _, look = await self.desk.write(caller_of(request), decide)
+        tags: tuple[str, ...] = self.kind.find(look.state, request.path_params["id"]).tags
         return tags
+
+
+def _of_what_is_seen(caller: Caller, wanted: query.Query) -> query.Query:
+    if policy.sees_all(caller):
+        return wanted
+    return replace(wanted, tests=(lambda row, look: policy.sees(caller, row, look), *wanted.tests))
 
 
 def _updates(old: Any, new: Any, now: str) -> list[Change]:

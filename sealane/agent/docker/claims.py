@@ -20,20 +20,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sealane import log
+from sealane import log, names
 from sealane.agent.docker.catalog import NetworkView, SubnetView
 from sealane.agent.docker.turns import Turns
 from sealane.client import ApiClient
 from sealane.errors import AddressesExhausted, AddressInUse, BadRequest, Conflict, NotFound
 
-OWNER = "sealane:docker"
-"""device_owner of a port whose life is that of a container's endpoint."""
-
-ADOPTED = "sealane:docker:adopted"
-"""device_owner of a port that was made by somebody else and is used by an endpoint."""
-
-AUXILIARY = "sealane:auxiliary"
-"""device_owner of what keeps an --aux-address from being given to a container."""
+OWNER, ADOPTED, AUXILIARY = names.DOCKER_PORT, names.ADOPTED_PORT, names.AUXILIARY_PORT
 
 SMALL = 1 << 24
 """Addresses; a random one of a larger pool is hardly ever taken."""

@@ -1,0 +1,261 @@
+"""Who may do what. An admin may everything; what a node may is in two tables, and the rest is refused.
+
+    CALLS   the requests that a node may make at all        asked by front.py, of every request
+    ROWS    what it may make of which rows                  asked by desk.py, of every change that is to be
+                                                            committed: of the rows, not of what was asked for
+    sees    which rows are there for it                     asked by resources.py; others are a 404
+
+A node is a host that may be taken over one day. It has to make networks and ports for its engine, so it can
+do that for its own projects; it can't touch what is on other hosts, nor loosen what an admin has tied.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any
+
+from sealane.api.caller import EVERY_PROJECT, Caller
+from sealane.api.look import Look
+from sealane.errors import Forbidden, NotFound
+from sealane.model import Network, Node, Port, Resource, Subnet
+from sealane.names import ADOPTED_PORT, AUXILIARY_PORT, DOCKER_PORT, NETNS_PORT
+from sealane.store.changes import Change, Create, Delete, Update
+
+CALLS: Mapping[str, tuple[str, ...]] = {
+    "GET": (
+        *("/", "/v2.0", "/v2.0/", "/healthz", "/openapi.json"),
+        *("/v2.0/networks", "/v2.0/networks/*", "/v2.0/networks/*/tags", "/v2.0/networks/*/tags/*"),
+        *("/v2.0/subnets", "/v2.0/subnets/*", "/v2.0/subnets/*/tags", "/v2.0/subnets/*/tags/*"),
+        *("/v2.0/ports", "/v2.0/ports/*", "/v2.0/ports/*/tags", "/v2.0/ports/*/tags/*"),
+        *("/v2.0/extensions", "/v2.0/extensions/*", "/v2.0/availability_zones"),
+        *("/v2.0/agents", "/v2.0/agents/*"),
+        *("/v2.0/sealane/changes", "/v2.0/sealane/free-cidr", "/v2.0/sealane/nodes", "/v2.0/sealane/ca"),
+    ),
+    "POST": ("/v2.0/networks", "/v2.0/subnets", "/v2.0/ports", "/v2.0/sealane/renew"),
+    "PUT": ("/v2.0/networks/*", "/v2.0/ports/*", "/v2.0/sealane/nodes/*"),
+    "DELETE": ("/v2.0/networks/*", "/v2.0/subnets/*", "/v2.0/ports/*"),
+}
+"""Method -> paths; a star is one segment."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One change: `old` is None where something is made, `new` where something goes."""
+
+    caller: Caller
+    old: Any
+    new: Any
+    look: Look
+
+    @property
+    def row(self) -> Any:
+        return self.old if self.new is None else self.new
+
+
+Condition = Callable[[Ask], bool]
+
+
+@dataclass(frozen=True)
+class Right:
+    """Holds where all of `when` do. `fields`: what may be given, or changed, by the model's names."""
+
+    what: str
+    when: tuple[Condition, ...]
+    fields: frozenset[str] = frozenset()
+
+
+def in_its_projects(ask: Ask) -> bool:
+    return ask.caller.may_use(ask.row.project_id)
+
+
+def made_by_docker(ask: Ask) -> bool:
+    return bool(ask.row.origin == "docker")
+
+
+def in_a_network_of_docker(ask: Ask) -> bool:
+    network = ask.look.state.networks.get(ask.row.network_id)
+    return network is not None and network.origin == "docker" and ask.caller.may_use(network.project_id)
+
+
+def in_a_network_it_sees(ask: Ask) -> bool:
+    network = ask.look.state.networks.get(ask.row.network_id)
+    return network is not None and sees(ask.caller, network, ask.look)
+
+
+def on_its_host(ask: Ask) -> bool:
+    """Before and after."""
+    return all(row.host == ask.caller.node for row in (ask.old, ask.new) if row is not None)
+
+
+def of_no_host(ask: Ask) -> bool:
+    return all(row.host == "" for row in (ask.old, ask.new) if row is not None)
+
+
+def made_by_a_node(ask: Ask) -> bool:
+    """`device_owner` says it; a node can't give it to a port that it adopts."""
+    rows = (row for row in (ask.old, ask.new) if row is not None)
+    return all(row.device_owner in (DOCKER_PORT, NETNS_PORT) for row in rows)
+
+
+def auxiliary(ask: Ask) -> bool:
+    return bool(ask.row.device_owner == AUXILIARY_PORT)
+
+
+def adopted(ask: Ask) -> bool:
+    """Taken into use, in use, or given back."""
+    owners, hosts = ("", ADOPTED_PORT), ("", ask.caller.node)
+    return all(row.device_owner in owners and row.host in hosts for row in (ask.old, ask.new))
+
+
+def itself(ask: Ask) -> bool:
+    return bool(ask.row.name == ask.caller.node)
+
+
+STANDARD = frozenset({"id", "project_id", "revision_number", "created_at", "updated_at", "tunnel_key"})
+"""Given with every new row, by the caller or by the API."""
+IDENTITY = frozenset({"name", "device_id", "dns_name", "dns_aliases"})
+
+ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
+    ("create", Network): (
+        Right(
+            "networks of Docker in its projects",
+            (in_its_projects, made_by_docker),
+            STANDARD | {"name", "tags", "mtu", "dns_domain", "gateway", "origin", "labels"},
+        ),
+    ),
+    ("update", Network): (
+        Right(
+            "networks of Docker in its projects",
+            (in_its_projects, made_by_docker),
+            frozenset({"name", "labels"}),
+        ),
+    ),
+    ("delete", Network): (Right("networks of Docker in its projects", (in_its_projects, made_by_docker)),),
+    ("create", Subnet): (
+        Right(
+            "subnets of Docker's networks in its projects",
+            (in_its_projects, in_a_network_of_docker),
+            STANDARD | {"name", "tags", "network_id", "cidr", "ip_version", "gateway_ip", "allocation_pools"},
+        ),
+    ),
+    ("delete", Subnet): (
+        Right("subnets of Docker's networks in its projects", (in_its_projects, in_a_network_of_docker)),
+    ),
+    ("create", Port): (
+        Right(
+            "ports on its own host in its projects, as Docker or an attachment needs them",
+            (in_its_projects, in_a_network_it_sees, on_its_host, made_by_a_node),
+            STANDARD | IDENTITY | {"network_id", "mac_address", "fixed_ips", "device_owner", "host"},
+        ),
+        Right(
+            "auxiliary addresses in Docker's networks",
+            (in_its_projects, of_no_host, auxiliary, in_a_network_of_docker),
+            STANDARD | {"name", "network_id", "mac_address", "fixed_ips", "device_owner"},
+        ),
+    ),
+    ("update", Port): (
+        Right(
+            "ports on its own host that a node has made",
+            (on_its_host, made_by_a_node),
+            IDENTITY | {"fixed_ips", "mac_address"},
+        ),
+        Right(
+            "ports of no host in its projects, which it may adopt and give back",
+            (in_its_projects, adopted),
+            IDENTITY | {"host", "device_owner"},
+        ),
+    ),
+    ("delete", Port): (
+        Right("ports on its own host that a node has made", (on_its_host, made_by_a_node)),
+        Right("auxiliary addresses in Docker's networks", (of_no_host, auxiliary, in_a_network_of_docker)),
+    ),
+    ("update", Node): (Right("its own address", (itself,), frozenset({"address"})),),
+}
+"""What a node may do with rows; whatever is not here it may not."""
+
+UNCOUNTED = frozenset({"revision_number", "updated_at"})
+"""Change with every change."""
+
+
+def check_call(caller: Caller | None, method: str, path: str) -> None:
+    """Raises Forbidden. Nobody (None) has been judged by auth.py already."""
+    if caller is None or caller.role == "admin":
+        return
+    known = CALLS.get("GET" if method == "HEAD" else method, ())
+    if not any(_fits(path, pattern) for pattern in known):
+        raise Forbidden(f"Node '{caller.node}' may not call {method} {path}.")
+
+
+def _fits(path: str, pattern: str) -> bool:
+    given, wanted = path.split("/"), pattern.split("/")
+    return len(given) == len(wanted) and all(
+        w == g or (w == "*" and g != "") for g, w in zip(given, wanted, strict=True)
+    )
+
+
+def sees_all(caller: Caller) -> bool:
+    return caller.role == "admin" or EVERY_PROJECT in caller.projects
+
+
+def check_sees_network(caller: Caller, network_id: object, look: Look) -> None:
+    """Of a row that is to be made in it. Raises NotFound, also where there is none."""
+    network = look.state.networks.get(str(network_id))
+    if network is None or not sees(caller, network, look):
+        raise NotFound(f"Network {network_id} could not be found.", type="NetworkNotFound")
+
+
+def sees(caller: Caller, row: Resource, look: Look) -> bool:
+    """Whether the row is there for the caller."""
+    if sees_all(caller) or caller.may_use(row.project_id):
+        return True
+    if isinstance(row, Port):
+        return row.host == caller.node
+    network = look.state.networks.get(row.network_id) if isinstance(row, Subnet) else row
+    return isinstance(network, Network) and network.shared
+
+
+def check_changes(caller: Caller, changes: Iterable[Change], look: Look) -> None:
+    """Raises Forbidden that says what is allowed."""
+    if caller.role == "admin":
+        return
+    for change in changes:
+        match change:
+            case Create(obj):
+                _check("create", Ask(caller, None, obj, look), _given(obj, look))
+            case Update(old, new):
+                _check("update", Ask(caller, old, new, look), _changed(old, new))
+            case Delete(obj):
+                _check("delete", Ask(caller, obj, None, look), frozenset())
+
+
+def _check(verb: str, ask: Ask, touched: frozenset[str]) -> None:
+    kind = type(ask.row)
+    rights = ROWS.get((verb, kind), ())
+    fitting = [right for right in rights if all(holds(ask) for holds in right.when)]
+    if any(touched <= right.fields for right in fitting):
+        return
+    allowed = "; ".join(right.what for right in rights) or "none"
+    message = f"Node '{ask.caller.node}' may not {verb} this {kind.__name__.lower()}"
+    if fitting:
+        excess = min((touched - right.fields for right in fitting), key=len)
+        message = f"{message}'s {', '.join(sorted(excess))}"
+    raise Forbidden(f"{message}. It may {verb}: {allowed}.")
+
+
+def _changed(old: Resource, new: Resource) -> frozenset[str]:
+    names = (f.name for f in fields(old) if f.name not in UNCOUNTED)
+    return frozenset(name for name in names if getattr(old, name) != getattr(new, name))
+
+
+def _given(row: Resource, look: Look) -> frozenset[str]:
+    """What differs from what a row has when nobody says anything."""
+    names = {f.name for f in fields(row) if getattr(row, f.name) != _default(f)}
+    network = look.state.networks.get(row.network_id) if isinstance(row, Port) else None
+    if network is not None and isinstance(row, Port):
+        names.discard("port_security_enabled")
+        if row.port_security_enabled != network.port_security_enabled:
+            names.add("port_security_enabled")
+    return frozenset(names)
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default_factory() if field.default_factory is not MISSING else field.default
