@@ -1,6 +1,7 @@
 """A northbound database in memory: what a plan does, without a server.
 
-It stands for northbound.Northbound in tests of translation; the golden cases run against both.
+It stands for northbound.Northbound in tests of translation; the golden cases run against both.  As there,
+a row is never changed but replaced.
 """
 
 import asyncio
@@ -27,13 +28,13 @@ class MemoryNorthbound:
         """All of the plan; then rows of tables that are not roots go when nothing refers to them."""
         created = {row.ref: self._create(row) for row in plan.create}
         for update in plan.update:
-            columns = self.tables[update.ref.table][update.uuid]
-            columns |= update.put
+            columns = {**self.tables[update.ref.table][update.uuid], **update.put}
             for column in {*update.merge, *update.drop}:
                 there = columns.get(column, {})
                 assert isinstance(there, Mapping)
                 kept = {k: v for k, v in there.items() if k not in update.drop.get(column, frozenset())}
                 columns[column] = {**kept, **update.merge.get(column, {})}
+            self.tables[update.ref.table][update.uuid] = columns
         for delete in plan.delete:
             del self.tables[delete.ref.table][delete.uuid]
         for edge in (*plan.attach, *plan.detach):
@@ -54,7 +55,8 @@ class MemoryNorthbound:
         columns = self.tables[edge.parent.table][parent]
         members = columns.get(spec.parent[1], frozenset())
         assert isinstance(members, frozenset)
-        columns[spec.parent[1]] = members | {child} if keep else members - {child}
+        now = members | {child} if keep else members - {child}
+        self.tables[edge.parent.table][parent] = {**columns, spec.parent[1]: now}
 
     def _sweep(self) -> None:
         for table, spec in TABLES.items():

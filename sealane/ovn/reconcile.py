@@ -12,8 +12,9 @@ from sealane import log
 from sealane.errors import SealaneError
 from sealane.model import State
 from sealane.ovn.northbound import Northbound
+from sealane.translate.compare import Comparison
 from sealane.translate.desired import desired
-from sealane.translate.diff import diff
+from sealane.translate.memo import Memo
 from sealane.translate.rows import Plan, Ref, Row
 
 BACKOFF = (0.1, 5.0)
@@ -37,6 +38,8 @@ class Reconciler:
         self._northbound = northbound
         self._state = State()
         self._rows: tuple[Row, ...] = ()
+        self._memo = Memo()
+        self._comparison = Comparison()
         self._blocked: tuple[Ref, ...] = ()
 
     async def run(self) -> None:
@@ -54,12 +57,14 @@ class Reconciler:
                 _log.warning("not applied, will try again", reason=exc.message, seconds=round(delay, 1))
                 await asyncio.sleep(delay * random.uniform(0.8, 1.2))
                 delay = min(2 * delay, BACKOFF[1])
+                self._comparison = Comparison()  # after trouble everything is looked at
 
     async def once(self, state: State) -> Plan:
         """Make the northbound database show `state`; the plan tells what that took."""
         if state is not self._state:
-            self._state, self._rows = state, desired(state)
-        plan = diff(self._rows, self._northbound.tables)
+            self._rows = desired(state, self._memo)
+            self._state = state
+        plan = self._comparison.plan(self._rows, self._northbound.tables)
         self._report_blocked(plan)
         if plan or self._northbound.sequence != state.sequence:
             await self._northbound.apply(plan, state.sequence)

@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterator
 
 from sealane.model import State
 from sealane.translate import ports, switches
+from sealane.translate.memo import Memo
 from sealane.translate.rows import Row
 
-PIPELINE: tuple[Callable[[State], Iterator[Row]], ...] = (
+PIPELINE: tuple[Callable[[State, Memo], Iterator[Row]], ...] = (
     switches.rows,  # Network, Subnet -> Logical_Switch, and the gateway's localport
     ports.rows,  # Port -> Logical_Switch_Port
 )
 
 
-def desired(state: State) -> tuple[Row, ...]:
-    """All rows, in an order that depends on nothing but the rows."""
-    rows = (row for stage in PIPELINE for row in stage(state))
-    return tuple(sorted(rows, key=lambda row: (row.table, row.key)))
+def desired(state: State, memo: Memo | None = None) -> tuple[Row, ...]:
+    """All rows, in no order. With the memo of the round before, what is the same is not made anew."""
+    memo = memo or Memo()
+    memo.begin()
+    return tuple(row for stage in PIPELINE for row in stage(state, memo))

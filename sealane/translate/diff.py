@@ -37,15 +37,15 @@ def diff(wanted: Iterable[Row], tables: Tables) -> Plan:
     """The plan; empty (false) when nothing is to be done.  Raises KeyError for a table not monitored."""
     rows = {row.ref: row for row in wanted}
     found = _find(rows, tables)
-    create = tuple(r for ref, r in rows.items() if ref not in found.uuids and ref not in found.blocked)
+    create = [r for ref, r in rows.items() if ref not in found.uuids and ref not in found.blocked]
     updates = (
         _update(rows[ref], uuid, tables[ref.table][uuid]) for ref, uuid in found.uuids.items() if ref in rows
     )
     gone = {uuid: ref for ref, uuid in found.uuids.items() if ref not in rows} | found.surplus
     attach, detach = _edges(rows, found, gone, tables)
     return Plan(
-        create=create,
-        update=tuple(u for u in updates if u is not None),
+        create=tuple(sorted(create, key=lambda row: row.ref)),
+        update=tuple(sorted((u for u in updates if u is not None), key=lambda update: update.ref)),
         delete=tuple(
             Delete(ref, uuid) for uuid, ref in sorted(gone.items(), key=lambda item: (item[1], item[0]))
         ),
@@ -92,7 +92,7 @@ def _holders(tables: Tables) -> dict[str, set[str]]:
         if spec.parent is not None:
             table, column = spec.parent
             for uuid, columns in tables[table].items():
-                for child in _members(columns.get(column)):
+                for child in members(columns.get(column)):
                     holders.setdefault(child, set()).add(uuid)
     return holders
 
@@ -111,7 +111,11 @@ def _edges(
         detach += _detach(row.ref, uuid, holders - {parent} - gone.keys(), tables)
     for uuid, ref in gone.items():
         detach += _detach(ref, uuid, found.holders.get(uuid, set()) - gone.keys(), tables)
-    return tuple(attach), tuple(detach)
+    return tuple(sorted(attach, key=_place)), tuple(sorted(detach, key=_place))
+
+
+def _place(edge: Edge) -> tuple[Ref, Ref, str, str]:
+    return edge.parent, edge.child, edge.parent_uuid or "", edge.child_uuid or ""
 
 
 def _detach(child: Ref, uuid: str | None, holders: Set[str | None], tables: Tables) -> list[Edge]:
@@ -137,12 +141,13 @@ def _update(row: Row, uuid: str, columns: Columns) -> Update | None:
             surplus = frozenset(k for k in there if k not in value and owns_key(row.table, column, k))
             merge |= {column: changed} if changed else {}
             drop |= {column: surplus} if surplus else {}
-        elif not isinstance(value, frozenset) or value != _members(found):
+        elif not isinstance(value, frozenset) or value != members(found):
             put[column] = value
     return Update(row.ref, uuid, put, merge, drop) if put or merge or drop else None
 
 
-def _members(value: object) -> frozenset[str]:
+def members(value: object) -> frozenset[str]:
+    """Of a column that holds a set: a replica has None and a bare atom for none and for one."""
     if value is None:
         return frozenset()
     return frozenset(value) if isinstance(value, (Set, tuple, list)) else frozenset({str(value)})

@@ -6,25 +6,29 @@ of allowed_address_pairs.  A port without port security may be anything, so OVN 
 knows no owner for ('unknown').
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from sealane import names
 from sealane.model import Network, Port, State, Subnet
+from sealane.translate.memo import Memo
 from sealane.translate.rows import Row, Value
 from sealane.translate.switches import OWNED, parent, prefix_length, tunnel_key
 
 UNKNOWN = "unknown"
 
 
-def rows(state: State) -> Iterator[Row]:
+def rows(state: State, memo: Memo) -> Iterator[Row]:
     """A port whose network is not there (yet) has no row: it comes with the network."""
+    networks, subnets, row = state.networks, state.subnets, memo.of(_port)
     for port in state.ports.values():
-        network = state.networks.get(port.network_id)
+        network = networks.get(port.network_id)
         if network is not None:
-            yield _port(port, network, state.subnets)
+            own = [subnets.get(fixed.subnet_id) for fixed in port.fixed_ips]
+            yield row(port.id, port, network, *own)
 
 
-def _port(port: Port, network: Network, subnets: Mapping[str, Subnet]) -> Row:
+def _port(port: Port, network: Network, *subnets: Subnet | None) -> Row:
+    """`subnets`: of its fixed addresses, one by one."""
     allowed = _allowed(port)
     columns: dict[str, Value] = {
         "name": names.logical_port(port.id),
@@ -69,7 +73,7 @@ def _options(port: Port) -> dict[str, str]:
     return {"requested-chassis": port.host or names.NOWHERE, **tunnel_key(port.tunnel_key)}
 
 
-def _external_ids(port: Port, subnets: Mapping[str, Subnet]) -> dict[str, str]:
+def _external_ids(port: Port, subnets: Sequence[Subnet | None]) -> dict[str, str]:
     return {
         **OWNED,
         "neutron:cidrs": " ".join(_cidrs(port, subnets)),
@@ -85,8 +89,7 @@ def _external_ids(port: Port, subnets: Mapping[str, Subnet]) -> dict[str, str]:
     }
 
 
-def _cidrs(port: Port, subnets: Mapping[str, Subnet]) -> Iterator[str]:
-    for fixed in port.fixed_ips:
-        subnet = subnets.get(fixed.subnet_id)
+def _cidrs(port: Port, subnets: Sequence[Subnet | None]) -> Iterator[str]:
+    for fixed, subnet in zip(port.fixed_ips, subnets, strict=True):
         if subnet is not None:
             yield f"{fixed.ip_address}/{prefix_length(subnet)}"

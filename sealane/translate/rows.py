@@ -6,6 +6,7 @@ its UUID: UUIDs are the database's business, and a wiped database gives new ones
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 Value = str | int | bool | None | frozenset[str] | Mapping[str, str]
@@ -28,7 +29,7 @@ class Row:
     columns: Mapping[str, Value]
     parent: Ref | None = None
 
-    @property
+    @cached_property
     def ref(self) -> Ref:
         return Ref(self.table, self.key)
 
@@ -62,7 +63,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Plan:
-    """The way from what is there to what is wanted.  `blocked`: a foreign row bears the name."""
+    """The way from what is there to what is wanted, in order.  `blocked`: a foreign row bears the name."""
 
     create: tuple[Row, ...] = ()
     update: tuple[Update, ...] = ()

@@ -12,10 +12,11 @@ Keys of external_ids are those that Neutron's ML2/OVN driver writes, so that too
 recognise what they see.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from sealane import names
 from sealane.model import Network, State, Subnet
+from sealane.translate.memo import Memo
 from sealane.translate.rows import Ref, Row, Value
 
 OWNED = {names.OWNER_KEY: names.OWNER}
@@ -27,11 +28,12 @@ DEVICE_OWNER_DISTRIBUTED = "network:distributed"
 """What Neutron calls the owner of a port that is on every host."""
 
 
-def rows(state: State) -> Iterator[Row]:
+def rows(state: State, memo: Memo) -> Iterator[Row]:
     subnets = _by_network(state)
+    switch, gateway_of = memo.of(_switch), memo.of(_gateway)
     for network in state.networks.values():
-        yield _switch(network)
-        gateway = _gateway(network, subnets.get(network.id, ()))
+        yield switch(network.id, network)
+        gateway = gateway_of(network.id, network, *subnets.get(network.id, ()))
         if gateway is not None:
             yield gateway
 
@@ -68,7 +70,7 @@ def _switch(network: Network) -> Row:
     return Row("Logical_Switch", name, columns)
 
 
-def _gateway(network: Network, subnets: Sequence[Subnet]) -> Row | None:
+def _gateway(network: Network, *subnets: Subnet) -> Row | None:
     cidrs = [f"{s.gateway_ip}/{prefix_length(s)}" for s in subnets if s.gateway_ip]
     if network.gateway != "host" or not cidrs:
         return None

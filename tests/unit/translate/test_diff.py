@@ -49,6 +49,7 @@ def test_an_edited_column_and_an_edited_key_are_repaired() -> None:
     port["addresses"] = frozenset({"unknown"})
     port["options"] = {"requested-chassis": "elsewhere", "requested-tnl-key": "0"}
     assert plan_text(repair(nb)) == f"update Logical_Switch_Port {PORT.id}: addresses, options\n"
+    port = row(nb, "Logical_Switch_Port", PORT.id)
     assert port["addresses"] == frozenset({"fa:16:3e:00:00:01"})
     assert port["options"] == {"requested-chassis": "host1"}
 
@@ -59,6 +60,7 @@ def test_keys_of_others_in_our_rows_stay() -> None:
     port["options"] = {"requested-chassis": "host1", "qos_max_rate": "1000"}
     port["external_ids"] = {**port["external_ids"], "operator:note": "x", "neutron:gone": "y"}  # type: ignore[dict-item]
     repair(nb)
+    port = row(nb, "Logical_Switch_Port", PORT.id)
     assert port["options"] == {"requested-chassis": "host1", "qos_max_rate": "1000"}
     ids = port["external_ids"]
     assert isinstance(ids, dict)
@@ -104,6 +106,7 @@ def test_a_port_that_was_taken_off_its_switch_or_moved_comes_back() -> None:
     other = nb.insert("Logical_Switch", {"name": "foreign", "external_ids": {}, "ports": ports})  # type: ignore[dict-item]
     plan = repair(nb)
     assert plan_text(plan) == f"attach {PORT.id} to {SWITCH}\ndetach {PORT.id} from foreign\n"
+    switch = row(nb, "Logical_Switch", SWITCH)
     assert (switch["ports"], nb.tables["Logical_Switch"][other]["ports"]) == (ports, frozenset())
 
 

@@ -3,6 +3,7 @@
 from sealane import names
 from sealane.config import HOST_NAME
 from sealane.model import Network, Port, State
+from sealane.translate.memo import Memo
 from sealane.translate.ports import rows
 
 NETWORK = Network(id="n1", project_id="p")
@@ -10,7 +11,7 @@ NETWORK = Network(id="n1", project_id="p")
 
 def requested(host: str) -> object:
     port = Port(id="p1", project_id="p", network_id="n1", mac_address="0a:00:00:00:00:01", host=host)
-    (row,) = rows(State(networks={"n1": NETWORK}, ports={"p1": port}))
+    (row,) = rows(State(networks={"n1": NETWORK}, ports={"p1": port}), Memo())
     options = row.columns["options"]
     assert isinstance(options, dict)
     return options["requested-chassis"]
