@@ -68,6 +68,10 @@ class Settings:
         return self.run_dir / "agent.sock"
 
     @property
+    def gate_socket(self) -> Path:
+        return self.run_dir / "gate.sock"
+
+    @property
     def supervisor_socket(self) -> Path:
         return self.run_dir / "supervisor.sock"
 

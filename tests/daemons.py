@@ -42,6 +42,8 @@ class OvsdbServer:
         self.remote = f"unix:{directory}/db.sock"
         self.remotes: list[str] = []
         """Further ones to listen on."""
+        self.options: tuple[str, ...] = ()
+        """Further arguments."""
         self._clustered = clustered
         self._process: subprocess.Popen[bytes] | None = None
         if join is not None:
@@ -80,6 +82,7 @@ class OvsdbServer:
                 f"--unixctl={self.directory}/ctl",
                 f"--remote=p{self.remote}",
                 *(f"--remote={remote}" for remote in self.remotes),
+                *self.options,
                 str(self.database),
             ],
             stderr=subprocess.DEVNULL,

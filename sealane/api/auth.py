@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from sealane.api.caller import ADMIN, CALLER, Caller
 from sealane.errors import Unauthorized, Unavailable
 from sealane.model import State
+from sealane.pki import admission
 from sealane.pki.certificate import Certificate
 
 TRUSTED = "sealane.trusted"
@@ -29,8 +30,6 @@ PEER = "sealane.peer"
 
 JOINING = frozenset({("GET", "/v2.0/sealane/ca"), ("POST", "/v2.0/sealane/join")})
 """All that there is for a machine that has no certificate yet."""
-
-_AGAIN = "join again with a token of 'sealane token create'"
 
 
 def check(scope: MutableMapping[str, Any], token: str, state: State) -> None:
@@ -53,17 +52,9 @@ def _caller(scope: MutableMapping[str, Any], token: str, state: State) -> Caller
 
 def _node(peer: Certificate | None, state: State) -> Caller:
     """Judged anew for each request, so that a removed node is out at once. Raises Unauthorized."""
-    if peer is None:
-        raise Unauthorized("Only nodes with a certificate may; 'sealane node --join' gets one.")
-    if state.sequence == 0:
+    if peer is not None and state.sequence == 0:
         raise Unavailable("the store has not been reached yet; try again")
-    if peer.not_after <= time.time():
-        raise Unauthorized(f"The certificate of node '{peer.name}' has expired; {_AGAIN}.")
-    node = next((n for n in state.nodes.values() if n.name == peer.name), None)
-    if node is None:
-        raise Unauthorized(f"There is no node '{peer.name}' (any more); {_AGAIN}.")
-    if peer.serial not in node.serials:
-        raise Unauthorized(f"Another certificate has taken the place of this one of '{peer.name}'; {_AGAIN}.")
+    node = admission.node_of(peer, state, time.time())
     return Caller("node", node.name, node.projects)
 
 

@@ -20,8 +20,7 @@ from sealane.api.auth import PEER
 from sealane.api.desk import Store
 from sealane.config import Settings
 from sealane.errors import SealaneError
-from sealane.model import State
-from sealane.pki import tls
+from sealane.pki import admission, tls
 from sealane.pki.certificate import of_peer
 
 LOOK = 5.0
@@ -56,7 +55,7 @@ class TlsDoor:
         """Until `closing`. What fails is logged and tried again."""
         endpoint = self._settings.tls_endpoint
         while endpoint is not None and not closing.is_set():
-            if not wanted(self._store.state):
+            if not self._is_wanted():
                 await self._news(closing)
                 continue
             try:
@@ -81,7 +80,7 @@ class TlsDoor:
         _log.info("the door for other hosts is open", at=endpoint)
         checked = time.monotonic()
         try:
-            while wanted(self._store.state) and not closing.is_set() and not serving.done():
+            while self._is_wanted() and not closing.is_set() and not serving.done():
                 await self._news(closing)
                 if time.monotonic() < checked + self._look:
                     continue
@@ -94,6 +93,9 @@ class TlsDoor:
             server.should_exit = True
             await serving
             _log.info("the door for other hosts is closed", at=endpoint)
+
+    def _is_wanted(self) -> bool:
+        return admission.wanted(self._store.state, time.time())
 
     async def _news(self, closing: asyncio.Event) -> None:
         """Return when nodes or tokens may be others than now, or their time may have run out."""
@@ -109,14 +111,6 @@ class TlsDoor:
             for task in (change, end):
                 task.cancel()
             await asyncio.gather(change, end, return_exceptions=True)
-
-
-def wanted(state: State) -> bool:
-    """Whether anybody of another host could come in."""
-    now = time.time()
-    return any(node.serials for node in state.nodes.values()) or any(
-        token.expires_at > now for token in state.tokens.values()
-    )
 
 
 async def _pause(closing: asyncio.Event, seconds: float) -> None:

@@ -1,6 +1,7 @@
-"""The central part as data: our store, OVN's two databases, northd, the translator and the API."""
+"""The central part as data: our store, OVN's two databases, northd, the translator, the API and the gate."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def children(settings: Settings) -> tuple[Child, ...]:
         _northd(settings),
         _translator(settings),
         _api(settings),
+        _gate(settings),
     )
 
 
@@ -57,15 +59,28 @@ def _ovn_database(settings: Settings, short: str, database: str) -> Child:
 
     return Child(
         name=f"ovn-{short}",
-        argv=server(file, socket, settings.ovn_run_dir / f"ovn{short}_db.ctl"),
+        argv=server(file, socket, settings.ovn_run_dir / f"ovn{short}_db.ctl", *REMOTES[short]),
         before=create,
         ready=Serves(socket, database),
     )
 
 
-def server(file: Path, socket: Path, control: Path) -> tuple[str, ...]:
+REMOTES: Mapping[str, tuple[str, ...]] = {
+    "nb": (),
+    "sb": (
+        "--remote=db:OVN_Southbound,SB_Global,connections",
+        "--private-key=db:OVN_Southbound,SSL,private_key",
+        "--certificate=db:OVN_Southbound,SSL,certificate",
+        "--ca-cert=db:OVN_Southbound,SSL,ca_cert",
+        "--ssl-protocols=db:OVN_Southbound,SSL,ssl_protocols",
+    ),
+}
+"""The gate tells the southbound server by rows where to listen for it, and with which keys."""
+
+
+def server(file: Path, socket: Path, control: Path, *more: str) -> tuple[str, ...]:
     """An ovsdb-server of one database on one unix socket."""
-    return ("ovsdb-server", str(file), f"--remote=punix:{socket}", f"--unixctl={control}", *OVS_LOG)
+    return ("ovsdb-server", str(file), f"--remote=punix:{socket}", *more, f"--unixctl={control}", *OVS_LOG)
 
 
 OVS_LOG = ("-vconsole:info", "-vsyslog:off", "-vfile:off")
@@ -111,6 +126,17 @@ def _api(settings: Settings) -> Child:
         depends=("store", "ovn-sb"),
         ready=Responds(settings.api_socket, "/v2.0"),
         fds=() if settings.api_listen_fd < 0 else (settings.api_listen_fd,),
+    )
+
+
+def _gate(settings: Settings) -> Child:
+    """It listens for other hosts only while there may be some; its own socket always answers."""
+    return Child(
+        name="gate",
+        argv=python("sealane.gate.server"),
+        environ=environment(settings),
+        depends=("store", "ovn-sb", "ovn-northd"),
+        ready=Responds(settings.gate_socket, "/"),
     )
 
 

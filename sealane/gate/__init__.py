@@ -1,0 +1,1 @@
+"""The southbound gate: what stands between the nodes of other hosts and OVN's southbound database."""

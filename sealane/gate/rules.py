@@ -1,0 +1,305 @@
+"""What a node may ask of the southbound database: pure, from a message and a view to a refusal or none.
+
+OVN's own role-based access (role `ovn-controller`, ovn-architecture(7)) lets every chassis change any
+Port_Binding, MAC_Binding and FDB row.  These rules are narrower, and both must agree: what ovn-controller
+was seen to send passes, on rows of its own, and all else is refused.
+
+    table            insert   update                    delete   whose
+    Chassis          yes      all but the name          yes      name is the node's
+    Chassis_Private  yes      all but the name          yes      name is the node's
+    Encap            yes      -                         yes      chassis_name is the node's, ip its address
+    Port_Binding     -        chassis, encap, up        -        requested-chassis is the node, or it holds it
+    FDB              yes      port_key                  yes      a port without port security that it holds
+    any other        -        -                         -
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sealane.gate.view import View
+from sealane.model import Node
+
+DATABASE = "OVN_Southbound"
+
+Operation = Mapping[str, object]
+
+
+class Refused(Exception):
+    """Why, in a sentence for the node's log and ours."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One transaction: who sends it, what is there, and the rows that it makes itself, by uuid-name."""
+
+    node: Node
+    view: View
+    made: Mapping[str, Operation] = field(default_factory=dict)
+
+
+def check_transaction(params: Sequence[object], node: Node, view: View) -> None:
+    """Raises Refused for the first operation that may not be."""
+    operations = [_operation(raw) for raw in params[1:]]
+    made = {str(op["uuid-name"]): op for op in operations if "uuid-name" in op}
+    batch = Batch(node, view, made)
+    for operation in operations:
+        name = operation.get("op")
+        if not isinstance(name, str) or name not in _OPERATIONS:
+            raise Refused(f"the operation '{str(name)[:40]}' is not for nodes")
+        _OPERATIONS[name](operation, batch)
+
+
+def _operation(raw: object) -> Operation:
+    if not isinstance(raw, dict):
+        raise Refused("an operation is an object")
+    return raw
+
+
+def _comment(operation: Operation, batch: Batch) -> None:
+    _only(operation, "op", "comment")
+
+
+def _wait(operation: Operation, batch: Batch) -> None:
+    """It changes nothing; one with a time would sit in the server."""
+    _rule(_table(operation))
+    _target(operation)
+    if operation.get("timeout") != 0:
+        raise Refused("an operation 'wait' must have the timeout 0")
+
+
+def _insert(operation: Operation, batch: Batch) -> None:
+    _only(operation, "op", "table", "row", "uuid-name")
+    table, row = _table(operation), _row(operation)
+    rule = _rule(table)
+    _columns(table, row, rule.insert)
+    rule.own_new(row, batch)
+    _references(table, row, batch)
+
+
+def _update(operation: Operation, batch: Batch) -> None:
+    _only(operation, "op", "table", "where", "row")
+    table, row = _table(operation), _row(operation)
+    rule = _rule(table)
+    _columns(table, row, rule.update)
+    rule.own_change(_target(operation), row, batch)
+    _references(table, row, batch)
+
+
+def _mutate(operation: Operation, batch: Batch) -> None:
+    """Maps and numbers of its own rows; never a reference."""
+    _only(operation, "op", "table", "where", "mutations")
+    table = _table(operation)
+    rule = _rule(table)
+    mutations = operation.get("mutations")
+    if not isinstance(mutations, list):
+        raise Refused("the mutations are no list")
+    for mutation in mutations:
+        match mutation:
+            case [str(column), str(), _] if column in rule.mutate:
+                continue
+        raise Refused(f"a mutation of {table} that is not for nodes")
+    rule.own_change(_target(operation), {}, batch)
+
+
+def _delete(operation: Operation, batch: Batch) -> None:
+    _only(operation, "op", "table", "where")
+    rule = _rule(_table(operation))
+    if not rule.delete:
+        raise Refused(f"a row of {operation['table']} is not for nodes to delete")
+    rule.own_change(_target(operation), {}, batch)
+
+
+_OPERATIONS: Mapping[str, Callable[[Operation, Batch], None]] = {
+    "comment": _comment,
+    "wait": _wait,
+    "insert": _insert,
+    "update": _update,
+    "mutate": _mutate,
+    "delete": _delete,
+}
+
+
+# who owns what
+
+
+def _own_name(column: str, table: str) -> tuple["NewRow", "OldRow"]:
+    """Rows that bear the node's name in `column`."""
+
+    def new(row: Operation, batch: Batch) -> None:
+        if row.get(column) != batch.node.name:
+            raise Refused(f"{table}.{column} must be '{batch.node.name}'")
+
+    def old(uuid: str, row: Operation, batch: Batch) -> None:
+        found = batch.view.row(table, uuid)
+        if found is None or found[column] != batch.node.name:
+            raise Refused(f"the row {uuid} of {table} is not that of '{batch.node.name}'")
+
+    return new, old
+
+
+def _own_encap(row: Operation, batch: Batch) -> None:
+    if row.get("chassis_name") != batch.node.name or row.get("ip") != batch.node.address:
+        raise Refused(f"Encap must be of '{batch.node.name}' and have the address {batch.node.address}")
+
+
+def _no_new(row: Operation, batch: Batch) -> None:
+    raise Refused("such rows are not for nodes to make")
+
+
+def _own_binding(uuid: str, row: Operation, batch: Batch) -> None:
+    """A port is taken only by whom it is meant for, and let go only by who has it."""
+    binding = batch.view.row("Port_Binding", uuid)
+    if binding is None:
+        raise Refused(f"there is no Port_Binding {uuid}")
+    meant = batch.view.meant_for(binding) == batch.node.name and binding["type"] == ""
+    held = batch.view.holder(binding) == batch.node.name
+    if not meant and not (held and row in LETTING_GO):
+        raise Refused(f"the port {binding['logical_port']} is not for '{batch.node.name}'")
+
+
+LETTING_GO = (
+    {"chassis": ["set", []]},
+    {"chassis": ["set", []], "up": False},
+    {"chassis": ["set", []], "encap": ["set", []]},
+    {"chassis": ["set", []], "encap": ["set", []], "up": False},
+    {"up": False},
+    {"encap": ["set", []]},
+)
+"""What may still be done to a port that was meant for the node and is so no more."""
+
+
+def _new_fdb(row: Operation, batch: Batch) -> None:
+    _learning_port(row.get("dp_key"), row.get("port_key"), batch)
+
+
+def _own_fdb(uuid: str, row: Operation, batch: Batch) -> None:
+    """A MAC that was learnt on another host is not to be drawn away from there."""
+    entry = batch.view.row("FDB", uuid)
+    if entry is None:
+        raise Refused(f"there is no FDB {uuid}")
+    _learning_port(entry["dp_key"], entry["port_key"], batch)
+    if "port_key" in row:
+        _learning_port(entry["dp_key"], row["port_key"], batch)
+
+
+def _learning_port(datapath: object, port: object, batch: Batch) -> None:
+    binding = batch.view.port_of(datapath, port)
+    if binding is None or batch.view.holder(binding) != batch.node.name:
+        raise Refused(f"FDB: '{batch.node.name}' does not hold the port {port} of the datapath {datapath}")
+    if not batch.view.learns(binding):
+        raise Refused("FDB: the port has port security, so its addresses are known")
+
+
+NewRow = Callable[[Operation, Batch], None]
+OldRow = Callable[[str, Operation, Batch], None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Columns that may be given, and the checks of a row that is made or changed."""
+
+    own_new: NewRow = _no_new
+    own_change: OldRow = field(default=lambda uuid, row, batch: _no_new(row, batch))
+    insert: frozenset[str] = frozenset()
+    update: frozenset[str] = frozenset()
+    mutate: frozenset[str] = frozenset()
+    delete: bool = False
+
+
+_CHASSIS = frozenset({"hostname", "encaps", "external_ids", "other_config", "transport_zones", "nb_cfg"})
+_PRIVATE = frozenset({"chassis", "nb_cfg", "nb_cfg_timestamp", "external_ids"})
+_MAPS = frozenset({"external_ids", "other_config"})
+_NAME = frozenset({"name"})
+_new_chassis, _old_chassis = _own_name("name", "Chassis")
+_new_private, _old_private = _own_name("name", "Chassis_Private")
+_, _old_encap = _own_name("chassis_name", "Encap")
+
+RULES: Mapping[str, Rule] = {
+    "Chassis": Rule(_new_chassis, _old_chassis, _CHASSIS | _NAME, _CHASSIS, _MAPS, delete=True),
+    "Chassis_Private": Rule(
+        _new_private, _old_private, _PRIVATE | _NAME, _PRIVATE, frozenset({"external_ids"}), delete=True
+    ),
+    "Encap": Rule(_own_encap, _old_encap, frozenset({"type", "ip", "options", "chassis_name"}), delete=True),
+    "Port_Binding": Rule(own_change=_own_binding, update=frozenset({"chassis", "encap", "up"})),
+    "FDB": Rule(
+        _new_fdb,
+        _own_fdb,
+        frozenset({"mac", "dp_key", "port_key"}),
+        frozenset({"port_key"}),
+        delete=True,
+    ),
+}
+
+
+# the parts of an operation
+
+
+def _only(operation: Operation, *keys: str) -> None:
+    if further := operation.keys() - set(keys):
+        raise Refused(f"an operation with '{sorted(further)[0][:40]}' is not for nodes")
+
+
+def _table(operation: Operation) -> str:
+    table = operation.get("table")
+    if not isinstance(table, str):
+        raise Refused("the operation names no table")
+    return table
+
+
+def _rule(table: str) -> Rule:
+    if table not in RULES:
+        raise Refused(f"the table {table[:40]} is not for nodes to change")
+    return RULES[table]
+
+
+def _row(operation: Operation) -> Operation:
+    row = operation.get("row")
+    if not isinstance(row, dict):
+        raise Refused("the operation has no row")
+    return row
+
+
+def _columns(table: str, row: Operation, allowed: frozenset[str]) -> None:
+    if further := row.keys() - allowed:
+        raise Refused(f"{table}.{sorted(further)[0][:40]} is not for nodes to set")
+
+
+def _target(operation: Operation) -> str:
+    """The one row that it is about: conditions of another kind could match rows that we can't see."""
+    match operation.get("where"):
+        case [["_uuid", "==", ["uuid", str(uuid)]]]:
+            return uuid
+    raise Refused("an operation must name one row by its _uuid")
+
+
+def _references(table: str, row: Operation, batch: Batch) -> None:
+    """Every reference leads to a row of the node's own, or to none; and the host name is its name."""
+    if table == "Chassis" and row.get("hostname", batch.node.name) != batch.node.name:
+        raise Refused(f"Chassis.hostname must be '{batch.node.name}'")
+    for column, target in (("chassis", "Chassis"), ("encaps", "Encap"), ("encap", "Encap")):
+        if column in row:
+            for reference in _members(row[column]):
+                _own_reference(reference, target, batch)
+
+
+def _members(value: object) -> Sequence[object]:
+    match value:
+        case ["set", list(members)]:
+            return members
+        case ["uuid" | "named-uuid", str()]:
+            return [value]
+    raise Refused("a reference that is none")
+
+
+def _own_reference(reference: object, table: str, batch: Batch) -> None:
+    match reference:
+        case ["uuid", str(uuid)]:
+            row = batch.view.row(table, uuid)
+            key = "name" if table == "Chassis" else "chassis_name"
+            if row is not None and row[key] == batch.node.name:
+                return
+        case ["named-uuid", str(name)]:
+            made = batch.made.get(name)
+            if made is not None and made.get("op") == "insert" and made.get("table") == table:
+                return  # it is checked as an insert of its own
+    raise Refused(f"a reference to a row of {table} that is not that of '{batch.node.name}'")

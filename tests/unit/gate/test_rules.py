@@ -1,0 +1,292 @@
+"""What passes and what does not; and that nothing which passes changes a row of somebody else."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sealane.gate.rules import DATABASE, RULES, Refused, check_transaction
+from tests.unit.gate import world
+from tests.unit.gate.world import ME
+
+Operation = dict[str, Any]
+NONE: list[object] = ["set", []]
+
+
+def where(uuid: str) -> list[object]:
+    return [["_uuid", "==", ["uuid", uuid]]]
+
+
+def update(table: str, uuid: str, /, **row: object) -> Operation:
+    return {"op": "update", "table": table, "where": where(uuid), "row": row}
+
+
+def insert(table: str, key: str = "", /, **row: object) -> Operation:
+    return {"op": "insert", "table": table, "row": row, **({"uuid-name": key} if key else {})}
+
+
+def delete(table: str, uuid: str) -> Operation:
+    return {"op": "delete", "table": table, "where": where(uuid)}
+
+
+def mutate(table: str, uuid: str, *mutation: object) -> Operation:
+    return {"op": "mutate", "table": table, "where": where(uuid), "mutations": [list(mutation)]}
+
+
+def passes(*operations: object) -> bool:
+    try:
+        check_transaction([DATABASE, *operations], ME, world.view())
+    except Refused:
+        return False
+    return True
+
+
+def claim(port: str, chassis: str = world.CHASSIS2) -> Operation:
+    return update("Port_Binding", port, chassis=["uuid", chassis])
+
+
+REGISTER = (
+    insert(
+        "Chassis", "c", name="host2", hostname="host2", encaps=["named-uuid", "e"], other_config=["map", []]
+    ),
+    insert("Encap", "e", type="geneve", ip="192.0.2.2", options=["map", []], chassis_name="host2"),
+    insert("Chassis_Private", "p", name="host2", chassis=["named-uuid", "c"], nb_cfg=0, nb_cfg_timestamp=0),
+    {"op": "comment", "comment": "ovn-controller"},
+)
+
+ALLOWED: Mapping[str, tuple[Operation, ...]] = {
+    "register": REGISTER,
+    "unregister": (
+        delete("Chassis_Private", world.PRIVATE2),
+        delete("Chassis", world.CHASSIS2),
+        delete("Encap", world.ENCAP2),
+    ),
+    "claim": (claim(world.FREE),),
+    "claim for a chassis that is being made": (
+        *REGISTER,
+        update("Port_Binding", world.FREE, chassis=["named-uuid", "c"], encap=["named-uuid", "e"]),
+    ),
+    "up": (update("Port_Binding", world.MINE, up=True),),
+    "let go": (update("Port_Binding", world.MINE, up=False, chassis=NONE),),
+    "let go what has moved away": (update("Port_Binding", world.LEAVING, up=False, chassis=NONE),),
+    "acknowledge": (update("Chassis_Private", world.PRIVATE2, nb_cfg=7, nb_cfg_timestamp=1795526007272),),
+    "new encap": (
+        insert("Encap", "e", type="geneve", ip="192.0.2.2", options=["map", []], chassis_name="host2"),
+        update("Chassis", world.CHASSIS2, encaps=["named-uuid", "e"]),
+    ),
+    "one key of a map": (mutate("Chassis", world.CHASSIS2, "other_config", "insert", ["map", [["a", "b"]]]),),
+    "learn a MAC": (insert("FDB", mac="0a:00:00:00:00:01", dp_key=77, port_key=8),),
+    "wait": (
+        {
+            "op": "wait",
+            "table": "Chassis",
+            "where": where(world.CHASSIS2),
+            "timeout": 0,
+            "until": "==",
+            "rows": [],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ALLOWED)
+def test_what_a_controller_does_with_its_own_passes(case: str) -> None:
+    check_transaction([DATABASE, *ALLOWED[case]], ME, world.view())
+
+
+REFUSED: Mapping[str, Operation] = {
+    "claim another's port": claim(world.THEIRS),
+    "claim nobody's port": claim(world.NOBODYS),
+    "claim anyone's port": claim(world.ANYONES),
+    "claim a router's port": claim(world.ROUTED),
+    "claim what has moved away": claim(world.LEAVING),
+    "say up of what has moved away": update("Port_Binding", world.LEAVING, up=True),
+    "claim for another chassis": claim(world.FREE, world.CHASSIS1),
+    "claim for no chassis that there is": claim(world.FREE, "00000000-0000-4000-8000-000000000000"),
+    "claim for a chassis of nowhere": update("Port_Binding", world.FREE, chassis=["named-uuid", "zzz"]),
+    "another's encap": update("Port_Binding", world.FREE, encap=["uuid", world.ENCAP1]),
+    "let go another's port": update("Port_Binding", world.THEIRS, chassis=NONE),
+    "take another's port down": update("Port_Binding", world.THEIRS, up=False),
+    "an unknown port": claim("00000000-0000-4000-8000-000000000000"),
+    "a further chassis": update("Port_Binding", world.MINE, additional_chassis=["uuid", world.CHASSIS2]),
+    "the port's addresses": update("Port_Binding", world.MINE, mac="unknown"),
+    "the port's wish": update("Port_Binding", world.MINE, options=["map", []]),
+    "a new port": insert("Port_Binding", logical_port="x"),
+    "delete a port": delete("Port_Binding", world.MINE),
+    "mutate a port": mutate("Port_Binding", world.MINE, "tunnel_key", "+=", 1),
+    "another's chassis": update("Chassis", world.CHASSIS1, hostname="host2"),
+    "delete another's chassis": delete("Chassis", world.CHASSIS1),
+    "play another chassis": insert("Chassis", name="host1", hostname="host2"),
+    "play another host": insert("Chassis", name="host2", hostname="host1"),
+    "become another host": update("Chassis", world.CHASSIS2, hostname="host1"),
+    "rename the chassis": update("Chassis", world.CHASSIS2, name="host1"),
+    "a chassis without name": insert("Chassis", hostname="host2"),
+    "point to another's encap": update("Chassis", world.CHASSIS2, encaps=["uuid", world.ENCAP1]),
+    "point to both": update(
+        "Chassis", world.CHASSIS2, encaps=["set", [["uuid", world.ENCAP2], ["uuid", world.ENCAP1]]]
+    ),
+    "references by mutation": mutate("Chassis", world.CHASSIS2, "encaps", "insert", ["uuid", world.ENCAP1]),
+    "another's address": insert("Encap", type="geneve", ip="192.0.2.1", chassis_name="host2"),
+    "an encap for another": insert("Encap", type="geneve", ip="192.0.2.2", chassis_name="host1"),
+    "change an encap": update("Encap", world.ENCAP2, ip="192.0.2.1"),
+    "delete another's encap": delete("Encap", world.ENCAP1),
+    "answer for another": update("Chassis_Private", world.PRIVATE1, nb_cfg=7),
+    "private part of another": update("Chassis_Private", world.PRIVATE2, chassis=["uuid", world.CHASSIS1]),
+    "MAC for a port with security": insert("FDB", mac="0a:00:00:00:00:01", dp_key=77, port_key=2),
+    "MAC for another's port": insert("FDB", mac="0a:00:00:00:00:01", dp_key=77, port_key=1),
+    "draw a MAC away": update("FDB", world.FDB_THEIRS, port_key=8),
+    "send a MAC away": update("FDB", world.FDB_MINE, port_key=1),
+    "forget another's MAC": delete("FDB", world.FDB_THEIRS),
+    "a port by its name": {
+        "op": "update",
+        "table": "Port_Binding",
+        "where": [["logical_port", "==", "port3"]],
+        "row": {"up": True},
+    },
+    "all rows": {"op": "update", "table": "Port_Binding", "where": [], "row": {"up": False}},
+    "all but one": {
+        "op": "update",
+        "table": "Port_Binding",
+        "where": [["_uuid", "!=", ["uuid", world.FREE]]],
+        "row": {"up": True},
+    },
+    "two conditions": {
+        "op": "delete",
+        "table": "Chassis",
+        "where": [*where(world.CHASSIS2), ["name", "==", "host1"]],
+    },
+    "no condition": {"op": "delete", "table": "Chassis"},
+    "a uuid of its choice": {**insert("Chassis", name="host2"), "uuid": world.CHASSIS1},
+    "a wait that takes time": {
+        "op": "wait",
+        "table": "Chassis",
+        "where": where(world.CHASSIS2),
+        "timeout": 9000,
+    },
+    "a wait without time": {"op": "wait", "table": "Chassis", "where": where(world.CHASSIS2)},
+    "select": {"op": "select", "table": "Chassis", "where": []},
+    "assert": {"op": "assert", "lock": "ovn_northd"},
+    "abort": {"op": "abort"},
+    "commit": {"op": "commit", "durable": True},
+    "nothing": {},
+    "no table": {"op": "insert", "row": {}},
+    "no row": {"op": "update", "table": "Chassis", "where": where(world.CHASSIS2)},
+    "an operation of another type": {"op": ["insert"], "table": "Chassis", "row": {}},
+    "no mutations": {"op": "mutate", "table": "Chassis", "where": where(world.CHASSIS2)},
+    "mutations of another type": mutate("Chassis", world.CHASSIS2, ["other_config"], "insert", ["map", []]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_another_s_is_refused(case: str) -> None:
+    assert not passes(REFUSED[case])
+    assert not passes(*ALLOWED["claim"], REFUSED[case]), "behind something that passes"
+
+
+@pytest.mark.parametrize("operation", [None, [], "insert", 7, ["op", "insert"]])
+def test_what_is_no_operation_is_refused(operation: object) -> None:
+    assert not passes(operation)
+
+
+def test_a_name_of_a_row_of_another_table_is_no_reference() -> None:
+    encap = insert("Encap", "x", type="geneve", ip="192.0.2.2", chassis_name="host2")
+    assert not passes(encap, update("Port_Binding", world.FREE, chassis=["named-uuid", "x"]))
+
+
+# any transaction: what passes leaves others' rows as they are
+
+UUIDS = [uuid for rows in world.TABLES.values() for uuid in rows]
+REFERENCES = st.sampled_from(
+    [
+        NONE,
+        *(["uuid", u] for u in UUIDS),
+        ["named-uuid", "a"],
+        ["named-uuid", "b"],
+        ["set", [["uuid", UUIDS[0]]]],
+    ]
+)
+NAMES = st.sampled_from(["host1", "host2", "", "192.0.2.1", "192.0.2.2", "geneve"])
+VALUES: Mapping[str, st.SearchStrategy[object]] = {
+    "name": NAMES,
+    "hostname": NAMES,
+    "chassis_name": NAMES,
+    "ip": NAMES,
+    "type": NAMES,
+    "chassis": REFERENCES,
+    "encaps": REFERENCES,
+    "encap": REFERENCES,
+    "up": st.booleans(),
+    "nb_cfg": st.integers(0, 3),
+    "dp_key": st.sampled_from([77, 78]),
+    "port_key": st.sampled_from([1, 2, 8]),
+    "options": st.just(["map", []]),
+}
+ROWS = st.fixed_dictionaries({}, optional=dict(VALUES))
+TARGETS = st.sampled_from(UUIDS).map(where)
+OPERATIONS = st.one_of(
+    st.fixed_dictionaries(
+        {"op": st.just("insert"), "table": st.sampled_from(list(world.TABLES)), "row": ROWS},
+        optional={"uuid-name": st.sampled_from(["a", "b"])},
+    ),
+    st.fixed_dictionaries(
+        {"op": st.just("update"), "table": st.sampled_from(list(world.TABLES)), "where": TARGETS, "row": ROWS}
+    ),
+    st.fixed_dictionaries(
+        {"op": st.just("delete"), "table": st.sampled_from(list(world.TABLES)), "where": TARGETS}
+    ),
+)
+
+
+@settings(max_examples=1500)
+@given(st.lists(OPERATIONS, min_size=1, max_size=4))
+def test_nothing_that_passes_touches_what_is_another_s(operations: list[Operation]) -> None:
+    if not passes(*operations):
+        return
+    named = {op["uuid-name"]: op["row"] for op in operations if "uuid-name" in op}
+    for operation in operations:
+        table, row = operation["table"], operation.get("row", {})
+        if operation["op"] == "insert":
+            assert owner(table, row) == ME.name
+            assert table != "Encap" or row["ip"] == ME.address
+        else:
+            uuid = operation["where"][0][2][1]
+            assert may_touch(table, uuid, row)
+        for column in ("chassis", "encap", "encaps"):
+            assert all(refers_to_me(reference, named) for reference in references(row.get(column, NONE)))
+
+
+def owner(table: str, row: Mapping[str, Any]) -> str:
+    if table == "FDB":
+        return ME.name if (row["dp_key"], row["port_key"]) == (77, 8) else "another"
+    return str(row.get("chassis_name" if table == "Encap" else "name", ""))
+
+
+def may_touch(table: str, uuid: str, change: Mapping[str, Any]) -> bool:
+    row = world.TABLES[table][uuid]
+    if table != "Port_Binding":
+        return owner(table, row) == ME.name and owner(table, {**row, **change}) == ME.name
+    if uuid in (world.MINE, world.FREE, world.OPEN):
+        return change.keys() <= {"chassis", "encap", "up"}
+    gives_up = (
+        change.get("chassis", NONE) == NONE and change.get("encap", NONE) == NONE and not change.get("up")
+    )
+    return uuid == world.LEAVING and gives_up and change.keys() <= {"chassis", "encap", "up"}
+
+
+def references(value: Any) -> list[Any]:
+    return list(value[1]) if value[0] == "set" else [value]
+
+
+def refers_to_me(reference: Any, named: Mapping[str, Mapping[str, Any]]) -> bool:
+    kind, name = reference
+    if kind == "uuid":
+        return name in (world.CHASSIS2, world.ENCAP2)
+    return ME.name in (named[name].get("name"), named[name].get("chassis_name"))
+
+
+def test_every_table_with_a_rule_is_in_the_view() -> None:
+    assert RULES.keys() <= world.TABLES.keys()
+    assert copy.deepcopy(world.TABLES) == world.TABLES

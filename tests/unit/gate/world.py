@@ -1,0 +1,61 @@
+"""A southbound database of two hosts as the gate sees it; host2 is the one that is judged."""
+
+from collections.abc import Mapping
+
+from sealane.gate.view import View
+from sealane.model import Node
+from sealane.ovsdb.values import Row
+
+ME = Node(id="n2", project_id="", name="host2", address="192.0.2.2")
+
+CHASSIS1, CHASSIS2 = (f"c0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+PRIVATE1, PRIVATE2 = (f"f0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+ENCAP1, ENCAP2 = (f"e0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+THEIRS, MINE, FREE, NOBODYS, LEAVING, ANYONES, ROUTED, OPEN = (
+    f"b0000000-0000-4000-8000-00000000000{n}" for n in range(8)
+)
+DATAPATH = "d0000000-0000-4000-8000-000000000001"
+FDB_THEIRS, FDB_MINE = (f"a0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+
+
+def port(key: int, chassis: str | None, requested: str, kind: str = "", mac: str = "0a:00 10.0.0.1") -> Row:
+    options: dict[bool | int | float | str, bool | int | float | str] = (
+        {"requested-chassis": requested} if requested else {}
+    )
+    return {
+        "logical_port": f"port{key}",
+        "type": kind,
+        "chassis": chassis,
+        "options": options,
+        "datapath": DATAPATH,
+        "tunnel_key": key,
+        "mac": frozenset({mac}),
+    }
+
+
+TABLES: Mapping[str, Mapping[str, Row]] = {
+    "Chassis": {CHASSIS1: {"name": "host1"}, CHASSIS2: {"name": "host2"}},
+    "Chassis_Private": {PRIVATE1: {"name": "host1"}, PRIVATE2: {"name": "host2"}},
+    "Encap": {
+        ENCAP1: {"chassis_name": "host1", "ip": "192.0.2.1"},
+        ENCAP2: {"chassis_name": "host2", "ip": "192.0.2.2"},
+    },
+    "Port_Binding": {
+        THEIRS: port(1, CHASSIS1, "host1"),
+        MINE: port(2, CHASSIS2, "host2"),
+        FREE: port(3, None, "host2"),
+        NOBODYS: port(4, None, "(unbound)"),
+        LEAVING: port(5, CHASSIS2, "host1"),
+        ANYONES: port(6, None, ""),
+        ROUTED: port(7, None, "host2", kind="chassisredirect"),
+        OPEN: port(8, CHASSIS2, "host2", mac="unknown"),
+    },
+    "Datapath_Binding": {DATAPATH: {"tunnel_key": 77}},
+    "FDB": {FDB_THEIRS: {"dp_key": 77, "port_key": 1}, FDB_MINE: {"dp_key": 77, "port_key": 8}},
+}
+
+
+def view(tables: Mapping[str, Mapping[str, Row]] = TABLES) -> View:
+    made = View(tables)
+    made.follow([(table, uuid, None, row) for table, rows in tables.items() for uuid, row in rows.items()])
+    return made
