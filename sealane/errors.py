@@ -9,6 +9,7 @@
     │   ├── AddressInUse
     │   ├── AddressesExhausted
     │   └── PortInUse              a port of the host that is to be published
+    ├── OverQuota             409  no Conflict: another try gets the same answer
     ├── RevisionMismatch      412
     ├── Unavailable           503  the other end is dead or slow
     │   └── DeadlineExceeded
@@ -64,6 +65,11 @@ class AddressesExhausted(Conflict):
 
 class PortInUse(Conflict):
     type = "HostPortInUse"
+
+
+class OverQuota(SealaneError):
+    status = 409
+    type = "OverQuota"
 
 
 class RevisionMismatch(SealaneError):

@@ -16,6 +16,7 @@ from sealane.api.extras import Extras
 from sealane.api.front import Front
 from sealane.api.look import Bindings
 from sealane.api.metrics import Metrics
+from sealane.api.quotas import Quotas
 from sealane.api.resources import Handlers, Resource
 from sealane.config import Settings
 
@@ -72,9 +73,7 @@ def create_app(
         *(route for resource in RESOURCES for route in routes_of(Handlers(resource, desk))),
         Route("/v2.0/extensions", documents.extensions, methods=["GET"]),
         Route("/v2.0/extensions/{alias}", documents.extension, methods=["GET"]),
-        Route("/v2.0/quotas", documents.quotas, methods=["GET"]),
-        Route("/v2.0/quotas/{project}", documents.quota, methods=["GET"]),
-        Route("/v2.0/quotas/{project}/default", documents.quota, methods=["GET"]),
+        *Quotas(desk).routes(),
         Route("/v2.0/availability_zones", documents.availability_zones, methods=["GET"]),
         Route("/v2.0/sealane/changes", extras.changes, methods=["GET"]),
         Route("/v2.0/sealane/free-cidr", extras.free_cidr, methods=["GET"]),

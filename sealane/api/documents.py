@@ -1,4 +1,4 @@
-"""Answers that say what the API is: versions, extensions, quotas, agents."""
+"""Answers that say what the API is: versions, extensions, zones."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -28,6 +28,7 @@ EXTENSIONS = {
     "port-security": "Port security",
     "project-id": "project_id as tenant_id",
     "provider": "Provider network attributes",
+    "quota_details": "Quotas with what is used",
     "quotas": "Quotas",
     "revision-if-match": "If-Match with revision_number",
     "sealane": "Sealane's own attributes, named sealane:…",
@@ -39,17 +40,6 @@ EXTENSIONS = {
     "tag-ports-during-bulk-creation": "Tags of ports that are made in bulk",
 }
 UPDATED = "2026-01-01T00:00:00-00:00"
-QUOTAS = (
-    "network",
-    "subnet",
-    "port",
-    "subnetpool",
-    "router",
-    "floatingip",
-    "security_group",
-    "security_group_rule",
-    "rbac_policy",
-)
 
 
 def _version(request: Request) -> dict[str, Any]:
@@ -89,15 +79,6 @@ async def extension(request: Request) -> Response:
     if alias not in EXTENSIONS:
         raise NotFound(f"Extension with alias {alias} does not exist", type="ExtensionNotFound")
     return answer({"extension": _extension(alias)})
-
-
-async def quota(request: Request) -> Response:
-    """No project is limited yet: -1 is Neutron's word for that."""
-    return answer({"quota": dict.fromkeys(QUOTAS, -1)})
-
-
-async def quotas(request: Request) -> Response:
-    return answer({"quotas": []})
 
 
 async def availability_zones(request: Request) -> Response:

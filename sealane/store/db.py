@@ -76,7 +76,7 @@ class Store:
     async def commit(self, *changes: Change, timeout: float = 5.0) -> State:
         """All changes or none, on disk, and shown by the state that is returned.
 
-        Raises AddressInUse, Conflict, NotFound, RevisionMismatch, BadRequest; Unavailable within
+        Raises AddressInUse, Conflict, OverQuota, NotFound, RevisionMismatch, BadRequest; Unavailable within
         `timeout` seconds: whether it was done is unknown then, and the same Create may be repeated.
         """
         deadline = asyncio.get_running_loop().time() + timeout
@@ -106,7 +106,8 @@ class Store:
             return True
 
     def _view(self) -> View:
-        return View(self._client.schema, self._state, self._claims, self._running.tables["Network"])
+        tables = self._running.tables
+        return View(self._client.schema, self._state, self._claims, tables["Network"], tables["Quota"])
 
     @property
     def _running(self) -> Replica:

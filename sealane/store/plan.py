@@ -5,7 +5,7 @@ A transaction in full:
     insert Request            its uuid is the request's: a transaction that ran already is refused here
     delete Request …          those of earlier transactions whose replies we have
     mutate Sealane            sequence += 1
-    wait …                    the revisions that the changes build upon
+    wait …                    the revisions that the changes build upon, the uses of a quota
     insert, update, delete …  the changes and their claims
 
 An address is claimed by an Allocation row, a network's tunnel key by a TunnelKey row.  Claim rows live
@@ -15,9 +15,9 @@ as long as a strong reference to them does, so they go with their owner, or when
 import time
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from sealane.errors import BadRequest, Conflict, NotFound, RevisionMismatch
+from sealane.errors import BadRequest, Conflict, NotFound, OverQuota, RevisionMismatch
 from sealane.model import Network, Node, Port, Quota, State, Subnet, Token
 from sealane.ovsdb import operations as ops
 from sealane.ovsdb.values import Row, Schema
@@ -48,6 +48,8 @@ class View:
     claims: Claims
     networks: Mapping[str, Row]
     """Rows of table Network."""
+    quotas: Mapping[str, Row] = field(default_factory=dict)
+    """Rows of table Quota."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Plan:
 def plan(changes: Iterable[Change], view: View, request: str, done: Sequence[str]) -> Plan:
     """`done` are requests whose rows may go; an id may be in one of the changes at most.
 
-    Raises NotFound, Conflict, RevisionMismatch, BadRequest as far as the view tells; the rest the
+    Raises NotFound, Conflict, OverQuota, RevisionMismatch, BadRequest as far as the view tells; the rest the
     database refuses.
     """
     planner = _Planner(view)
@@ -105,6 +107,8 @@ class _Planner:
         self._deleted: set[str] = set()
         self._bumped: set[str] = set()
         self._named: set[str] = set()
+        self._counts: dict[tuple[str, str], int] = {}
+        """By project and kind, where there is a limit: how many there will be."""
 
     def add(self, change: Change) -> None:
         match change:
@@ -130,6 +134,7 @@ class _Planner:
                 raise Conflict(f"{TABLES[type(obj)]} {obj.id} exists already, and is different")
             return
         self.changes += 1
+        self._count(obj)
         match obj:
             case Network():
                 self._create_network(obj)
@@ -232,6 +237,26 @@ class _Planner:
         return key
 
     # guards
+
+    def _count(self, obj: Stored) -> None:
+        """Within the quota of its project, also if others create in it at the same moment: all that
+        create in a project with a quota wait for the same number, and raise it.
+        """
+        kind, project = TABLES[type(obj)].lower(), obj.project_id
+        quota = next((q for q in self._view.state.quotas.values() if q.project_id == project), None)
+        limit = quota.limits.get(kind, -1) if quota is not None else -1
+        if quota is None or limit < 0:
+            return
+        if (project, kind) not in self._counts:
+            there = getattr(self._view.state, COLLECTIONS[type(obj)]).values()
+            self._counts[project, kind] = sum(1 for other in there if other.project_id == project)
+        self._counts[project, kind] += 1
+        if self._counts[project, kind] > limit:
+            raise OverQuota(f"Quota exceeded for resources: ['{kind}'] of project '{project}' ({limit}).")
+        if quota.id not in self._bumped:
+            self._bumped.add(quota.id)
+            self._wait("Quota", quota.id, {"uses": self._view.quotas[quota.id]["uses"]})
+            self.body.append(ops.mutate("Quota", quota.id, ("uses", "+=", 1)))
 
     def _guard(self, obj: Stored) -> None:
         self.guards[len(self.waits)] = obj

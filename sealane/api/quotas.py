@@ -1,0 +1,140 @@
+"""/v2.0/quotas: how many resources of each kind a project may have. Without one it may have any number."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sealane.api import convert
+from sealane.api.answers import answer, empty
+from sealane.api.body import read_object
+from sealane.api.caller import caller_of
+from sealane.api.desk import Desk
+from sealane.api.draft import Draft
+from sealane.errors import BadRequest, NotFound
+from sealane.model import Quota, State
+from sealane.store.changes import Change, Create, Delete, Update
+
+LIMITED: Mapping[str, str] = {"network": "networks", "subnet": "subnets", "port": "ports"}
+"""Kind -> its collection."""
+LIMIT = convert.integer(-1, 2**31 - 1)
+PROJECT = convert.text(255)
+UNLIMITED = dict.fromkeys(LIMITED, -1)
+
+
+class Quotas:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> tuple[Route, ...]:
+        one = "/v2.0/quotas/{project}"
+        return (
+            Route("/v2.0/quotas", self.list, methods=["GET"]),
+            Route(one, self.show, methods=["GET"]),
+            Route(one, self.update, methods=["PUT"]),
+            Route(one, self.delete, methods=["DELETE"]),
+            Route(f"{one}/default", self.default, methods=["GET"]),
+            Route(f"{one}/details.json", self.details, methods=["GET"]),
+            Route(f"{one}/details", self.details, methods=["GET"]),
+        )
+
+    async def list(self, request: Request) -> Response:
+        """Of the projects that have one."""
+        quotas = sorted(self._desk.look().state.quotas.values(), key=lambda q: q.project_id)
+        return answer({"quotas": [_shown(q.project_id, q.limits) for q in quotas]})
+
+    async def show(self, request: Request) -> Response:
+        project = _project(request)
+        return answer({"quota": _shown(project, _limits(self._desk.look().state, project))})
+
+    async def default(self, request: Request) -> Response:
+        return answer({"quota": _shown(_project(request), {})})
+
+    async def details(self, request: Request) -> Response:
+        project, state = _project(request), self._desk.look().state
+        limits = {**UNLIMITED, **_limits(state, project)}
+        counts = {kind: _used(state, project, kind) for kind in LIMITED}
+        shown = {k: {"limit": limits[k], "used": counts[k], "reserved": 0} for k in LIMITED}
+        return answer({"quota": shown})
+
+    async def update(self, request: Request) -> Response:
+        project, limits = _project(request), _accepted((await read_object(request)).get("quota"))
+
+        def decide(draft: Draft) -> tuple[list[Change], None]:
+            old = _of(draft.look.state, project)
+            if old is None:
+                return [Create(_new(project, limits, draft.now))], None
+            merged = {**old.limits, **limits}
+            return [Update(old, replace(old, limits=merged, updated_at=draft.now))], None
+
+        _, look = await self._desk.write(caller_of(request), decide)
+        return answer({"quota": _shown(project, _limits(look.state, project))})
+
+    async def delete(self, request: Request) -> Response:
+        """Back to no limit."""
+        project = _project(request)
+
+        def decide(draft: Draft) -> tuple[list[Change], None]:
+            old = _of(draft.look.state, project)
+            if old is None:
+                raise NotFound(f"Quota for tenant {project} could not be found.", type="TenantQuotaNotFound")
+            return [Delete(old)], None
+
+        await self._desk.write(caller_of(request), decide)
+        return empty()
+
+
+def _project(request: Request) -> str:
+    try:
+        return str(PROJECT.convert(request.path_params["project"]))
+    except ValueError as exc:
+        raise BadRequest(f"Invalid input for project_id. Reason: {exc}.", type="HTTPBadRequest") from exc
+
+
+def _accepted(body: Any) -> dict[str, int]:
+    if not isinstance(body, dict):
+        raise BadRequest("Unable to find 'quota' in request body", type="HTTPBadRequest")
+    if unknown := sorted(set(body) - set(LIMITED)):
+        raise BadRequest(
+            f"Unrecognized attribute(s) '{', '.join(unknown)}'; there are limits for {', '.join(LIMITED)}",
+            type="HTTPBadRequest",
+        )
+    found = {}
+    for kind, value in body.items():
+        try:
+            found[kind] = LIMIT.convert(value)
+        except ValueError as exc:
+            raise BadRequest(f"Invalid input for {kind}. Reason: {exc}.", type="HTTPBadRequest") from exc
+    return found
+
+
+def _new(project: str, limits: Mapping[str, int], now: str) -> Quota:
+    return Quota(
+        id=str(uuid.uuid4()),
+        project_id=project,
+        revision_number=1,
+        created_at=now,
+        updated_at=now,
+        limits=limits,
+    )
+
+
+def _of(state: State, project: str) -> Quota | None:
+    return next((q for q in state.quotas.values() if q.project_id == project), None)
+
+
+def _limits(state: State, project: str) -> Mapping[str, int]:
+    quota = _of(state, project)
+    return quota.limits if quota is not None else {}
+
+
+def _used(state: State, project: str, kind: str) -> int:
+    return sum(1 for row in getattr(state, LIMITED[kind]).values() if row.project_id == project)
+
+
+def _shown(project: str, limits: Mapping[str, int]) -> dict[str, Any]:
+    return {"project_id": project, "tenant_id": project, **UNLIMITED, **limits}
