@@ -15,6 +15,7 @@ from sealane.api.desk import Desk, Store
 from sealane.api.extras import Extras
 from sealane.api.front import Front
 from sealane.api.look import Bindings
+from sealane.api.membership import Membership
 from sealane.api.metrics import Metrics
 from sealane.api.quotas import Quotas
 from sealane.api.resources import Handlers, Resource
@@ -79,6 +80,7 @@ def create_app(
         Route("/v2.0/sealane/free-cidr", extras.free_cidr, methods=["GET"]),
         Route("/openapi.json", openapi.handler(KINDS), methods=["GET"]),
         Route("/metrics", show_metrics, methods=["GET"]),
+        *Membership(desk).routes(),
         *more,
     ]
     app = Starlette(

@@ -4,7 +4,7 @@ A State is immutable, so an index of it never goes stale; each is made when firs
 the newest State's are kept by `Glass`.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
@@ -52,6 +52,14 @@ class Look:
         for port in self.state.ports.values():
             found[port.network_id].append(port)
         return found
+
+    @cached_property
+    def hosts(self) -> Mapping[str, int]:
+        """Number of ports by host."""
+        return Counter(port.host for port in self.state.ports.values())
+
+    def ports_on(self, host: str) -> int:
+        return self.hosts.get(host, 0)
 
     def subnets_of(self, network_id: str) -> Sequence[Subnet]:
         return self.subnets.get(network_id, ())
