@@ -187,6 +187,24 @@ EXTRA_PATHS: Part = {
             ),
         }
     },
+    "/v2.0/sealane/events": {
+        "get": {
+            "description": "Events after number `after`; waits at most `timeout` seconds for the "
+            "first of them. `gone`: some after that number are not to be had any more.",
+            "parameters": _asked("after", "timeout"),
+            "responses": _responses(
+                "200",
+                {
+                    "type": "object",
+                    "properties": {
+                        "events": {"type": "array", "items": {"type": "object"}},
+                        "last": {"type": "integer"},
+                        "gone": {"type": "boolean"},
+                    },
+                },
+            ),
+        }
+    },
     "/v2.0/sealane/free-cidr": {
         "get": {
             "description": "A subnet of the pool that overlaps none; it is not reserved.",

@@ -25,7 +25,9 @@ from sealane import config, failpoint, log
 from sealane.api import auth, health, sockets
 from sealane.api.agents import Agents
 from sealane.api.app import create_app
+from sealane.api.journal import EventDesk, Journal
 from sealane.api.tls_door import TlsDoor, TlsProtocol
+from sealane.api.watch import Watch
 from sealane.config import Settings
 from sealane.errors import SealaneError, Unavailable
 from sealane.ovn.southbound import Bindings
@@ -132,7 +134,10 @@ async def serve(settings: Settings, closing: asyncio.Event) -> None:
         stack.push_async_callback(bindings.stop)
         await asyncio.wait([connecting], timeout=HEAD_START)
         await bindings.start(timeout=0)
-        routes = _more(settings, store, clients, bindings)
+        journal = Journal()
+        watching = asyncio.create_task(Watch(store, bindings, journal).run(), name="events")
+        stack.callback(watching.cancel)
+        routes = (*_more(settings, store, clients, bindings), *EventDesk(journal, closing).routes())
         app = create_app(settings, store, bindings, token, more=routes, closing=closing)
         async with asyncio.TaskGroup() as group:
             group.create_task(TlsDoor(settings, store, make_server).run(app, closing))

@@ -33,6 +33,7 @@ COMMANDS = {
         "sealane.cli.subnet:subnet", "Subnets of a network: list, show, create, set, delete, tag."
     ),
     "port": Entry("sealane.cli.port:port", "Ports of a network: list, show, create, set, delete, tag."),
+    "events": Entry("sealane.cli.events:events", "What happened, live with --follow."),
     "ps": Entry("sealane.cli.attachment:ps", "What is attached on this host, and what it publishes."),
     "attach": Entry("sealane.cli.attachment:attach", "Put a network namespace on a network."),
     "detach": Entry("sealane.cli.attachment:detach", "Take it off again."),
