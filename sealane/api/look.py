@@ -5,10 +5,11 @@ the newest State's are kept by `Glass`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
+from sealane.api.members import EMPTY, Index
 from sealane.model import Port, State, Subnet
 
 
@@ -31,11 +32,15 @@ class Unbound:
 
 
 class Look:
-    """One State with its indexes, and the bindings of the moment."""
+    """One State with its indexes, and the bindings of the moment.
 
-    def __init__(self, state: State, bindings: Bindings) -> None:
+    `members`: the index of an earlier State, from which that of this one is made.
+    """
+
+    def __init__(self, state: State, bindings: Bindings, members: Index = EMPTY) -> None:
         self.state = state
         self.bindings = bindings
+        self.members = members.after(state.ports)
 
     @cached_property
     def subnets(self) -> Mapping[str, Sequence[Subnet]]:
@@ -43,14 +48,6 @@ class Look:
         found: dict[str, list[Subnet]] = defaultdict(list)
         for subnet in sorted(self.state.subnets.values(), key=lambda s: (s.ip_version, s.created_at, s.id)):
             found[subnet.network_id].append(subnet)
-        return found
-
-    @cached_property
-    def ports(self) -> Mapping[str, Sequence[Port]]:
-        """Ports by network."""
-        found: dict[str, list[Port]] = defaultdict(list)
-        for port in self.state.ports.values():
-            found[port.network_id].append(port)
         return found
 
     @cached_property
@@ -64,8 +61,8 @@ class Look:
     def subnets_of(self, network_id: str) -> Sequence[Subnet]:
         return self.subnets.get(network_id, ())
 
-    def ports_of(self, network_id: str) -> Sequence[Port]:
-        return self.ports.get(network_id, ())
+    def ports_of(self, network_id: str) -> Collection[Port]:
+        return self.members.of(network_id).ports.values()
 
 
 class Glass:
@@ -77,5 +74,5 @@ class Glass:
 
     def on(self, state: State) -> Look:
         if self._look is None or self._look.state is not state:
-            self._look = Look(state, self._bindings)
+            self._look = Look(state, self._bindings, self._look.members if self._look else EMPTY)
         return self._look
