@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "network": Entry("sealane.cli.network:network", f"Networks: {VERBS}."),
         "subnet": Entry("sealane.cli.subnet:subnet", f"Subnets of a network: {VERBS}."),
         "port": Entry("sealane.cli.port:port", f"Ports of a network: {VERBS}."),
+        "quota": Entry("sealane.cli.quota:quota", "How many of each a project may have: show, set, reset."),
         "attach": Entry("sealane.cli.attachment:attach", "Put a network namespace on a network."),
         "detach": Entry("sealane.cli.attachment:detach", "Take it off again."),
     },

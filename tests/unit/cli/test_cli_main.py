@@ -53,7 +53,7 @@ def _leaves(command, path=()):
 
 
 def test_every_command_of_the_api_has_an_example(sealane):
-    for name in ("network", "subnet", "port", "agent", "extension", "events"):
+    for name in ("network", "subnet", "port", "quota", "agent", "extension", "events"):
         for path, _ in _leaves(cli.get_command(click.Context(cli), name), (name,)):
             shown = sealane(*path, "--help").out + sealane(*path[:-1], "--help").out
             assert "Example" in shown, path
