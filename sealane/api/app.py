@@ -57,7 +57,10 @@ def create_app(
     more: tuple[Route, ...] = (),
     closing: asyncio.Event | None = None,
 ) -> Starlette:
-    """`more`: routes that need more than the store (health, agents). `closing`: set when about to stop."""
+    """`more`: routes that need more than the store (health, agents). `closing`: set when about to stop.
+
+    Further gauges can be added to `state.metrics` of what is returned.
+    """
     desk = Desk(settings, store, bindings)
     extras = Extras(desk, closing or asyncio.Event())
     metrics = Metrics()
@@ -89,6 +92,7 @@ def create_app(
         exception_handlers={HTTPException: answers.of_http},
     )
     app.router.redirect_slashes = False
+    app.state.metrics = metrics
     return app
 
 

@@ -163,5 +163,5 @@ def node_events(old: frozenset[str], new: frozenset[str], state: State) -> Itera
     ids = {node.name: node.id for node in state.nodes.values()}
     changes: tuple[tuple[What, frozenset[str]], ...] = (("lost", old - new), ("seen", new - old))
     for what, names in changes:
-        for name in sorted(names):
-            yield Event(kind="node", what=what, id=ids.get(name, name), name=name, host=name)
+        for name in sorted(names & ids.keys()):  # that a node which was removed is lost goes without saying
+            yield Event(kind="node", what=what, id=ids[name], name=name, host=name)

@@ -8,7 +8,7 @@ process and of the next never meet: who asks for what came after N is told when 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -93,17 +93,29 @@ class Journal:
 class EventDesk:
     """`closing` ends waits when the server is about to stop."""
 
-    def __init__(self, journal: Journal, closing: asyncio.Event) -> None:
+    def __init__(
+        self, journal: Journal, closing: asyncio.Event, mismatches: Callable[[], Sequence[Event]]
+    ) -> None:
         self._journal = journal
         self._closing = closing
+        self._mismatches = mismatches
 
     def routes(self) -> tuple[Route, ...]:
-        return (Route("/v2.0/sealane/events", self.list, methods=["GET"]),)
+        return (
+            Route("/v2.0/sealane/events", self.list, methods=["GET"]),
+            Route("/v2.0/sealane/mismatches", self.mismatches, methods=["GET"]),
+        )
+
+    async def mismatches(self, request: Request) -> Response:
+        """Ports that another host has than the one they are meant for."""
+        _operator(request)
+        shown = ("id", "name", "project_id", "network_id", "host", "wanted_host")
+        found = [asdict(event) for event in self._mismatches()]
+        return answer({"mismatches": [{key: one[key] for key in shown} for one in found]})
 
     async def list(self, request: Request) -> Response:
         """Events after `after`; when there are none, waits for `timeout` seconds that one comes."""
-        if caller_of(request).role != "admin":
-            raise Forbidden("Events are the operator's.")
+        _operator(request)
         number = _integer(request, "after")
         timeout = min(float(_integer(request, "timeout")), MAX_WAIT)
         if timeout and number == self._journal.last:
@@ -122,6 +134,11 @@ class EventDesk:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+
+
+def _operator(request: Request) -> None:
+    if caller_of(request).role != "admin":
+        raise Forbidden("This is the operator's.")
 
 
 def _integer(request: Request, key: str) -> int:

@@ -205,6 +205,14 @@ EXTRA_PATHS: Part = {
             ),
         }
     },
+    "/v2.0/sealane/mismatches": {
+        "get": {
+            "description": "Ports that another host has than the one they are meant for.",
+            "responses": _responses(
+                "200", _wrapped("mismatches", {"type": "array", "items": {"type": "object"}})
+            ),
+        }
+    },
     "/v2.0/sealane/free-cidr": {
         "get": {
             "description": "A subnet of the pool that overlaps none; it is not reserved.",

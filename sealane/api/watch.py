@@ -56,9 +56,9 @@ class Watch:
         self._put(store.state)
 
     @property
-    def misbound(self) -> dict[str, str]:
-        """Port -> the host that has it though it is meant for another."""
-        return dict(self._misbound)
+    def mismatches(self) -> list[events.Event]:
+        """Ports that another host has than the one they are meant for, as the events that told of them."""
+        return list(events.mismatch_events({}, self._misbound, self._state))
 
     def _put(self, news: State | Sequence[BindingChange]) -> None:
         """Called while a notification of the database is being applied: only kept here, in their order."""

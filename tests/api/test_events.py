@@ -104,6 +104,10 @@ async def test_a_port_is_bound_active_misbound_and_righted(host: Host) -> None:
             await api.call(path, {"port": {"binding:host_id": "host2"}})
             event = await until_told(api, ("port", "misbound", "web"))
             assert (event["host"], event["wanted_host"], event["alarm"]) == ("host1", "host2", True)
+            (wrong,) = (await api.call("GET /v2.0/sealane/mismatches")).body["mismatches"]
+            assert (wrong["id"], wrong["host"], wrong["wanted_host"]) == (port["id"], "host1", "host2")
+            assert (await api.call("GET /healthz")).body["binding_mismatches"] == 1
+            assert b"sealane_binding_mismatches 1.0" in (await api.call("GET /metrics")).body
             await api.call(path, {"port": {"binding:host_id": "host1"}})
             await until_told(api, ("port", "righted", "web"))
             await client.transact(

@@ -132,11 +132,14 @@ def test_a_mismatch_is_an_alarm_and_is_told_once():
 
 
 def test_nodes_that_come_and_go():
-    state = State(nodes={"x": Node(id="x", project_id="", name="host2", address="a")})
-    events = list(node_events(frozenset({"host1", "host2"}), frozenset({"host1", "host3"}), state))
+    """host4 was removed: that has been told already."""
+    names = {"x": "host2", "y": "host3"}
+    state = State(nodes={id: Node(id=id, project_id="", name=n, address=id) for id, n in names.items()})
+    old, new = frozenset({"host1", "host2", "host4"}), frozenset({"host1", "host3"})
+    events = list(node_events(old, new, state))
     assert [(e.what, e.name, e.id, e.alarm) for e in events] == [
         ("lost", "host2", "x", True),
-        ("seen", "host3", "host3", False),
+        ("seen", "host3", "y", False),
     ]
 
 
