@@ -5,7 +5,8 @@ answered) does so within `effect`.  No place is named by hand: a campaign counts
 does, and then breaks the process before or after the first, the second, and so on.
 
     RUN/failpoints/             its owner's alone; looked for once, when the process starts: else all is off
-    RUN/failpoints/agent.json   the order, a Plan; effects are counted anew when the file is another
+    RUN/failpoints/agent.json   the order, a Plan; effects are counted anew when the file is another, and
+                                it is removed when it is carried out
     RUN/failpoints/agent.trace  a line for each effect: its number, its kind, what it was
 
 Off, an effect costs two calls and one comparison: 0.2 us where the cheapest effect takes 50.
@@ -93,7 +94,7 @@ class Failpoints:
             self._count += 1
             with self._trace.open("a") as trace:
                 trace.write(f"{self._count} {kind} {what}\n")
-            return _Armed(plan, error) if self._count == plan.at else NOTHING
+            return _Armed(plan, self._orders, error) if self._count == plan.at else NOTHING
 
     def _current(self) -> Plan | None:
         try:
@@ -110,8 +111,9 @@ class Failpoints:
 class _Armed(Effect):
     """The effect at which it happens."""
 
-    def __init__(self, plan: Plan, error: Callable[[str], Exception]) -> None:
+    def __init__(self, plan: Plan, orders: Path, error: Callable[[str], Exception]) -> None:
         self._plan = plan
+        self._orders = orders
         self._error = error
 
     def __enter__(self) -> None:
@@ -130,6 +132,7 @@ class _Armed(Effect):
         """Seconds to wait."""
         if when != self._plan.when:
             return 0.0
+        self._orders.unlink(missing_ok=True)  # once: the process that comes after shall live
         match self._plan.do:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
