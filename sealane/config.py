@@ -72,6 +72,11 @@ class Settings:
         return self.run_dir / "gate.sock"
 
     @property
+    def plugin_socket(self) -> Path:
+        """Where the agent answers Docker's calls, which the porter brings."""
+        return self.run_dir / "plugin.sock"
+
+    @property
     def supervisor_socket(self) -> Path:
         return self.run_dir / "supervisor.sock"
 

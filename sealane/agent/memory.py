@@ -40,21 +40,18 @@ class DockerNetwork:
     internal: bool = False
     joined: bool = False  # it existed before (-o sealane.network): undoing its creation deletes nothing
     settled: bool = False  # seen in the engine's list, so DeleteNetwork is no undoing
+    doomed: bool = False  # DeleteNetwork was told to remove the Sealane network, and has not ended
     name: str = ""  # of the network in that engine, once known
     options: Mapping[str, str] = field(default_factory=dict)  # the generic options of CreateNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
 class DockerPool:
-    """An answer of RequestPool: our id for it, and the subnet behind it once it exists."""
+    """An answer of RequestPool that no CreateNetwork has taken yet."""
 
     pool_id: str
     cidr: str
-    network_id: str = ""
-    subnet_id: str = ""
-    gateway: str = ""  # "ip", claimed by RequestAddress before there was a network
     sub_pool: str = ""  # --ip-range
-    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)

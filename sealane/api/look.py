@@ -4,12 +4,11 @@ A State is immutable, so an index of it never goes stale; each is made when firs
 the newest State's are kept by `Glass`.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
-from sealane.api.members import EMPTY, Index
 from sealane.model import Port, State, Subnet
 
 
@@ -32,15 +31,11 @@ class Unbound:
 
 
 class Look:
-    """One State with its indexes, and the bindings of the moment.
+    """One State with its indexes, and the bindings of the moment."""
 
-    `members`: the index of an earlier State, from which that of this one is made.
-    """
-
-    def __init__(self, state: State, bindings: Bindings, members: Index = EMPTY) -> None:
+    def __init__(self, state: State, bindings: Bindings) -> None:
         self.state = state
         self.bindings = bindings
-        self.members = members.after(state.ports)
 
     @cached_property
     def subnets(self) -> Mapping[str, Sequence[Subnet]]:
@@ -51,18 +46,18 @@ class Look:
         return found
 
     @cached_property
-    def hosts(self) -> Mapping[str, int]:
-        """Number of ports by host."""
-        return Counter(port.host for port in self.state.ports.values())
-
-    def ports_on(self, host: str) -> int:
-        return self.hosts.get(host, 0)
+    def ports(self) -> Mapping[str, Sequence[Port]]:
+        """Ports by network."""
+        found: dict[str, list[Port]] = defaultdict(list)
+        for port in self.state.ports.values():
+            found[port.network_id].append(port)
+        return found
 
     def subnets_of(self, network_id: str) -> Sequence[Subnet]:
         return self.subnets.get(network_id, ())
 
-    def ports_of(self, network_id: str) -> Collection[Port]:
-        return self.members.of(network_id).ports.values()
+    def ports_of(self, network_id: str) -> Sequence[Port]:
+        return self.ports.get(network_id, ())
 
 
 class Glass:
@@ -74,5 +69,5 @@ class Glass:
 
     def on(self, state: State) -> Look:
         if self._look is None or self._look.state is not state:
-            self._look = Look(state, self._bindings, self._look.members if self._look else EMPTY)
+            self._look = Look(state, self._bindings)
         return self._look

@@ -62,6 +62,22 @@ class Responds:
         return len(words) > 1 and words[0].startswith(b"HTTP/1.") and words[1] < b"500"
 
 
+@dataclass(frozen=True)
+class Listens:
+    """Whoever accepts connections."""
+
+    socket: Path
+
+    async def __call__(self) -> bool:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                _, writer = await asyncio.open_unix_connection(str(self.socket))
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        return True
+
+
 async def _ask(socket: Path, request: bytes, until: bytes) -> bytes:
     """What comes back up to `until`; empty when nobody answers in time."""
     try:

@@ -11,7 +11,7 @@ from sealane.engine import databases, forwarding, host_switch, switch
 from sealane.engine.central import OVS_LOG, environment, python, server
 from sealane.engine.command import run
 from sealane.engine.datapath import HOST_OVS, Datapath
-from sealane.engine.health import Prints, Responds, Serves, Succeeds
+from sealane.engine.health import Listens, Prints, Responds, Serves, Succeeds
 from sealane.engine.host_switch import INTEGRATION_BRIDGE
 from sealane.engine.process import Child, Step
 from sealane.engine.underlay import Underlay
@@ -45,7 +45,7 @@ def children(node: Node, central: bool) -> tuple[Child, ...]:
     """`central`: the central part runs in the same tree, so ovn-controller and the agent come after it."""
     own = (_database(node), _vswitchd(node)) if node.datapath.switch == "own" else ()
     engine = (_dockerd(node.settings),) if node.settings.dockerd else ()
-    return (*own, _controller(node, central), _agent(node, central), *engine)
+    return (*own, _controller(node, central), _porter(node.settings), _agent(node, central), *engine)
 
 
 def directories(settings: Settings) -> tuple[Path, ...]:
@@ -225,6 +225,16 @@ def _agent(node: Node, central: bool) -> Child:
     )
 
 
+def _porter(settings: Settings) -> Child:
+    """Needs nothing: Docker's calls wait in it for the agent."""
+    return Child(
+        name="porter",
+        argv=python("sealane.agent.docker.porter"),
+        environ=environment(settings),
+        ready=Listens(settings.docker_plugin_dir / "sealane.sock"),
+    )
+
+
 def _dockerd(settings: Settings) -> Child:
     """Comes after the agent: at its start it asks the drivers of networks that it remembers."""
 
@@ -236,7 +246,7 @@ def _dockerd(settings: Settings) -> Child:
     return Child(
         name="dockerd",
         argv=("dockerd", *dockerd_arguments(settings)),
-        depends=("agent",),
+        depends=("agent", "porter"),
         before=clean,
         ready=Responds(settings.docker_socket, "/_ping"),
         grace=30.0,

@@ -16,14 +16,14 @@ A port that was made before (`sealane.port`) is adopted, and given back instead 
 import ipaddress
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sealane import log, names
 from sealane.agent.docker.catalog import NetworkView, SubnetView
 from sealane.agent.docker.turns import Turns
-from sealane.client import ApiClient
+from sealane.client import ApiClient, Body
 from sealane.errors import AddressesExhausted, AddressInUse, BadRequest, Conflict, NotFound
 
 OWNER, ADOPTED, AUXILIARY = names.DOCKER_PORT, names.ADOPTED_PORT, names.AUXILIARY_PORT
@@ -64,6 +64,16 @@ class Claims:
     def open_ports(self) -> set[str]:
         """Ports that are reserved and not yet taken."""
         return {claim.port_id for claim in self._open.values()}
+
+    def is_idle(self, port: Body, used: Collection[str]) -> bool:
+        """Has nobody, now or soon, a container on the port?  `used`: ports of this host's attachments.
+
+        An endpoint that is gone can have left its port, when its removal was cut off.
+        """
+        if port["device_owner"] == AUXILIARY:
+            return True
+        mine = port["device_owner"] == OWNER and port["binding:host_id"] == self.host
+        return mine and port["id"] not in used and port["id"] not in self.open_ports()
 
     def expire(self, age: float) -> None:
         """Let go of what was reserved longer than `age` seconds ago: it counts as an orphan now."""

@@ -2,8 +2,10 @@
 
     endpoint on this host, not in the engine     dockerd crashed, or cleaned up at its start
     port in the API, no endpoint on this host    reserved and never used, or its release failed
-    network without a decision                   the API did not answer DeleteNetwork
+    network that is doomed                       the API did not answer DeleteNetwork, or we died over it
     network without a name that we made          CreateNetwork did not come to its end
+    record of a network, not in the engine       dockerd died before it had written down what it made
+    pool that no network took                    dockerd died before CreateNetwork
 
 Each must be seen for GRACE seconds on end, since a list is read while things go on.  Nothing is collected
 while dockerd does not answer, and never from inside a driver's call.
@@ -16,8 +18,9 @@ from contextlib import suppress
 from sealane import log
 from sealane.agent.docker.catalog import NetworkView, host_tag
 from sealane.agent.docker.claims import ADOPTED, OWNER, Claims
-from sealane.agent.docker.engine import Engine
+from sealane.agent.docker.engine import Engine, EngineNetwork
 from sealane.agent.docker.libnetwork import NetworkDriver
+from sealane.agent.docker.messages import NetworkRef
 from sealane.agent.docker.networks import Networks
 from sealane.agent.memory import Memory
 from sealane.client import ApiClient
@@ -67,20 +70,25 @@ class Collector:
         self._endpoints = Sightings(GRACE)
         self._ports = Sightings(GRACE)
         self._unnamed = Sightings(GRACE)
+        self._unsettled = Sightings(GRACE)
         self.collected = 0
 
-    async def collect(self, known: Mapping[str, NetworkView]) -> None:
-        """`known`: every network of the API.
+    async def collect(self, listed: Iterable[EngineNetwork], known: Mapping[str, NetworkView]) -> None:
+        """`listed`: the engine's networks of ours; `known`: every network of the API.
 
         Raises what the engine or the API raised; what was not done is done the next time.
         """
         await self._collect_endpoints(await self._alive())
         await self._collect_ports()
+        await self._collect_records({network.id for network in listed})
         await self._collect_networks(known)
+        for pool_id in self._networks.pools.abandoned():
+            await self._networks.pools.close(pool_id)
+            self._count("pool", pool_id)
 
     def forget(self) -> None:
         """Nothing was to be seen for a while: every sighting begins anew."""
-        for sightings in (self._endpoints, self._ports, self._unnamed):
+        for sightings in (self._endpoints, self._ports, self._unnamed, self._unsettled):
             sightings.forget()
 
     async def _alive(self) -> set[str]:
@@ -92,6 +100,14 @@ class Collector:
                 with suppress(NotFound):
                     found |= await self._engine.endpoints(record.docker_id)
         return found
+
+    async def _collect_records(self, listed: set[str]) -> None:
+        records = dict(self._memory.networks)
+        lost = (key for key, r in records.items() if not (r.settled or r.doomed) and key not in listed)
+        doomed = (key for key, record in records.items() if record.doomed)
+        for docker_id in (*doomed, *self._unsettled.lasting(lost)):
+            await self._networks.delete(NetworkRef(network_id=docker_id))
+            self._count("record", docker_id)
 
     async def _collect_networks(self, known: Mapping[str, NetworkView]) -> None:
         tag = host_tag(self._claims.host)

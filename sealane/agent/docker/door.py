@@ -58,7 +58,7 @@ class DockerDoor:
         self._identities = Identities(api, d.catalog, self._engine, memory)
         self._mirrors = Mirrors(self._engine, d.catalog, memory, settings.projects)
         self._collector = Collector(api, self._engine, memory, d.network, d.claims, d.networks)
-        self._listener = Listener(d.plugin.app, settings.docker_plugin_dir / "sealane.sock")
+        self._listener = Listener(d.plugin.app, settings.plugin_socket)
         self._wake = asyncio.Event()
         self._networks_moved = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -92,7 +92,8 @@ class DockerDoor:
         In the API they stay, and so do those here that a container, running or not, is on.  Raises
         Unavailable when no engine answers.
         """
-        await self._listener.start()  # dockerd tells the driver, and waits for it
+        listener = Listener(self.drivers.plugin.app, self._settings.docker_plugin_dir / "sealane.sock")
+        await listener.start()  # dockerd tells the driver, and waits for it; the porter is gone
         try:
             used = await self._engine.networks_in_use()
             for network in await self._engine.networks():
@@ -101,7 +102,7 @@ class DockerDoor:
                     self._memory.put_network(replace(record, joined=True, settled=False))
                     await self._engine.remove_network(network.id)
         finally:
-            await self._listener.stop()
+            await listener.stop()
             await self._engine.close()
 
     def status(self) -> dict[str, Any]:
@@ -166,7 +167,7 @@ class DockerDoor:
         await self._mirrors.reconcile(listed, known)
         await self._identities.networks(listed, known)
         if time.monotonic() >= self._collect_at:
-            await self._collector.collect(known)
+            await self._collector.collect(listed, known)
             self._collect_at = time.monotonic() + INTERVAL
 
     def _note(self, trouble: str) -> None:

@@ -28,7 +28,7 @@ def build(
     api: ApiClient, reconciler: Reconciler, memory: Memory, host: str, deadline: float = DEADLINE
 ) -> Drivers:
     """`host` is this node's name, as ports are bound to it."""
-    catalog, pools = Catalog(api), PendingPools()
+    catalog, pools = Catalog(api), PendingPools(memory)
     claims = Claims(api, host)
     networks = Networks(api, catalog, pools, claims, memory)
     network = NetworkDriver(networks, catalog, claims, memory, reconciler)

@@ -74,7 +74,7 @@ class Mirrors:
         """Removed while we were away. Not taken as a wish to delete: the engine's data may be new."""
         there = {network.id for network in listed}
         for record in list(self._memory.networks.values()):
-            if record.settled and record.docker_id not in there:
+            if record.settled and not record.doomed and record.docker_id not in there:
                 self._memory.remove_network(record.docker_id)
 
     async def _remove(self, record: DockerNetwork) -> None:

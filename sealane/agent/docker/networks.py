@@ -17,7 +17,7 @@ from typing import Any
 from sealane import log
 from sealane.agent.docker import messages as m
 from sealane.agent.docker.catalog import BUILTIN_LABEL, Catalog, NetworkView, host_tag, network_tag, pool_tag
-from sealane.agent.docker.claims import AUXILIARY, Claims
+from sealane.agent.docker.claims import Claims
 from sealane.agent.docker.options import GENERIC, NETWORK, NetworkOptions, network_options
 from sealane.agent.docker.pools import PendingPool, PendingPools, allocation_pools
 from sealane.agent.docker.turns import Turns
@@ -36,7 +36,7 @@ class Networks:
         """The host whose networks these are is that of `claims`."""
         self._api = api
         self._catalog = catalog
-        self._pools = pools
+        self.pools = pools
         self._claims = claims
         self._memory = memory
         self._turns = Turns()
@@ -57,23 +57,43 @@ class Networks:
             else:
                 network = await self._make(request, options)
             self._memory.put_network(_record(request, options, network))
+            await self._close_pools(request)
         return m.Empty()
+
+    async def _close_pools(self, request: m.CreateNetwork) -> None:
+        """Only when the network is written down: until then we may die, and be asked again."""
+        for data in _data(request):
+            pending = self.pools.with_cidr(data.pool) if data.address_space == OUR_SPACE else None
+            if pending is not None:
+                await self.pools.close(pending.id)
 
     async def delete(self, request: m.NetworkRef) -> m.Empty:
         async with self._turns.of(request.network_id):
             record = self._memory.networks.get(request.network_id)
-            self._memory.remove_network(request.network_id)
             if record is None:
                 made = await self._catalog.made_by(request.network_id)
                 if made is not None:
                     await self.remove_unused(made.id)
             elif record.settled or not record.joined:
-                await self.remove_unused(record.network_id)
+                await self.doom(record)
+            else:
+                self._memory.remove_network(request.network_id)
         return m.Empty()
+
+    async def doom(self, record: DockerNetwork) -> None:
+        """Remove what the record stands for, then the record.
+
+        dockerd has removed its network whatever comes of this; so the wish is written down, and outlives
+        an API that does not answer, and us: collect.py takes up what is doomed.
+        """
+        self._memory.put_network(replace(record, doomed=True))
+        await self.remove_unused(record.network_id)
+        self._memory.remove_network(record.docker_id)
 
     async def remove_unused(self, network_id: str) -> None:
         """Delete a network that Docker made and that no port is on, in the whole cluster."""
-        if any(record.network_id == network_id for record in self._memory.networks.values()):
+        records = self._memory.networks.values()
+        if any(record.network_id == network_id and not record.doomed for record in records):
             self._unfinished.discard(network_id)  # another network of this engine stands for it
             return
         try:
@@ -106,7 +126,8 @@ class Networks:
         if network.origin != "docker":
             return
         ports = await self._api.list("ports", network_id=network_id)
-        if all(port["device_owner"] == AUXILIARY for port in ports):
+        used = {attachment.port_id for attachment in self._memory.attachments.values()}
+        if all(self._claims.is_idle(port, used) for port in ports):
             await self._delete_all(network, ports)
 
     async def _delete_all(self, network: NetworkView, ports: Iterable[dict[str, Any]]) -> None:
@@ -127,7 +148,7 @@ class Networks:
         return network
 
     def _check_joined_pool(self, network: NetworkView, data: m.PoolData) -> None:
-        if data.address_space == OUR_SPACE and self._pools.with_cidr(data.pool):
+        if data.address_space == OUR_SPACE and self.pools.with_cidr(data.pool):
             raise BadRequest(f"joining needs the hint twice: add --ipam-opt {NETWORK}={network.id}")
         subnet = network.subnet_with(data.pool)
         if subnet is None:
@@ -161,9 +182,6 @@ class Networks:
                 await self._undo(network_id)
             raise
         self._unfinished.discard(network_id)
-        for _, pending in plan:
-            if pending is not None:
-                await self._pools.close(pending.id)
         return network
 
     async def _make_network(self, request: m.CreateNetwork, options: NetworkOptions) -> str:
@@ -174,7 +192,7 @@ class Networks:
         """The pool that RequestPool granted; None when another IPAM did."""
         if data.address_space != OUR_SPACE:
             return None
-        pending = self._pools.with_cidr(data.pool)
+        pending = self.pools.with_cidr(data.pool)
         if pending is None:
             raise BadRequest(
                 f"no new pool {data.pool} is under way: to join a network that exists, "

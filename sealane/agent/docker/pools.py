@@ -3,6 +3,7 @@
 RequestPool knows neither the network's name nor its id, CreateNetwork does not know the pool's id: what
 ties them is the CIDR.  So one request without the hint `sealane.network` is under way per CIDR and
 engine; a second one waits for it.  The subnet gets the pool's id as a tag: see Catalog.subnet_of_pool.
+Pools are in the agent's memory on disk as well: dockerd asks only once, and we may die in between.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from sealane.agent.memory import DockerPool, Memory
 from sealane.errors import BadRequest, Conflict
 
 NEW = "new-"
@@ -47,9 +49,11 @@ class PendingPool:
 
 
 class PendingPools:
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, memory: Memory, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._pools: dict[str, PendingPool] = {}
+        self._memory = memory
+        kept = memory.pools.values()
+        self._pools = {p.pool_id: PendingPool(p.pool_id, p.cidr, p.sub_pool, born=clock()) for p in kept}
         self._freed = asyncio.Condition()
 
     async def open(self, cidr: str, sub_pool: str = "") -> PendingPool:
@@ -58,6 +62,7 @@ class PendingPools:
             while (other := self.with_cidr(cidr)) is not None:
                 await self._wait_for(other)
             pool = PendingPool(f"{NEW}{uuid.uuid4()}", cidr, sub_pool, born=self._clock())
+            self._memory.put_pool(DockerPool(pool_id=pool.id, cidr=cidr, sub_pool=sub_pool))
             self._pools[pool.id] = pool
             return pool
 
@@ -76,13 +81,22 @@ class PendingPools:
     async def close(self, pool_id: str) -> None:
         """Taken by CreateNetwork, or released; unknown is success."""
         async with self._freed:
-            self._pools.pop(pool_id, None)
+            self._drop(pool_id)
             self._freed.notify_all()
+
+    def abandoned(self) -> list[str]:
+        """Those that are older than any creation of a network takes."""
+        limit = self._clock() - ABANDONED
+        return [pool.id for pool in self._pools.values() if pool.born < limit]
+
+    def _drop(self, pool_id: str) -> None:
+        self._memory.remove_pool(pool_id)
+        self._pools.pop(pool_id, None)
 
     async def _wait_for(self, other: PendingPool) -> None:
         left = other.born + ABANDONED - self._clock()
         if left <= 0:
-            self._pools.pop(other.id, None)
+            self._drop(other.id)
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(left):

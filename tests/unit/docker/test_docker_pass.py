@@ -170,21 +170,21 @@ def test_what_the_engine_forgot_is_collected_after_the_grace(node: Node) -> None
         await node.attach(blue["id"])
         await node.api.create("ports", {"network_id": blue["id"], "binding:host_id": "host1"})
         clock = [0.0]
-        for name in ("_endpoints", "_ports", "_unnamed"):
+        for name in ("_endpoints", "_ports", "_unnamed", "_unsettled"):
             setattr(node.collector, name, Sightings(10, lambda: clock[0]))
-        known = await node.drivers.catalog.all()
+        listed, known = await node.engine.networks(), await node.drivers.catalog.all()
         node.engine.alive = {END}
         for clock[0] in (0.0, 11.0):
-            await node.collector.collect(known)
+            await node.collector.collect(listed, known)
         assert len(node.api.all("ports")) == 2
         node.engine.alive = set()
-        await node.collector.collect(known)
+        await node.collector.collect(listed, known)
         node.collector.forget()  # the engine did not answer for a while
         for clock[0] in (30.0, 39.0):
-            await node.collector.collect(known)
+            await node.collector.collect(listed, known)
         assert len(node.memory.attachments) == 1
         clock[0] = 41.0
-        await node.collector.collect(known)
+        await node.collector.collect(listed, known)
         assert not node.memory.attachments
         (left,) = node.api.all("ports")
         assert left.device_owner == ""  # not of this door, so not ours to collect
