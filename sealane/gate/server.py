@@ -48,6 +48,7 @@ class Gate:
         self._inside: tuple[Inner, Inside] | None = None
         self._door: Door | None = None
         self._at = ""
+        self._known: frozenset[str] = frozenset()
         self._look = min(LOOK, settings.server_lifetime / 12)
 
     def show(self) -> dict[str, object]:
@@ -99,6 +100,7 @@ class Gate:
             while self._is_wanted() and not serving.done():
                 await self._store.changed(self._store.state.sequence, self._look)
                 self._door.review()
+                await self._bury()
                 if time.monotonic() < checked + self._look:
                     continue
                 checked = time.monotonic()
@@ -111,7 +113,18 @@ class Gate:
             serving.cancel()
             with suppress(asyncio.CancelledError):
                 await serving
+            await self._bury()
             await inner.close()
+
+    async def _bury(self) -> None:
+        """Take the chassis of removed nodes away, as they can't do it: others drop their tunnels to them."""
+        now = frozenset(node.name for node in self._store.state.nodes.values() if node.serials)
+        for name in self._known - now:
+            where = [["name", "==", name]]
+            tables = ("Chassis_Private", "Chassis")
+            await self._southbound.transact([{"op": "delete", "table": t, "where": where} for t in tables])
+            _log.info("the chassis of a removed node is gone", node=name)
+        self._known = now
 
     async def _look_inside(self) -> tuple["Inner", Inside]:
         from sealane.gate.inner import COLUMNS, LOOPBACK, Inner  # not before it is wanted: it takes 13 MiB

@@ -1,0 +1,211 @@
+"""ovn-controller as it is, at the southbound database by way of the gate, and another that plays it."""
+
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.daemons import PATIENCE, until
+from tests.gate.place import Member, Place
+from tests.netns.gate.controller import Controller
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    with tempfile.TemporaryDirectory(prefix="slg") as name, Place(Path(name)) as running:
+        running.keep_open()
+        running.central.nbctl("ls-add", "blue")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def member(place: Place) -> Iterator[Member]:
+    yield place.join("host2", "192.0.2.2")
+
+
+@pytest.fixture(scope="module")
+def host(member: Member) -> Iterator[Controller]:
+    with Controller(member, member.place.directory / "h2") as running:
+        until(running.is_connected, "ovn-controller is connected through the gate")
+        yield running
+
+
+def add_port(place: Place, name: str, host: str, number: int, address: str = "") -> None:
+    nb = place.central.nbctl
+    nb("--may-exist", "lsp-add", "blue", name)
+    nb("lsp-set-addresses", name, address or f"0a:00:00:00:00:{number:02x} 10.0.0.{number}")
+    nb("lsp-set-options", name, f"requested-chassis={host}")
+
+
+def chassis_of(place: Place, port: str) -> str:
+    """Name of the chassis that has it; "" for none."""
+    uuid = place.central.sbctl("--bare", "--columns=chassis", "find", "Port_Binding", f"logical_port={port}")
+    return place.central.sbctl("--bare", "get", "Chassis", uuid, "name").strip('"') if uuid else ""
+
+
+def is_up(place: Place, port: str) -> bool:
+    return place.central.sbctl("get", "Port_Binding", port, "up") == "true"
+
+
+def has_chassis(place: Place, name: str) -> bool:
+    return bool(place.central.sbctl("--bare", "find", "Chassis", f"name={name}"))
+
+
+def synced(place: Place, patience: int = 30) -> None:
+    """Every chassis has applied all that the northbound database holds (ovn-nbctl(8), --wait=hv)."""
+    place.central.nbctl(f"--timeout={patience}", "--wait=hv", "sync")
+
+
+def test_all_that_it_does_passes(place: Place, host: Controller) -> None:
+    add_port(place, "p1", "host2", 1)
+    host.plug("p1")
+    until(lambda: chassis_of(place, "p1") == "host2" and is_up(place, "p1"), "p1 is bound and up")
+    encap = place.central.sbctl("--bare", "--columns=ip", "find", "Encap", "chassis_name=host2")
+    assert encap == "192.0.2.2"
+    synced(place)
+    assert place.status()["refused_requests"] == 0
+
+
+def test_ports_of_nobody_stay_alone(place: Place, host: Controller) -> None:
+    add_port(place, "p2", "(unbound)", 2)
+    host.plug("p2")
+    synced(place)
+    assert chassis_of(place, "p2") == ""
+    add_port(place, "p2", "host2", 2)
+    until(lambda: is_up(place, "p2"), "its host is known now")
+
+
+def test_a_port_moves_away_and_comes_back(place: Place, host: Controller) -> None:
+    add_port(place, "p3", "host2", 3)
+    host.plug("p3")
+    until(lambda: is_up(place, "p3"), "p3 is up")
+    add_port(place, "p3", "host9", 3)
+    until(lambda: chassis_of(place, "p3") == "", "let go")
+    add_port(place, "p3", "host2", 3)
+    until(lambda: is_up(place, "p3"), "and bound again")
+    assert place.status()["refused_requests"] == 0
+
+
+def test_the_tunnel_s_address_follows_the_store(place: Place, member: Member, host: Controller) -> None:
+    def encap() -> str:
+        return place.central.sbctl("--bare", "--columns=ip", "find", "Encap", "chassis_name=host2")
+
+    member.change(address="192.0.2.22")
+    host.vsctl("set", "Open_vSwitch", ".", "external_ids:ovn-encap-ip=192.0.2.22")
+    until(lambda: encap() == "192.0.2.22", "the tunnel has its new end")
+    member.change(address="192.0.2.2")
+    host.vsctl("set", "Open_vSwitch", ".", "external_ids:ovn-encap-ip=192.0.2.2")
+    until(lambda: encap() == "192.0.2.2", "and the old one again")
+
+
+def test_the_gate_is_killed_and_flows_stay(place: Place, host: Controller) -> None:
+    add_port(place, "p4", "host2", 4)
+    host.plug("p4")
+    until(lambda: is_up(place, "p4"), "p4 is up")
+    synced(place)
+    before = host.flows()
+    assert place.gate is not None and len(before) > 20
+    os.kill(place.gate.pid, signal.SIGKILL)
+    place.gate.wait(PATIENCE)
+    until(lambda: not host.is_connected(), "ovn-controller has noticed")
+    assert host.flows() == before
+    place.start_gate()
+    until(host.is_connected, "connected again")
+    synced(place)
+    assert host.flows() == before
+    add_port(place, "p5", "host2", 5)
+    host.plug("p5")
+    until(lambda: is_up(place, "p5"), "and it works")
+
+
+def test_killed_and_started_it_keeps_its_ports(place: Place, host: Controller) -> None:
+    host.kill()
+    host.start()
+    until(host.is_connected, "connected again")
+    synced(place)
+    assert chassis_of(place, "p4") == "host2" and is_up(place, "p4")
+    host.leave("--restart")
+    assert has_chassis(place, "host2")
+    host.start()
+    until(host.is_connected, "and again")
+
+
+def test_refused_requests_hold_up_nothing_else(place: Place, host: Controller) -> None:
+    """MAC_Binding is closed: a router's neighbours would be learnt there, and there are no routers yet."""
+    nb = place.central.nbctl
+    nb("lr-add", "r1", "--", "lrp-add", "r1", "rp1", "0a:00:00:00:01:01", "10.0.0.254/24")
+    nb("lsp-add", "blue", "to-r1", "--", "lsp-set-type", "to-r1", "router")
+    nb("lsp-set-addresses", "to-r1", "router", "--", "lsp-set-options", "to-r1", "router-port=rp1")
+    add_port(place, "p6", "host2", 6, address="0a:00:00:00:00:06 unknown")
+    host.plug("p6")
+    until(lambda: is_up(place, "p6"), "p6 is up")
+    synced(place)
+    host.inject("p6", announcement("0a:00:00:00:00:06", "10.0.0.66"))
+    until(lambda: "MAC_Binding" in place.log(), "ovn-controller has tried to learn it")
+    add_port(place, "p7", "host2", 7)
+    host.plug("p7")
+    until(lambda: is_up(place, "p7"), "and goes on working")
+    synced(place)
+    nb("lr-del", "r1", "--", "lsp-del", "to-r1")
+
+
+def announcement(mac: str, source: str) -> bytes:
+    """A gratuitous ARP request (RFC 826, RFC 5227)."""
+    own = bytes.fromhex(mac.replace(":", ""))
+    head = b"\xff" * 6 + own + b"\x08\x06" + bytes.fromhex("0001080006040001")
+    return head + own + address(source) + b"\x00" * 6 + address(source)
+
+
+def address(text: str) -> bytes:
+    return bytes(int(part) for part in text.split("."))
+
+
+@pytest.fixture
+def thief(place: Place) -> Iterator[Member]:
+    joined = place.join("host3", "192.0.2.3")
+    yield joined
+    with suppress(KeyError):  # the test has removed it
+        joined.remove()
+
+
+def test_another_node_can_t_take_a_port(place: Place, host: Controller, thief: Member) -> None:
+    """Its ovn-controller is told that it is host3, and finds a link with the id of host2's port."""
+    with Controller(thief, place.directory / "h3") as other:
+        until(other.is_connected, "the thief is a node like others")
+        other.plug("p4")
+        synced(place)
+        assert chassis_of(place, "p4") == "host2" and is_up(place, "p4")
+
+
+def test_another_node_can_t_pose_as_this_one(place: Place, host: Controller, thief: Member) -> None:
+    """Its ovn-controller says that it is host2, from the thief's address, and from host2's own."""
+    for number, where in enumerate(("192.0.2.3", "192.0.2.2")):
+        with Controller(thief, place.directory / f"t{number}", name="host2", address=where) as other:
+            other.plug("p4")
+            until(lambda: place.status()["refused_requests"] > 0, "it was refused")
+            assert other.is_running
+            assert chassis_of(place, "p4") == "host2" and is_up(place, "p4")
+            found = place.central.sbctl("--bare", "--columns=ip", "find", "Encap", "chassis_name=host2")
+            assert found == "192.0.2.2"
+
+
+def test_a_removed_node_is_out_and_its_chassis_goes(place: Place, thief: Member) -> None:
+    with Controller(thief, place.directory / "h3b") as other:
+        until(other.is_connected, "it is connected")
+        until(lambda: has_chassis(place, "host3"), "it has registered")
+        thief.remove()
+        until(lambda: not other.is_connected(), "it is thrown out")
+        until(
+            lambda: not has_chassis(place, "host3"), "its chassis is gone, so others drop their tunnels to it"
+        )
+        assert other.is_running
+
+
+def test_exit_takes_its_chassis_away(place: Place, host: Controller) -> None:
+    host.leave()
+    assert not has_chassis(place, "host2")
+    assert chassis_of(place, "p4") == ""
