@@ -15,6 +15,7 @@ from sealane.api.desk import Desk, Store
 from sealane.api.extras import Extras
 from sealane.api.front import Front
 from sealane.api.look import Bindings
+from sealane.api.membership import Membership
 from sealane.api.metrics import Metrics
 from sealane.api.quotas import Quotas
 from sealane.api.resources import Handlers, Resource
@@ -56,7 +57,10 @@ def create_app(
     more: tuple[Route, ...] = (),
     closing: asyncio.Event | None = None,
 ) -> Starlette:
-    """`more`: routes that need more than the store (health, agents). `closing`: set when about to stop."""
+    """`more`: routes that need more than the store (health, agents). `closing`: set when about to stop.
+
+    Further gauges can be added to `state.metrics` of what is returned.
+    """
     desk = Desk(settings, store, bindings)
     extras = Extras(desk, closing or asyncio.Event())
     metrics = Metrics()
@@ -79,6 +83,7 @@ def create_app(
         Route("/v2.0/sealane/free-cidr", extras.free_cidr, methods=["GET"]),
         Route("/openapi.json", openapi.handler(KINDS), methods=["GET"]),
         Route("/metrics", show_metrics, methods=["GET"]),
+        *Membership(desk).routes(),
         *more,
     ]
     app = Starlette(
@@ -87,6 +92,7 @@ def create_app(
         exception_handlers={HTTPException: answers.of_http},
     )
     app.router.redirect_slashes = False
+    app.state.metrics = metrics
     return app
 
 

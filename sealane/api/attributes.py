@@ -5,7 +5,7 @@ Everything generic reads the tables: bodies are checked, rows shown, filters and
 and /openapi.json written by them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -92,11 +92,15 @@ class Kind:
     def missing(self, id: str) -> NotFound:
         return NotFound(f"{self.title} {id} could not be found.", type=f"{self.title}NotFound")
 
-    def show(self, resource: Resource, look: Look, fields: Iterable[str] = ()) -> Values:
+    def show(self, resource: Resource, look: Look, fields: Sequence[str] = ()) -> Values:
         """The resource as clients see it; with `fields`, those of them that exist."""
-        wanted = set(fields)
-        readers = [r for r in self.readers if r[0] in wanted] if wanted else self.readers
+        readers = self.chosen(fields) if fields else self.readers
         return {name: read(resource, look) for name, read in readers}
+
+    def chosen(self, fields: Iterable[str]) -> tuple[tuple[str, Read], ...]:
+        """Readers of those of the fields that exist."""
+        wanted = set(fields)
+        return tuple(reader for reader in self.readers if reader[0] in wanted)
 
     def accept_new(self, body: Any) -> Values:
         """Values of a POST's body by attribute, with defaults. Raises BadRequest."""

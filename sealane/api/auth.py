@@ -55,7 +55,7 @@ def _node(peer: Certificate | None, state: State) -> Caller:
     if peer is not None and state.sequence == 0:
         raise Unavailable("the store has not been reached yet; try again")
     node = admission.node_of(peer, state, time.time())
-    return Caller("node", node.name, node.projects)
+    return Caller("node", node.name, node.projects, peer.serial if peer else "")
 
 
 def ensure_token(path: Path) -> str:

@@ -18,9 +18,9 @@ class TooLarge(SealaneError):
     type = "RequestTooLarge"
 
 
-async def read_object(request: Request) -> dict[str, Any]:
-    """Raises TooLarge before it reads more than LIMIT bytes, BadRequest for anything but an object."""
-    raw = await _read(request)
+async def read_object(request: Request, limit: int = LIMIT) -> dict[str, Any]:
+    """Raises TooLarge before it reads more than `limit` bytes, BadRequest for anything but an object."""
+    raw = await _read(request, limit)
     try:
         body = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
@@ -30,21 +30,21 @@ async def read_object(request: Request) -> dict[str, Any]:
     return body
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > LIMIT:
-        raise _too_large()
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
     parts, size = [], 0
     try:
         async for part in request.stream():
             size += len(part)
-            if size > LIMIT:
-                raise _too_large()
+            if size > limit:
+                raise _too_large(limit)
             parts.append(part)
     except ClientDisconnect as exc:
         raise BadRequest("the client hung up within its request") from exc
     return b"".join(parts)
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(f"The request body is larger than {LIMIT} bytes; send it in parts")
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The request body is larger than {limit} bytes; send it in parts")

@@ -17,6 +17,8 @@ class Caller:
     node: str = ""
     """Name of the node whose certificate was shown; empty for an admin."""
     projects: tuple[str, ...] = (EVERY_PROJECT,)
+    serial: str = ""
+    """Of that certificate."""
 
     def may_use(self, project_id: str) -> bool:
         return EVERY_PROJECT in self.projects or project_id in self.projects

@@ -22,7 +22,7 @@ class Draft:
     networks: dict[str, Network] = field(default_factory=dict)
     subnets: list[Subnet] = field(default_factory=list)
     ports: list[Port] = field(default_factory=list)
-    _used: dict[str, set[int]] = field(default_factory=dict)
+    _used: dict[str, ipam.Taken] = field(default_factory=dict)
     _macs: dict[str, set[str]] = field(default_factory=dict)
 
     def network(self, id: str) -> Network | None:
@@ -32,14 +32,12 @@ class Draft:
         mine = [s for s in self.subnets if s.network_id == network_id]
         return [*self.look.subnets_of(network_id), *mine]
 
-    def used(self, subnet: Subnet) -> set[int]:
+    def used(self, subnet: Subnet) -> ipam.Taken:
         """Addresses of the subnet that are taken, the gateway's too; add to it what is chosen."""
         if subnet.id not in self._used:
-            taken = (f for p in self.look.ports_of(subnet.network_id) for f in p.fixed_ips)
-            used = {ipam.number(f.ip_address) for f in taken if f.subnet_id == subnet.id}
-            if subnet.gateway_ip is not None:
-                used.add(ipam.number(subnet.gateway_ip))
-            self._used[subnet.id] = used
+            held = self.look.members.of(subnet.network_id).numbers.get(subnet.id, ())
+            gateway = () if subnet.gateway_ip is None else (ipam.number(subnet.gateway_ip),)
+            self._used[subnet.id] = ipam.Taken((*held, *gateway))
         return self._used[subnet.id]
 
     def skip(self) -> int:
@@ -49,5 +47,5 @@ class Draft:
     def macs(self, network_id: str) -> set[str]:
         """MAC addresses of the network that are taken; add to it what is chosen."""
         if network_id not in self._macs:
-            self._macs[network_id] = {p.mac_address for p in self.look.ports_of(network_id)}
+            self._macs[network_id] = set(self.look.members.of(network_id).macs)
         return self._macs[network_id]

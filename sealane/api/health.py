@@ -5,7 +5,8 @@
     northd      answers on its control socket that it is active
     translator  the northbound database is at the store's sequence number
 
-200 when all is well, 503 when not; open to all, so it tells no secrets.
+200 when all is well, 503 when not. `binding_mismatches`: number of ports that another host has than their
+own. Open to all, so it tells no secrets.
 """
 
 import asyncio
@@ -34,15 +35,19 @@ LINE = 2**20
 
 
 class Health:
-    def __init__(self, settings: Settings, probes: Mapping[str, Probe]) -> None:
+    def __init__(
+        self, settings: Settings, probes: Mapping[str, Probe], mismatches: Callable[[], int]
+    ) -> None:
         self._settings = settings
         self._probes = probes
+        self._mismatches = mismatches
 
     async def show(self, request: Request) -> Response:
         found = await asyncio.gather(*(_ask(probe) for probe in self._probes.values()))
         parts = dict(zip(self._probes, found, strict=True))
         well = all(part["ok"] for part in found)
-        body = {"status": "ok" if well else "degraded", "parts": parts}
+        body: dict[str, Any] = {"status": "ok" if well else "degraded", "parts": parts}
+        body["binding_mismatches"] = self._mismatches()
         supervisor = await _ask_supervisor(self._settings)
         return answer(body | ({"supervisor": supervisor} if supervisor else {}), 200 if well else 503)
 

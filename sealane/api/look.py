@@ -4,11 +4,12 @@ A State is immutable, so an index of it never goes stale; each is made when firs
 the newest State's are kept by `Glass`.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
+from sealane.api.members import EMPTY, Index
 from sealane.model import Port, State, Subnet
 
 
@@ -31,11 +32,15 @@ class Unbound:
 
 
 class Look:
-    """One State with its indexes, and the bindings of the moment."""
+    """One State with its indexes, and the bindings of the moment.
 
-    def __init__(self, state: State, bindings: Bindings) -> None:
+    `members`: the index of an earlier State, from which that of this one is made.
+    """
+
+    def __init__(self, state: State, bindings: Bindings, members: Index = EMPTY) -> None:
         self.state = state
         self.bindings = bindings
+        self.members = members.after(state.ports)
 
     @cached_property
     def subnets(self) -> Mapping[str, Sequence[Subnet]]:
@@ -46,18 +51,18 @@ class Look:
         return found
 
     @cached_property
-    def ports(self) -> Mapping[str, Sequence[Port]]:
-        """Ports by network."""
-        found: dict[str, list[Port]] = defaultdict(list)
-        for port in self.state.ports.values():
-            found[port.network_id].append(port)
-        return found
+    def hosts(self) -> Mapping[str, int]:
+        """Number of ports by host."""
+        return Counter(port.host for port in self.state.ports.values())
+
+    def ports_on(self, host: str) -> int:
+        return self.hosts.get(host, 0)
 
     def subnets_of(self, network_id: str) -> Sequence[Subnet]:
         return self.subnets.get(network_id, ())
 
-    def ports_of(self, network_id: str) -> Sequence[Port]:
-        return self.ports.get(network_id, ())
+    def ports_of(self, network_id: str) -> Collection[Port]:
+        return self.members.of(network_id).ports.values()
 
 
 class Glass:
@@ -69,5 +74,5 @@ class Glass:
 
     def on(self, state: State) -> Look:
         if self._look is None or self._look.state is not state:
-            self._look = Look(state, self._bindings)
+            self._look = Look(state, self._bindings, self._look.members if self._look else EMPTY)
         return self._look

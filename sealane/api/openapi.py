@@ -10,6 +10,8 @@ import sealane
 from sealane.api.answers import answer
 from sealane.api.attributes import CHOSEN, REQUIRED, Attribute, Kind
 from sealane.api.convert import Schema
+from sealane.api.nodes import NODES
+from sealane.api.tokens import TOKENS
 
 Part = dict[str, Any]
 ERRORS = {"400": "the request", "401": "no token", "404": "not there", "409": "in use", "503": "no store"}
@@ -185,6 +187,32 @@ EXTRA_PATHS: Part = {
             ),
         }
     },
+    "/v2.0/sealane/events": {
+        "get": {
+            "description": "Events after number `after`; waits at most `timeout` seconds for the "
+            "first of them. `gone`: some after that number are not to be had any more.",
+            "parameters": _asked("after", "timeout"),
+            "responses": _responses(
+                "200",
+                {
+                    "type": "object",
+                    "properties": {
+                        "events": {"type": "array", "items": {"type": "object"}},
+                        "last": {"type": "integer"},
+                        "gone": {"type": "boolean"},
+                    },
+                },
+            ),
+        }
+    },
+    "/v2.0/sealane/mismatches": {
+        "get": {
+            "description": "Ports that another host has than the one they are meant for.",
+            "responses": _responses(
+                "200", _wrapped("mismatches", {"type": "array", "items": {"type": "object"}})
+            ),
+        }
+    },
     "/v2.0/sealane/free-cidr": {
         "get": {
             "description": "A subnet of the pool that overlaps none; it is not reserved.",
@@ -193,3 +221,63 @@ EXTRA_PATHS: Part = {
         }
     },
 }
+
+
+def _texts(*names: str) -> Part:
+    found = {name: {"type": "string"} for name in names}
+    return {"type": "object", "properties": found, "required": list(names), "additionalProperties": False}
+
+
+def _sealane(kind: Kind, create: str) -> Part:
+    """A resource of ours that is made one by one, and whose own path has what the table of routes says."""
+    one, many = kind.singular, kind.plural
+    shown = _schema(kind, lambda a: a.visible)
+    made = _body(_wrapped(one, _schema(kind, lambda a: a.post, required=True)))
+    return {
+        f"/v2.0/sealane/{many}": {
+            "get": {
+                "parameters": _parameters(kind),
+                "responses": _responses("200", _wrapped(many, {"type": "array", "items": shown})),
+            },
+            "post": {
+                "description": create,
+                "requestBody": made,
+                "responses": _responses("201", _wrapped(one, shown)),
+            },
+        },
+        f"/v2.0/sealane/{many}/{{id}}": {
+            "parameters": [_in_path("id")],
+            "get": {"responses": _responses("200", _wrapped(one, shown))},
+            "delete": {"responses": _responses("204", None)},
+        },
+    }
+
+
+def _called(body: str, given: Part, description: str) -> Part:
+    credentials = _wrapped(body, {"type": "object"})
+    responses = _responses("201", credentials)
+    return {
+        "post": {
+            "description": description,
+            "requestBody": _body(_wrapped(body, given)),
+            "responses": responses,
+        }
+    }
+
+
+def _membership() -> Part:
+    found = _sealane(TOKENS, "The answer holds the token; nothing else ever does.")
+    found |= _sealane(NODES, "What the central part says of its own node; others join.")
+    one = found["/v2.0/sealane/nodes/{id}"]
+    change = _body(_wrapped("node", _schema(NODES, lambda a: a.put)))
+    one["put"] = {"requestBody": change, "responses": _responses("200", _wrapped("node", {"type": "object"}))}
+    one["delete"]["parameters"] = [{"name": "force", "in": "query", "schema": {"type": "boolean"}}]
+    authority = _wrapped("ca", _texts("certificate"))
+    found["/v2.0/sealane/ca"] = {"get": {"responses": _responses("200", authority)}}
+    joining = _texts("token_id", "secret", "request", "name", "address")
+    found["/v2.0/sealane/join"] = _called("join", joining, "A token and a request for a certificate (PEM).")
+    found["/v2.0/sealane/renew"] = _called("renewal", _texts("request"), "For the node that asks.")
+    return found
+
+
+EXTRA_PATHS |= _membership()

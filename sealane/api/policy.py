@@ -205,7 +205,7 @@ def check_sees_network(caller: Caller, network_id: object, look: Look) -> None:
 
 def sees(caller: Caller, row: Resource, look: Look) -> bool:
     """Whether the row is there for the caller."""
-    if sees_all(caller) or caller.may_use(row.project_id):
+    if sees_all(caller) or caller.may_use(row.project_id) or isinstance(row, Node):
         return True
     if isinstance(row, Port):
         return row.host == caller.node

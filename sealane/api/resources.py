@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from sealane.api.caller import Caller, caller_of
 from sealane.api.convert import TAGS
 from sealane.api.desk import Desk
 from sealane.api.draft import Draft
+from sealane.api.encoded import Encoder
 from sealane.api.look import Look
 from sealane.errors import BadRequest, NotFound
 from sealane.store.changes import Change, Create, Delete, Update
@@ -47,12 +49,16 @@ class Handlers:
     def kind(self) -> Kind:
         return self.resource.kind
 
+    @cached_property
+    def _encoder(self) -> Encoder:
+        return Encoder(self.kind)
+
     async def list(self, request: Request) -> Response:
         raw = request.scope["query_string"].decode("latin-1")
         look = self.desk.look()
         wanted = _of_what_is_seen(caller_of(request), query.parse(self.kind, raw))
         page = query.select(self.kind, wanted, look, raw)
-        body: Values = {self.kind.plural: [self.kind.show(row, look, wanted.fields) for row in page.rows]}
+        body: Values = {self.kind.plural: self._shown(page.rows, look, wanted.fields)}
         if page.links:
             base = f"{origin(request)}{request.scope['path']}"
             body[f"{self.kind.plural}_links"] = [{"rel": r, "href": f"{base}?{q}"} for r, q in page.links]
@@ -61,8 +67,15 @@ class Handlers:
     async def show(self, request: Request) -> Response:
         raw = request.scope["query_string"].decode("latin-1")
         look = self.desk.look()
-        row = self._find(request, look)
-        return answer({self.kind.singular: self.kind.show(row, look, query.parse(self.kind, raw).fields)})
+        (shown,) = self._shown([self._find(request, look)], look, query.parse(self.kind, raw).fields)
+        return answer({self.kind.singular: shown})
+
+    def _shown(self, rows: Sequence[Any], look: Look, fields: Sequence[str] = ()) -> Sequence[Any]:
+        """As clients see them, ready to be encoded."""
+        if not fields:
+            return [self._encoder.raw(row, look) for row in rows]
+        readers = self.kind.chosen(fields)
+        return [{name: read(row, look) for name, read in readers} for row in rows]
 
     async def create(self, request: Request) -> Response:
         """One, or many that are all made or none."""
@@ -82,7 +95,7 @@ class Handlers:
             return [Create(self.resource.create(id, values, draft)) for id, values in wanted], None
 
         _, look = await self.desk.write(caller_of(request), decide)
-        shown = [self.kind.show(self.kind.find(look.state, id), look) for id, _ in wanted]
+        shown = self._shown([self.kind.find(look.state, id) for id, _ in wanted], look)
         return answer({self.kind.plural: shown} if many else {self.kind.singular: shown[0]}, 201)
 
     async def update(self, request: Request) -> Response:

@@ -25,7 +25,9 @@ from sealane import config, failpoint, log
 from sealane.api import auth, health, sockets
 from sealane.api.agents import Agents
 from sealane.api.app import create_app
+from sealane.api.journal import EventDesk, Journal
 from sealane.api.tls_door import TlsDoor, TlsProtocol
+from sealane.api.watch import Watch
 from sealane.config import Settings
 from sealane.errors import SealaneError, Unavailable
 from sealane.ovn.southbound import Bindings
@@ -132,21 +134,31 @@ async def serve(settings: Settings, closing: asyncio.Event) -> None:
         stack.push_async_callback(bindings.stop)
         await asyncio.wait([connecting], timeout=HEAD_START)
         await bindings.start(timeout=0)
-        routes = _more(settings, store, clients, bindings)
+        journal = Journal()
+        watch = Watch(store, bindings, journal)
+        watching = asyncio.create_task(watch.run(), name="events")
+        stack.callback(watching.cancel)
+        events = EventDesk(journal, closing, lambda: watch.mismatches)
+        routes = (*_more(settings, store, clients, bindings, watch), *events.routes())
         app = create_app(settings, store, bindings, token, more=routes, closing=closing)
+        app.state.metrics.gauge(
+            "sealane_binding_mismatches",
+            "Ports that another host has than the one they are meant for",
+            lambda: len(watch.mismatches),
+        )
         async with asyncio.TaskGroup() as group:
             group.create_task(TlsDoor(settings, store, make_server).run(app, closing))
             await doors.serve(app, closing)
 
 
 def _more(
-    settings: Settings, store: Store, clients: dict[str, Client], bindings: Bindings
+    settings: Settings, store: Store, clients: dict[str, Client], bindings: Bindings, watch: Watch
 ) -> tuple[Route, ...]:
     """Routes that need more than the store."""
     probes = {name: health.transacts(client) for name, client in clients.items()}
     probes["northd"] = health.northd_is_active(settings)
     probes["translator"] = health.translator_keeps_up(store, clients["nb"])
-    shown = health.Health(settings, probes).show
+    shown = health.Health(settings, probes, lambda: len(watch.mismatches)).show
     return (Route("/healthz", shown, methods=["GET"]), *Agents(bindings.all_chassis).routes())
 
 

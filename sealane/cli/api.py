@@ -189,10 +189,10 @@ def _whereabouts(row: Mapping[str, Any]) -> str:
     return ""
 
 
-def connect(settings: Settings) -> Api:
+def connect(settings: Settings, deadline: float = DEADLINE) -> Api:
     """The API that the settings name; by TCP with the admin's token where we may read it."""
     url = settings.api_url or f"unix:{settings.api_socket}"
-    return Api(url, "" if url.startswith("unix:") else read_token(settings))
+    return Api(url, "" if url.startswith("unix:") else read_token(settings), deadline)
 
 
 def read_token(settings: Settings) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sealane.cli.api import Api, Body
+from sealane.cli.complete import names
 from sealane.cli.failures import Several
 from sealane.cli.fields import ALL, NEVER, Field, Scope, check, joined, values_of, without
 from sealane.cli.noun import Noun, api, find, rewritten, scope_options
@@ -111,7 +112,7 @@ def _member(field: Field) -> click.Option:
 
 def _command(noun: Noun, verb: _Verb) -> click.Command:
     @click.command(verb.name, cls=Patient, help=verb.help, epilog=noun.example(verb.name))
-    @click.argument("wanted", metavar=noun.name.upper())
+    @click.argument("wanted", metavar=noun.name.upper(), shell_complete=names(noun.collection))
     @wait_option
     @output_option
     def command(wanted: str, wait: int | None, output: str, **given: Any) -> None:
@@ -143,7 +144,13 @@ def delete(noun: Noun) -> click.Command:
         help=f"Delete {noun.collection}; goes on after an error and tells all of them.",
         epilog=noun.example("delete"),
     )
-    @click.argument("wanted", metavar=f"{noun.name.upper()}…", nargs=-1, required=True)
+    @click.argument(
+        "wanted",
+        metavar=f"{noun.name.upper()}…",
+        nargs=-1,
+        required=True,
+        shell_complete=names(noun.collection),
+    )
     @wait_option
     def command(wanted: Sequence[str], wait: int | None, **within: str | None) -> None:
         client = api()

@@ -8,7 +8,6 @@ import click
 from sealane.errors import Forbidden
 
 ENGINE = "sealane.engine.main"
-PARTS = {"translator": "sealane.ovn.translator", "api": "sealane.api.server", "agent": "sealane.agent.main"}
 
 
 def become(module: str, *arguments: str) -> None:
@@ -48,10 +47,3 @@ def central() -> None:
 def down(purge: bool) -> None:
     """Stop Sealane here and remove all that it made on this host."""
     become(ENGINE, "down", *(["--purge"] if purge else []))
-
-
-def _part(name: str) -> click.Command:
-    return click.Command(name, callback=lambda: become(PARTS[name]), hidden=True, help="A part of the tree.")
-
-
-translator, api, agent = (_part(name) for name in PARTS)

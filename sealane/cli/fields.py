@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from sealane.cli.api import Api, Body
+from sealane.cli.complete import Complete
 from sealane.errors import BadRequest
 
 MAC = re.compile(r"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$")
@@ -58,6 +59,7 @@ class Field:
     empty: Any = NEVER
     lookup: bool = False
     """Reading it asks the API."""
+    complete: Complete | None = None
 
     @property
     def switch(self) -> bool:
@@ -82,6 +84,7 @@ class Field:
             metavar=metavar,
             help=text,
             required=required,
+            shell_complete=self.complete,
         )
 
     def convert(self, text: Any, scope: Scope) -> Any:

@@ -16,6 +16,8 @@ from sealane import __version__
 from sealane.cli.failures import Several
 from sealane.errors import SealaneError
 
+VERBS = "list, show, create, set, delete, …"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -26,29 +28,39 @@ class Entry:
     hidden: bool = False
 
 
-COMMANDS = {
-    "status": Entry("sealane.cli.status:status", "Is everything that should run here running?"),
-    "network": Entry("sealane.cli.network:network", "Networks: list, show, create, set, delete, tag."),
-    "subnet": Entry(
-        "sealane.cli.subnet:subnet", "Subnets of a network: list, show, create, set, delete, tag."
-    ),
-    "port": Entry("sealane.cli.port:port", "Ports of a network: list, show, create, set, delete, tag."),
-    "ps": Entry("sealane.cli.attachment:ps", "What is attached on this host, and what it publishes."),
-    "attach": Entry("sealane.cli.attachment:attach", "Put a network namespace on a network."),
-    "detach": Entry("sealane.cli.attachment:detach", "Take it off again."),
-    "lab": Entry("sealane.cli.lab:lab", "Hosts as namespaces on this machine, to try things."),
-    "up": Entry("sealane.cli.daemon:up", "Run the central part and a node on this machine."),
-    "central": Entry("sealane.cli.daemon:central", "Run the central part only."),
-    "node": Entry("sealane.cli.daemon:node", "Run a node only."),
-    "down": Entry("sealane.cli.daemon:down", "Stop Sealane here and remove all that it made."),
-    "config": Entry("sealane.cli.config:config", "Settings, and where each comes from."),
-    "openrc": Entry("sealane.cli.openrc:openrc", "Settings with which the `openstack` command works."),
-    "completion": Entry("sealane.cli.completion:completion", "Completion for bash and zsh."),
-    "reference": Entry("sealane.cli.reference:reference", "Pages of docs/reference.", hidden=True),
-    "translator": Entry("sealane.cli.daemon:translator", "A part of the central tree.", hidden=True),
-    "api": Entry("sealane.cli.daemon:api", "A part of the central tree.", hidden=True),
-    "agent": Entry("sealane.cli.daemon:agent", "A part of the node's tree.", hidden=True),
+SECTIONS: dict[str, dict[str, Entry]] = {
+    "See what is": {
+        "status": Entry(
+            "sealane.cli.status:status", "Is everything that should run running? Nodes, troubles."
+        ),
+        "events": Entry("sealane.cli.events:events", "What happened, live with --follow."),
+        "ps": Entry("sealane.cli.attachment:ps", "What is attached on this host, and what it publishes."),
+        "agent": Entry("sealane.cli.inventory:agent_group", "The hosts as OpenStack's agents: list, show."),
+        "extension": Entry("sealane.cli.inventory:extension", "What the API can do: list, show."),
+    },
+    "Networks": {
+        "network": Entry("sealane.cli.network:network", f"Networks: {VERBS}."),
+        "subnet": Entry("sealane.cli.subnet:subnet", f"Subnets of a network: {VERBS}."),
+        "port": Entry("sealane.cli.port:port", f"Ports of a network: {VERBS}."),
+        "quota": Entry("sealane.cli.quota:quota", "How many of each a project may have: show, set, reset."),
+        "attach": Entry("sealane.cli.attachment:attach", "Put a network namespace on a network."),
+        "detach": Entry("sealane.cli.attachment:detach", "Take it off again."),
+    },
+    "Hosts": {
+        "up": Entry("sealane.cli.daemon:up", "Run the central part and a node on this machine."),
+        "central": Entry("sealane.cli.daemon:central", "Run the central part only."),
+        "node": Entry("sealane.cli.daemon:node", "Run a node only."),
+        "down": Entry("sealane.cli.daemon:down", "Stop Sealane here and remove all that it made."),
+        "lab": Entry("sealane.cli.lab:lab", "Hosts as namespaces on this machine, to try things."),
+    },
+    "Settings": {
+        "config": Entry("sealane.cli.config:config", "Settings, and where each comes from."),
+        "openrc": Entry("sealane.cli.openrc:openrc", "Settings with which the `openstack` command works."),
+        "completion": Entry("sealane.cli.completion:completion", "Completion for bash and zsh."),
+        "reference": Entry("sealane.cli.reference:reference", "Pages of docs/reference.", hidden=True),
+    },
 }
+COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
 class LazyGroup(click.Group):
@@ -68,14 +80,25 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """From the table, so that help imports none of the commands."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
+        for title, entries in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, e.help) for name, e in entries.items() if not e.hidden])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="'sealane COMMAND --help' tells more of each, with examples.",
+)
 @click.version_option(__version__, prog_name="sealane")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Network virtualization for Docker containers."""
+    if ctx.invoked_subcommand is None:
+        from sealane.cli.overview import show
+
+        show(ctx)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ import click
 
 from sealane import config
 from sealane.cli.api import Api, Body, connect
+from sealane.cli.complete import names
 from sealane.cli.fields import Field
 from sealane.cli.output import Column
 from sealane.errors import RevisionMismatch
@@ -85,7 +86,11 @@ def scope_options(noun: Noun) -> list[click.Option]:
     """Options that narrow a name that several have."""
     texts = {"network": "Of this network (name or id)", "project": "Of this project"}
     return [
-        click.Option([f"--{word}", f"within_{word}"], help=f"{texts[word]}, when a name is ambiguous.")
+        click.Option(
+            [f"--{word}", f"within_{word}"],
+            help=f"{texts[word]}, when a name is ambiguous.",
+            shell_complete=names("networks") if word == "network" else None,
+        )
         for word in noun.within
     ]
 

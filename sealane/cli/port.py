@@ -6,6 +6,7 @@ import click
 
 from sealane.cli import creating, fields, noun
 from sealane.cli.api import Api, Body
+from sealane.cli.complete import hosts, names
 from sealane.cli.fields import Field
 from sealane.cli.noun import Filter
 from sealane.cli.output import Column
@@ -58,6 +59,7 @@ PORT = noun.Noun(
             metavar="SUBNET",
             read=fields.fixed_subnet,
             lookup=True,
+            complete=names("subnets"),
             many=True,
             help="Any free address of this subnet (name or id).",
         ),
@@ -104,6 +106,7 @@ PORT = noun.Noun(
             metavar="HOST",
             help="The host that may bind it.",
             empty="",
+            complete=hosts,
         ),
         Field(option="--vnic-type", key="binding:vnic_type", choices=("normal",), help="How it is bound."),
         Field(

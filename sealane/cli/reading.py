@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from sealane.cli.api import Api, Body
+from sealane.cli.complete import names
 from sealane.cli.noun import COMMON_FILTERS, Filter, Noun, api, find, scope_options
 from sealane.cli.output import Column, output_option, show_many, show_one
 from sealane.errors import BadRequest
@@ -54,7 +55,7 @@ def show(noun: Noun) -> click.Command:
     @click.command(
         "show", help=f"All attributes of one {noun.name}, by name or id.", epilog=noun.example("show")
     )
-    @click.argument("wanted", metavar=noun.name.upper())
+    @click.argument("wanted", metavar=noun.name.upper(), shell_complete=names(noun.collection))
     @click.option("--fields", metavar="KEY,…", help="Only these attributes.")
     @output_option
     def command(wanted: str, fields: str | None, output: str, **within: str | None) -> None:
@@ -93,6 +94,7 @@ def _option(one: Filter) -> click.Option:
         multiple=one.many,
         metavar=one.parent[:-1].upper() if one.parent else one.metavar,
         help=one.help,
+        shell_complete=names(one.parent) if one.parent else None,
     )
 
 

@@ -23,17 +23,35 @@ COLUMNS = (
 )
 
 
+NODES = (
+    Column("NODE", "name"),
+    Column("STATE", "state"),
+    Column("ADDRESS", "address"),
+    Column("LAST SEEN", "last_seen"),
+    Column("PORTS", "ports"),
+)
+
+
 @click.command()
 @output_option
 def status(output: str) -> int:
-    """Is everything that should run here running? Exit status 1 when not."""
+    """Is everything that should run here running, and which nodes are there? Exit status 1 when not.
+
+    \b
+    Example:
+      sealane status
+      sealane status -o json | jq '.troubles[]'
+    """
     settings = config.load().settings
+    client = connect(settings)
     report: dict[str, Any] = {
         "host": settings.host_name,
         "parts": _children(settings),
         "datapath": _datapath(settings),
-        "health": _ask(connect(settings).health),
+        "health": _ask(client.health),
         "agent": _ask(partial(_agent, settings)),
+        "nodes": _ask_many(partial(_nodes, client)),
+        "mismatches": _ask_many(partial(_mismatches, client)),
     }
     report["troubles"] = troubles(report)
     if output == "json":
@@ -55,7 +73,21 @@ def troubles(report: Mapping[str, Any]) -> list[str]:
             found.append(f"{name}: {part['detail']}")
     if "agent" in names:
         found += _agent_troubles(report["agent"])
-    return found
+    found += [
+        f"node {node['name']} is lost{_since(node)}" for node in report["nodes"] if node["state"] == "lost"
+    ]
+    return found + [_wrong(one) for one in report["mismatches"]]
+
+
+def _since(node: Mapping[str, Any]) -> str:
+    return f"; last seen {node['last_seen']}" if node["last_seen"] else ""
+
+
+def _wrong(one: Mapping[str, Any]) -> str:
+    return (
+        f"port {one['name'] or one['id']} is bound by {one['host']}, but meant for "
+        f"{one['wanted_host'] or 'no host'}; 'sealane port show {one['id']}' tells more"
+    )
 
 
 def _agent_troubles(agent: Mapping[str, Any]) -> list[str]:
@@ -79,9 +111,14 @@ def _print(report: Mapping[str, Any]) -> None:
         click.echo(f"attached  {agent['attachments']}")
     click.echo()
     show_many(report["parts"], COLUMNS, "table")
+    if report["nodes"]:
+        click.echo()
+        show_many(report["nodes"], NODES, "table")
+    if report["troubles"] or notes(report):
+        click.echo()
     for title, lines in (("TROUBLE", report["troubles"]), ("NOTE", notes(report))):
         for line in lines:
-            click.echo(f"{title}: {line}")
+            click.echo(f"{click.style(title, fg='red' if title == 'TROUBLE' else 'yellow')}: {line}")
 
 
 def _children(settings: Settings) -> list[dict[str, Any]]:
@@ -109,6 +146,31 @@ def _datapath(settings: Settings) -> dict[str, Any]:
 
 def _agent(settings: Settings) -> dict[str, Any]:
     return Api(f"unix:{settings.agent_socket}", deadline=5.0).request("GET", "/status")
+
+
+def _nodes(client: Api) -> list[dict[str, Any]]:
+    """Nodes of the store, with what the API has heard of their agents."""
+    agents = {agent["id"]: agent for agent in client.list("agents")}
+    rows = client.request("GET", "/v2.0/sealane/nodes")["nodes"]
+    return [_node(row, agents.get(row["name"])) for row in sorted(rows, key=lambda row: str(row["name"]))]
+
+
+def _node(row: Mapping[str, Any], agent: Mapping[str, Any] | None) -> dict[str, Any]:
+    state = "not seen yet" if agent is None else "alive" if agent["alive"] else "lost"
+    shown = {key: row.get(key) for key in ("id", "name", "address", "ports")}
+    return {**shown, "state": state, "last_seen": (agent or {}).get("heartbeat_timestamp")}
+
+
+def _mismatches(client: Api) -> list[dict[str, Any]]:
+    return list(client.request("GET", "/v2.0/sealane/mismatches")["mismatches"])
+
+
+def _ask_many(question: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Nothing where the API does not answer, or not this node's: `health` says so already."""
+    try:
+        return question()
+    except SealaneError:
+        return []
 
 
 def _ask(question: Callable[[], dict[str, Any]]) -> dict[str, Any]:

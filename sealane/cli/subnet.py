@@ -6,6 +6,7 @@ import click
 
 from sealane.cli import creating, fields, noun
 from sealane.cli.api import Api, Body
+from sealane.cli.complete import names
 from sealane.cli.fields import Field, Scope
 from sealane.cli.noun import Filter
 from sealane.cli.output import Column
@@ -126,6 +127,7 @@ NETWORK = Field(
     metavar="NETWORK",
     help="Name or id of the network.",
     read=lambda text, scope: scope.api.find("networks", text)["id"],
+    complete=names("networks"),
 )
 FAMILY = Field(
     option="--ip-version", key="ip_version", choices=("4", "6"), help="Of which family a free one is chosen."

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from sealane.cli.api import Api, Body
+from sealane.cli.complete import names
 from sealane.cli.noun import Noun, api, find, rewritten, scope_options
 from sealane.cli.output import output_option, show_json
 from sealane.errors import NotFound
@@ -36,7 +37,7 @@ def _less(old: list[str], gone: Sequence[str]) -> list[str]:
 
 def _tag_list(noun: Noun) -> click.Command:
     @click.command("list", help="Its tags, one a line.")
-    @click.argument("wanted", metavar=noun.name.upper())
+    @click.argument("wanted", metavar=noun.name.upper(), shell_complete=names(noun.collection))
     @output_option
     def command(wanted: str, output: str, **within: str | None) -> None:
         _show_tags(find(api(), noun, wanted, within)["tags"], output)
@@ -47,7 +48,7 @@ def _tag_list(noun: Noun) -> click.Command:
 
 def _tag_change(noun: Noun, verb: str, text: str, change: Change) -> click.Command:
     @click.command(verb, help=text)
-    @click.argument("wanted", metavar=noun.name.upper())
+    @click.argument("wanted", metavar=noun.name.upper(), shell_complete=names(noun.collection))
     @click.argument("tags", metavar="TAG…", nargs=-1, required=verb != "set")
     @output_option
     def command(wanted: str, tags: Sequence[str], output: str, **within: str | None) -> None:

@@ -5,7 +5,7 @@ place (Port_Binding.up, ovn-sb(5)).  Nothing here writes.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -34,6 +34,15 @@ class Binding:
 
 
 @dataclass(frozen=True)
+class BindingChange:
+    """A port's binding before and after; None: there was, or is, no row of it."""
+
+    port: str
+    old: Binding | None
+    new: Binding | None
+
+
+@dataclass(frozen=True)
 class Chassis:
     name: str
     hostname: str
@@ -48,6 +57,13 @@ class Bindings:
         self._bindings: dict[str, Binding] = {}
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._listeners: list[Callable[[Sequence[BindingChange]], None]] = []
+        self._names: dict[str, str] = {}
+        """UUID of a chassis' row -> its host's name; of those that have gone as well."""
+
+    def listen(self, listener: Callable[[Sequence[BindingChange]], None]) -> None:
+        """Call `listener` with what moves, once there is a first view."""
+        self._listeners.append(listener)
 
     async def start(self, timeout: float = 10.0) -> bool:
         """Begin to follow, for ever; whether the first view came within `timeout` seconds."""
@@ -84,11 +100,20 @@ class Bindings:
 
     def chassis(self, port_id: str) -> str | None:
         """Name of the chassis that has claimed the port."""
+        found = self.chassis_of(port_id)
+        return found.name if found else None
+
+    def chassis_of(self, port_id: str) -> Chassis | None:
+        """The chassis that has claimed the port."""
         binding = self._bindings.get(port_id)
         if binding is None or binding.chassis is None or self._replica is None:
             return None
         row = self._replica.tables["Chassis"].get(binding.chassis)
-        return str(row["name"]) if row else None
+        return Chassis(str(row["name"]), str(row["hostname"])) if row else None
+
+    def chassis_name(self, uuid: str) -> str:
+        """The host's name of a chassis that is there or was."""
+        return self._names.get(uuid, "")
 
     def tunnel_key(self, port_id: str) -> int | None:
         binding = self._bindings.get(port_id)
@@ -107,19 +132,33 @@ class Bindings:
                 self._replica = await self._client.monitor(COLUMNS)
             except Unavailable as exc:
                 _log.warning("no view of the southbound database yet", reason=exc.message)
-        self._index([("Port_Binding", u, None, r) for u, r in self._replica.tables["Port_Binding"].items()])
+        rows = self._replica.tables
+        self._index([(table, uuid, None, row) for table in COLUMNS for uuid, row in rows[table].items()])
         self._replica.listen(self._index)
         self._ready.set()
 
     def _index(self, changes: Sequence[Change]) -> None:
         """What is gone first: a binding may come back under another UUID in the same transaction."""
+        self._names |= {u: str(row["hostname"]) for t, u, _, row in changes if t == "Chassis" and row}
         rows = [(old, new) for table, _, old, new in changes if table == "Port_Binding"]
+        ports = {str(row["logical_port"]) for pair in rows for row in pair if row is not None}
+        before = {port: self._bindings.get(port) for port in ports}
         for old, _ in rows:
             if old is not None:
                 self._bindings.pop(str(old["logical_port"]), None)
         for _, new in rows:
             if new is not None:
                 self._bindings[str(new["logical_port"])] = _binding(new)
+        self._tell(before)
+
+    def _tell(self, before: Mapping[str, Binding | None]) -> None:
+        """The listeners, of bindings that are not as before; the first view is no news."""
+        moved = [
+            BindingChange(p, old, new) for p, old in before.items() if (new := self._bindings.get(p)) != old
+        ]
+        if moved and self._ready.is_set():
+            for listener in self._listeners:
+                listener(moved)
 
 
 def _binding(row: Row) -> Binding:

@@ -8,7 +8,7 @@ commit(changes) ── plan ── one transaction ──┬── done: the own
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from sealane.errors import DeadlineExceeded
@@ -40,6 +40,7 @@ class Store:
         self._state = State()
         self._replica: Replica | None = None
         self._done: list[str] = []
+        self._listeners: list[Callable[[State], None]] = []
 
     async def start(self, timeout: float = 10.0) -> None:
         """Connect and read everything. Raises Unavailable; may be called again then."""
@@ -61,6 +62,10 @@ class Store:
     def connected(self) -> bool:
         """Whether the snapshot is being kept up to date."""
         return self._replica is not None and self._replica.connected
+
+    def listen(self, listener: Callable[[State], None]) -> None:
+        """Call `listener` with each new snapshot, before anyone is woken."""
+        self._listeners.append(listener)
 
     async def changed(self, after: int, timeout: float | None = None) -> State:
         """The state once its sequence is not `after`, or as it is when `timeout` seconds have passed.
@@ -118,6 +123,8 @@ class Store:
     def _follow(self, changes: Sequence[RowChange]) -> None:
         self._claims.follow(changes)
         self._state = advance(self._state, changes)
+        for listener in self._listeners:
+            listener(self._state)
 
     async def _prepare(self, timeout: float) -> None:
         """Make the row that holds the sequence; forget requests of long ago."""

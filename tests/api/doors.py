@@ -115,9 +115,8 @@ async def call(api: Live, line: str, body: object = None) -> Answer:
 async def central_part(database: OvsdbServer, directory: Path, **settings: Any) -> AsyncIterator[Central]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    chosen = Settings(
-        state_dir=directory, run_dir=directory, encap_ip="127.0.0.1", tls_bind=f":{port}", **settings
-    )
+    given = {"tls_bind": f":{port}", **settings}
+    chosen = Settings(state_dir=directory, run_dir=directory, encap_ip="127.0.0.1", **given)
     store, closing = Store(database.remote), asyncio.Event()
     await store.start(PATIENCE)
     app = create_app(chosen, store, Unbound(), TOKEN)

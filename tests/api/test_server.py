@@ -238,8 +238,9 @@ async def test_every_line_of_the_log_about_a_request_bears_its_id(host: Host) ->
     with host.api(log_level="debug", log_json="true"):
         async with host.session() as api:
             found = await api.call("POST /v2.0/networks", {"network": {"name": "n"}})
-            logged = (host.directory / "sealane.api.server.log").read_text()
-            line = next(line for line in logged.splitlines() if '"POST"' in line)
+            log = host.directory / "sealane.api.server.log"
+            until(lambda: '"POST"' in log.read_text(), "the request is in the log")  # after its answer
+            line = next(line for line in log.read_text().splitlines() if '"POST"' in line)
             assert found.headers["x-openstack-request-id"] in line
 
 

@@ -172,7 +172,7 @@ class Member:
         return tls.client(self.place.pki.central_ca, self.file)
 
     def connect(self) -> "Peer":
-        return Peer(self.place, self.context)
+        return Peer.of(self.place, self.context)
 
     def remove(self) -> None:
         async def remove(store: Store) -> None:
@@ -195,15 +195,29 @@ class Gone(Exception):
 class Peer:
     """Raises Gone where the other side ends it."""
 
-    def __init__(self, place: Place, context: ssl.SSLContext, plain: socket.socket | None = None) -> None:
+    def __init__(self, connection: socket.socket) -> None:
         self._ids = itertools.count(1)
         self._buffer = ""
-        plain = plain or socket.create_connection((place.host, place.port), PATIENCE)
+        self.socket = connection
+
+    @classmethod
+    def of(cls, place: Place, context: ssl.SSLContext) -> "Peer":
+        return cls.over(socket.create_connection((place.host, place.port), PATIENCE), context)
+
+    @classmethod
+    def over(cls, plain: socket.socket, context: ssl.SSLContext) -> "Peer":
         try:
-            self.socket = context.wrap_socket(plain, server_hostname=CENTRAL)
+            return cls(context.wrap_socket(plain, server_hostname=CENTRAL))
         except OSError as exc:
             plain.close()
             raise Gone(str(exc)) from exc
+
+    @classmethod
+    def root(cls, place: Place) -> "Peer":
+        """Over the southbound server's unix socket: no gate, no role."""
+        plain = socket.socket(socket.AF_UNIX)
+        plain.connect(place.central.sb.remote.removeprefix("unix:"))
+        return cls(plain)
 
     def send(self, data: bytes) -> None:
         try:

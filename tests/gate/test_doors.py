@@ -40,7 +40,7 @@ def test_a_node_is_let_in_and_served(place: Place, member: Member) -> None:
     with member.connect() as peer:
         assert peer.ask("list_dbs")["result"] == ["OVN_Southbound", "_Server"]
         assert peer.ask("get_schema", "OVN_Southbound")["result"]["name"] == "OVN_Southbound"
-        assert peer.socket.version() in ("TLSv1.2", "TLSv1.3")
+        assert isinstance(peer.socket, ssl.SSLSocket) and peer.socket.version() in ("TLSv1.2", "TLSv1.3")
         assert place.status()["nodes"] == ["host2"]
 
 
@@ -56,14 +56,14 @@ def test_old_tls_is_refused(member: Member) -> None:
 def test_tls_1_2_is_enough(member: Member) -> None:
     context = member.context
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with Peer(member.place, context) as peer:
+    with Peer.of(member.place, context) as peer:
         assert peer.ask("list_dbs")["error"] is None
 
 
 def is_refused(place: Place, context: ssl.SSLContext) -> bool:
     """With TLS 1.3 a client hears of it only when it reads."""
     try:
-        with Peer(place, context) as peer:
+        with Peer.of(place, context) as peer:
             peer.send(ECHO)
             peer.receive()
     except Gone:
@@ -204,7 +204,7 @@ def test_slow_strangers_hold_up_nobody(place: Place, member: Member) -> None:
             if number % 2:
                 plain.sendall(b"\x16\x03\x01\x02\x00\x01")
         from_elsewhere = place.connect_from("127.0.0.9")
-        with Peer(place, member.context, plain=from_elsewhere) as peer:
+        with Peer.over(from_elsewhere, member.context) as peer:
             assert peer.ask("list_dbs")["error"] is None
         begun = time.monotonic()
         for plain in silent:

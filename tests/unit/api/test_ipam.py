@@ -36,7 +36,7 @@ def test_default_pools_hold_every_usable_address_but_the_gateway(cidr):
 def test_a_chosen_address_is_free_and_nothing_before_it_is(cidr, offsets, top):
     first, last = ipam.usable(cidr)
     pools = ipam.default_pools(cidr, None)
-    used = {last - n if top else first + n for n in offsets}
+    used = ipam.Taken(last - n if top else first + n for n in offsets)
     try:
         value = ipam.choose(pools, used, top=top)
     except AddressesExhausted:
@@ -49,7 +49,7 @@ def test_a_chosen_address_is_free_and_nothing_before_it_is(cidr, offsets, top):
 
 def test_pools_are_filled_one_after_the_other():
     pools = (Pool(start="10.0.0.20", end="10.0.0.21"), Pool(start="10.0.0.4", end="10.0.0.5"))
-    used: set[int] = set()
+    used = ipam.Taken()
     order = []
     for _ in range(4):
         used.add(value := ipam.choose(pools, used))
@@ -59,9 +59,34 @@ def test_pools_are_filled_one_after_the_other():
         ipam.choose(pools, used)
 
 
+Turn = tuple[str, int, bool]
+turns = st.lists(
+    st.tuples(st.sampled_from(["choose", "skip", "add", "discard"]), st.integers(0, 15), st.booleans())
+)
+
+
+@given(turns)
+def test_what_was_found_before_changes_no_choice(steps: list[Turn]):
+    pools = (Pool(start="10.0.0.8", end="10.0.0.12"), Pool(start="10.0.0.1", end="10.0.0.4"))
+    base, used = ipam.number("10.0.0.0"), ipam.Taken()
+    for verb, value, top in steps:
+        if verb in ("add", "discard"):
+            getattr(used, verb)(base + value)
+            continue
+        skip = value % 3 if verb == "skip" else 0
+        try:
+            expected = ipam.choose(pools, ipam.Taken(used), top=top, skip=skip)
+        except AddressesExhausted:
+            with pytest.raises(AddressesExhausted):
+                ipam.choose(pools, used, top=top, skip=skip)
+            continue
+        assert ipam.choose(pools, used, top=top, skip=skip) == expected
+        used.add(expected)
+
+
 def test_who_skips_free_addresses_still_gets_the_last_one():
     pools = (Pool(start="10.0.0.4", end="10.0.0.5"), Pool(start="10.0.0.20", end="10.0.0.20"))
-    got = [ipam.address(ipam.choose(pools, set(), skip=skip), 4) for skip in (0, 1, 2, 9)]
+    got = [ipam.address(ipam.choose(pools, ipam.Taken(), skip=skip), 4) for skip in (0, 1, 2, 9)]
     assert got == ["10.0.0.4", "10.0.0.5", "10.0.0.20", "10.0.0.20"]
 
 

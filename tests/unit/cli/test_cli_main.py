@@ -6,9 +6,10 @@ import subprocess
 import sys
 from dataclasses import fields
 
+import click
 import pytest
 
-from sealane.cli.main import COMMANDS
+from sealane.cli.main import COMMANDS, cli
 from sealane.config import Settings
 
 
@@ -23,7 +24,6 @@ def test_every_command_loads_and_has_help(sealane):
 @pytest.mark.parametrize(
     "arguments",
     (
-        (),
         ("nonsense",),
         ("network",),
         ("network", "create"),
@@ -35,6 +35,28 @@ def test_every_command_loads_and_has_help(sealane):
 )
 def test_wrong_usage_is_2(sealane, arguments):
     assert sealane(*arguments).status == 2
+
+
+def test_nothing_asked_shows_where_one_stands_and_what_to_try(sealane):
+    outcome = sealane()
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "Sealane does not run on this machine" in outcome.out and "make up" in outcome.out
+    assert all(name in outcome.out for name, entry in COMMANDS.items() if not entry.hidden)
+
+
+def _leaves(command, path=()):
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    for name in command.list_commands(click.Context(command)):
+        yield from _leaves(command.get_command(click.Context(command), name), (*path, name))
+
+
+def test_every_command_of_the_api_has_an_example(sealane):
+    for name in ("network", "subnet", "port", "quota", "agent", "extension", "events"):
+        for path, _ in _leaves(cli.get_command(click.Context(cli), name), (name,)):
+            shown = sealane(*path, "--help").out + sealane(*path[:-1], "--help").out
+            assert "Example" in shown, path
 
 
 def test_wrong_usage_is_one_line(sealane):

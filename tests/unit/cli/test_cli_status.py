@@ -11,6 +11,8 @@ HEALTHY = {
     "parts": [part("store"), part("agent")],
     "health": {"status": "ok", "parts": {"store": {"ok": True, "detail": "answers"}}},
     "agent": {"trouble": "", "attachments": 2, "docker": {"engine": "ok", "troubles": {}}},
+    "nodes": [{"name": "host1", "state": "alive", "last_seen": "2026-01-01 12:00:00"}],
+    "mismatches": [],
 }
 
 
@@ -44,3 +46,14 @@ def test_docker_is_noted_and_not_a_trouble_of_ours():
     report = HEALTHY | {"agent": {"docker": docker}}
     assert troubles(report) == []
     assert notes(report) == ["Docker: no engine answers", "network blue: the name is taken"]
+
+
+def test_a_node_that_is_lost():
+    nodes = [{"name": "host2", "state": "lost", "last_seen": "2026-01-01 12:00:00"}]
+    assert troubles(HEALTHY | {"nodes": nodes}) == ["node host2 is lost; last seen 2026-01-01 12:00:00"]
+
+
+def test_a_port_on_the_wrong_host():
+    wrong = {"id": "p1", "name": "web", "host": "host2", "wanted_host": "host1"}
+    (told,) = troubles(HEALTHY | {"mismatches": [wrong]})
+    assert told.startswith("port web is bound by host2, but meant for host1")

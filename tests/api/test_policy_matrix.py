@@ -1,0 +1,379 @@
+"""Role × verb × resource × field, against the running application: the table below is read as it stands.
+
+A node 'h1' of the project 'mine'; whatever it gets, an admin gets a success for the same request.
+"""
+
+import asyncio
+import itertools
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sealane.api import auth
+from sealane.api.app import KINDS, create_app
+from sealane.api.look import Unbound
+from sealane.config import Settings
+from sealane.model import Node
+from sealane.pki.certificate import Certificate
+from sealane.store.changes import Create
+from sealane.store.db import Store
+from tests.api.live import TOKEN, Live, serving
+from tests.daemons import PATIENCE, OvsdbServer
+
+MAC = "fa:16:3e:aa:00:01"
+PAIR = [{"ip_address": "10.9.0.0/24"}]
+
+# field -> (value, answers for each situation)
+PORT_SITUATIONS = ("made", "adopted", "unbound", "elsewhere", "admins", "foreign")
+PORT_PUT: dict[str, tuple[Any, str]] = {
+    "name": ("x", "200 200 200 403 403 404"),
+    "description": ("x", "403 403 403 403 403 404"),
+    "mac_address": (MAC, "200 403 403 403 403 404"),
+    "fixed_ips": ([], "200 403 403 403 403 404"),
+    "admin_state_up": (False, "403 403 403 403 403 404"),
+    "device_id": ("x", "200 200 200 403 403 404"),
+    "device_owner": ("compute:x", "403 403 403 403 403 404"),
+    "binding:host_id": ("h3", "403 403 403 403 403 404"),
+    "binding:vnic_type": ("normal", "200 200 200 200 200 404"),
+    "binding:profile": ({"a": 1}, "403 403 403 403 403 404"),
+    "port_security_enabled": (False, "403 403 403 403 403 404"),
+    "allowed_address_pairs": (PAIR, "403 403 403 403 403 404"),
+    "dns_name": ("x", "200 200 200 403 403 404"),
+    "security_groups": ([], "200 200 200 200 200 404"),
+    "extra_dhcp_opts": ([], "200 200 200 200 200 404"),
+    "sealane:dns_aliases": (["x"], "200 200 200 403 403 404"),
+}
+NETWORK_SITUATIONS = ("dockers", "apis", "shared", "foreign")
+NETWORK_PUT: dict[str, tuple[Any, str]] = {
+    "name": ("x", "200 403 403 404"),
+    "description": ("x", "403 403 403 404"),
+    "admin_state_up": (False, "403 403 403 404"),
+    "mtu": (1300, "403 403 403 404"),
+    "shared": (True, "403 403 200 404"),
+    "port_security_enabled": (False, "403 403 403 404"),
+    "dns_domain": ("x.", "403 403 403 404"),
+    "router:external": (False, "200 200 200 404"),
+    "sealane:gateway": ("none", "403 403 403 404"),
+    "sealane:labels": ({"a": "b"}, "200 403 403 404"),
+}
+SUBNET_PUT: dict[str, tuple[Any, str]] = {
+    name: (value, "403 403 403 403")
+    for name, value in {
+        "name": "x",
+        "description": "x",
+        "gateway_ip": None,
+        "enable_dhcp": False,
+        "allocation_pools": [],
+        "dns_nameservers": ["10.0.0.53"],
+        "host_routes": [],
+    }.items()
+}
+# what a node gives with a port on its own host, a network of Docker, a subnet in one
+PORT_POST: dict[str, tuple[Any, str]] = {
+    "name": ("x", "201"),
+    "description": ("x", "403"),
+    "project_id": ("theirs", "403"),
+    "tags": (["x"], "403"),
+    "mac_address": (MAC, "201"),
+    "fixed_ips": ([], "201"),
+    "admin_state_up": (False, "403"),
+    "device_id": ("x", "201"),
+    "device_owner": ("compute:x", "403"),
+    "binding:host_id": ("h2", "403"),
+    "binding:vnic_type": ("normal", "201"),
+    "binding:profile": ({"a": 1}, "403"),
+    "port_security_enabled": (False, "403"),
+    "allowed_address_pairs": (PAIR, "403"),
+    "dns_name": ("x", "201"),
+    "security_groups": ([], "201"),
+    "extra_dhcp_opts": ([], "201"),
+    "sealane:dns_aliases": (["x"], "201"),
+    "sealane:allocate_from": ("top", "201"),
+}
+NETWORK_POST: dict[str, tuple[Any, str]] = {
+    "name": ("x", "201"),
+    "description": ("x", "403"),
+    "project_id": ("theirs", "403"),
+    "tags": (["x"], "201"),
+    "admin_state_up": (False, "403"),
+    "mtu": (1300, "201"),
+    "shared": (True, "403"),
+    "port_security_enabled": (False, "403"),
+    "dns_domain": ("x.", "201"),
+    "router:external": (False, "201"),
+    "availability_zone_hints": ([], "201"),
+    "sealane:gateway": ("none", "201"),
+    "sealane:origin": ("api", "403"),
+    "sealane:labels": ({"a": "b"}, "201"),
+}
+SUBNET_POST: dict[str, tuple[Any, str]] = {
+    "name": ("x", "201"),
+    "description": ("x", "403"),
+    "project_id": ("theirs", "403"),
+    "tags": (["x"], "201"),
+    "ip_version": (4, "201"),
+    "gateway_ip": (None, "201"),
+    "enable_dhcp": (False, "403"),
+    "allocation_pools": ([], "201"),
+    "dns_nameservers": (["10.0.0.53"], "403"),
+    "host_routes": ([{"destination": "0.0.0.0/0", "nexthop": "10.0.0.9"}], "403"),
+    "ipv6_ra_mode": (None, "201"),
+    "ipv6_address_mode": (None, "201"),
+    "subnetpool_id": (None, "201"),
+    "segment_id": (None, "201"),
+}
+# verb and path below the row -> answers for each situation
+ROW_CALLS: dict[str, dict[str, str]] = {
+    "port": {
+        "GET": "200 200 200 200 200 404",
+        "GET /tags": "200 200 200 200 200 404",
+        "GET /tags/t": "204 204 204 204 204 404",
+        "PUT /tags/x": "403 403 403 403 403 403",
+        "DELETE /tags/t": "403 403 403 403 403 403",
+        "DELETE /tags": "403 403 403 403 403 403",
+        "DELETE": "204 403 403 403 403 404",
+    },
+    "network": {
+        "GET": "200 200 200 404",
+        "GET /tags": "200 200 200 404",
+        "GET /tags/t": "204 204 204 404",
+        "PUT /tags/x": "403 403 403 403",
+        "DELETE /tags/t": "403 403 403 403",
+        "DELETE /tags": "403 403 403 403",
+        "DELETE": "204 403 403 404",
+    },
+    "subnet": {
+        "GET": "200 200 200 404",
+        "GET /tags": "200 200 200 404",
+        "GET /tags/t": "204 204 204 404",
+        "PUT /tags/x": "403 403 403 403",
+        "DELETE /tags/t": "403 403 403 403",
+        "DELETE /tags": "403 403 403 403",
+        "DELETE": "204 403 403 404",
+    },
+}
+CALLS: dict[str, int] = {
+    "GET /": 200,
+    "GET /v2.0": 200,
+    "GET /v2.0/extensions": 200,
+    "GET /v2.0/extensions/binding": 200,
+    "GET /v2.0/availability_zones": 200,
+    "GET /v2.0/sealane/changes?after=0": 200,
+    "GET /v2.0/sealane/free-cidr": 200,
+    "GET /v2.0/networks": 200,
+    "GET /v2.0/subnets": 200,
+    "GET /v2.0/ports": 200,
+    "GET /openapi.json": 200,
+    "GET /metrics": 403,
+    "GET /v2.0/quotas": 403,
+    "GET /v2.0/quotas/mine": 403,
+    "GET /v2.0/quotas/mine/default": 403,
+}
+POSTS = {"port": PORT_POST, "network": NETWORK_POST, "subnet": SUBNET_POST}
+PUTS = {"port": PORT_PUT, "network": NETWORK_PUT, "subnet": SUBNET_PUT}
+SITUATIONS = {"port": PORT_SITUATIONS, "network": NETWORK_SITUATIONS, "subnet": NETWORK_SITUATIONS}
+
+
+@dataclass
+class Rooms:
+    """Rows of each situation, made by the admin; fresh ones for each cell, as a cell may change them."""
+
+    root: Live
+    networks: dict[str, str] = field(default_factory=dict)
+    _number: Any = field(default_factory=lambda: itertools.count(1))
+
+    async def furnish(self) -> None:
+        for situation in NETWORK_SITUATIONS:
+            self.networks[situation] = (await self.network(situation))["id"]
+            await self.root.make("subnet", network_id=self.networks[situation], cidr="10.0.0.0/16")
+
+    async def network(self, situation: str) -> Any:
+        return await self.root.make(
+            "network",
+            project_id="theirs" if situation in ("shared", "foreign") else "mine",
+            shared=situation == "shared",
+            tags=["t"],
+            **{"sealane:origin": "docker" if situation in ("dockers", "foreign") else "api"},
+        )
+
+    async def subnet(self, situation: str) -> Any:
+        network = self.networks[situation]
+        project = "theirs" if situation in ("shared", "foreign") else "mine"
+        return await self.root.make(
+            "subnet", network_id=network, cidr=self.cidr(), tags=["t"], project_id=project
+        )
+
+    def cidr(self) -> str:
+        number = next(self._number)
+        return f"172.{16 + number // 256}.{number % 256}.0/24"
+
+    async def port(self, situation: str) -> Any:
+        host, owner, project = {
+            "made": ("h1", "sealane:docker", "mine"),
+            "adopted": ("h1", "sealane:docker:adopted", "mine"),
+            "unbound": ("", "", "mine"),
+            "elsewhere": ("h2", "sealane:docker", "mine"),
+            "admins": ("", "network:dhcp", "mine"),
+            "foreign": ("", "", "theirs"),
+        }[situation]
+        return await self.root.make(
+            "port",
+            network_id=self.networks["dockers"],
+            device_owner=owner,
+            project_id=project,
+            tags=["t"],
+            **{"binding:host_id": host},
+        )
+
+    async def clear(self) -> None:
+        """Delete all ports: the next may have the same MAC address."""
+        ports = (await self.root.call("GET /v2.0/ports?fields=id")).body["ports"]
+        await asyncio.gather(*(self.root.call(f"DELETE /v2.0/ports/{p['id']}") for p in ports))
+
+    def new(self, kind: str) -> dict[str, Any]:
+        """A body that a node may post."""
+        return {
+            "network": {"project_id": "mine", "sealane:origin": "docker"},
+            "subnet": {"project_id": "mine", "network_id": self.networks["dockers"], "cidr": self.cidr()},
+            "port": {
+                "project_id": "mine",
+                "network_id": self.networks["dockers"],
+                "device_owner": "sealane:docker",
+                "binding:host_id": "h1",
+            },
+        }[kind]
+
+
+@asynccontextmanager
+async def roles(database: OvsdbServer) -> AsyncIterator[tuple[Live, Live]]:
+    """One application, entered as an admin and as the node."""
+    store = Store(database.remote)
+    await store.start(PATIENCE)
+    node = Node(
+        id=str(uuid.uuid4()),
+        project_id="",
+        name="h1",
+        address="192.0.2.1",
+        projects=("mine",),
+        serials=("a",),
+    )
+    await store.commit(Create(node))
+    app = create_app(Settings(), store, Unbound(), TOKEN)
+    shown = Certificate("h1", "a", 0, int(time.time()) + 3600)
+    try:
+        async with serving(app) as admin, serving(_door(app, shown)) as member:
+            yield admin, member
+    finally:
+        await store.stop()
+
+
+def _door(app: ASGIApp, shown: Certificate) -> ASGIApp:
+    async def enter(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, auth.PEER: shown}, receive, send)
+
+    return enter
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One request: about a fresh row of `situation`, a new row (POST), or, without a kind, a path."""
+
+    wanted: int
+    verb: str
+    kind: str = ""
+    situation: str = ""
+    below: str = ""
+    given: tuple[tuple[str, Any], ...] = ()
+
+    async def request(self, rooms: Rooms) -> tuple[str, Any]:
+        if not self.kind:
+            return f"{self.verb} {self.below}", None
+        path = f"/v2.0/{self.kind}s"
+        if self.verb == "POST":
+            return f"POST {path}", {self.kind: {**rooms.new(self.kind), **dict(self.given)}}
+        row = await getattr(rooms, self.kind)(self.situation)
+        body = {self.kind: dict(self.given)} if self.given else None
+        return f"{self.verb} {path}/{row['id']}{self.below}", body
+
+    def __str__(self) -> str:
+        return " ".join((self.verb, self.situation, self.kind, self.below, *(name for name, _ in self.given)))
+
+
+def cells() -> Iterator[Cell]:
+    for kind, situations in SITUATIONS.items():
+        for name, (value, answers) in PUTS[kind].items():
+            for situation, wanted in zip(situations, answers.split(), strict=True):
+                yield Cell(int(wanted), "PUT", kind, situation, given=((name, value),))
+        for call, answers in ROW_CALLS[kind].items():
+            verb, _, below = call.partition(" ")
+            for situation, wanted in zip(situations, answers.split(), strict=True):
+                yield Cell(int(wanted), verb, kind, situation, below)
+        for name, (value, wanted) in POSTS[kind].items():
+            yield Cell(int(wanted), "POST", kind, given=((name, value),))
+    for line, status in CALLS.items():
+        yield Cell(status, "GET", below=line.removeprefix("GET "))
+
+
+async def test_a_node_may_what_the_table_says_and_an_admin_everything(database: OvsdbServer) -> None:
+    async with roles(database) as (admin, node):
+        rooms = Rooms(admin)
+        await rooms.furnish()
+        asked, wrong = Counter[str](), []
+        for cell in cells():
+            for role, api in (("node", node), ("admin", admin)):
+                found = await api.call(*await cell.request(rooms))
+                asked[role] += 1
+                if not (found.status == cell.wanted if role == "node" else found.status < 300):
+                    wrong.append(f"{role} {cell}: {found.status}, wanted {cell.wanted}: {found.body}")
+                await rooms.clear()
+        print(f"policy: {asked['node']} cells for a node, {asked['admin']} for an admin")
+        assert not wrong, "\n".join(wrong)
+        assert asked["node"] >= 200
+
+
+def test_the_matrix_has_every_field_that_can_be_written() -> None:
+    for kind in KINDS:
+        needed = {"network_id", "cidr"}
+        assert {a.name for a in kind.attributes if a.post} - needed == POSTS[kind.singular].keys()
+        assert {a.name for a in kind.attributes if a.put} == PUTS[kind.singular].keys()
+
+
+async def test_a_node_lists_what_is_there_for_it_and_nothing_else(database: OvsdbServer) -> None:
+    async with roles(database) as (admin, node):
+        rooms = Rooms(admin)
+        await rooms.furnish()
+        ports = {s: (await rooms.port(s))["id"] for s in PORT_SITUATIONS}
+        seen = (await node.call("GET /v2.0/ports")).body["ports"]
+        assert {p["id"] for p in seen} == {id for s, id in ports.items() if s != "foreign"}
+        networks = (await node.call("GET /v2.0/networks?sort_key=name&limit=10")).body["networks"]
+        assert {n["id"] for n in networks} == {id for s, id in rooms.networks.items() if s != "foreign"}
+        for line in (
+            f"GET /v2.0/networks?id={rooms.networks['foreign']}",
+            f"GET /v2.0/ports?id={ports['foreign']}",
+            f"GET /v2.0/subnets?network_id={rooms.networks['foreign']}",
+        ):
+            assert list((await node.call(line)).body.values()) == [[]], line
+        for body in (rooms.new("port"), rooms.new("subnet")):
+            kind = "subnet" if "cidr" in body else "port"
+            given = {kind: {**body, "network_id": rooms.networks["foreign"]}}
+            assert (await node.call(f"POST /v2.0/{kind}s", given)).error == "NetworkNotFound"
+
+
+async def test_a_node_adopts_a_port_and_gives_it_back(database: OvsdbServer) -> None:
+    async with roles(database) as (admin, node):
+        rooms = Rooms(admin)
+        await rooms.furnish()
+        id = (await rooms.port("unbound"))["id"]
+        taken = {"binding:host_id": "h1", "device_owner": "sealane:docker:adopted"}
+        assert (await node.call(f"PUT /v2.0/ports/{id}", {"port": taken})).status == 200
+        stolen = {"port": {"device_owner": "sealane:docker"}}
+        assert (await node.call(f"PUT /v2.0/ports/{id}", stolen)).error == "PolicyNotAuthorized"
+        assert (await node.call(f"DELETE /v2.0/ports/{id}")).status == 403
+        free = {"binding:host_id": "", "device_owner": "", "device_id": ""}
+        assert (await node.call(f"PUT /v2.0/ports/{id}", {"port": free})).status == 200

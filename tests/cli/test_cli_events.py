@@ -1,0 +1,136 @@
+"""`sealane events` as a process, of an API process that is restarted meanwhile."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from tests.cli.conftest import Central, central_part
+from tests.daemons import PATIENCE
+
+
+class Follower:
+    """`sealane events --follow -o json`, its lines read as they come."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self._lines: queue.Queue[str] = queue.Queue()
+        self.seen: list[dict] = []
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+
+    def until(self, kind: str, what: str, name: str = "") -> dict:
+        while True:
+            event = json.loads(self._lines.get(timeout=PATIENCE))
+            self.seen.append(event)
+            if (event["kind"], event["what"], event["name"]) == (kind, what, name):
+                return event
+
+
+@contextmanager
+def following(central: Central, *options: str) -> Iterator[Follower]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sealane.cli.main", "events", "--follow", "-o", "json", *options],
+        env=os.environ | central.environ,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Follower(process)
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+
+
+def test_events_go_on_across_a_restart_of_the_api():
+    with central_part() as central:
+        with central.api():
+            central.client.create("networks", {"name": "blue"})
+            with following(central) as follower:
+                follower.until("network", "created", "blue")
+                central.client.create("networks", {"name": "red"})
+                number = follower.until("network", "created", "red")["number"]
+        with central.api(), following(central, "--since", str(number)) as follower:
+            follower.until("journal", "gone")
+            network = central.client.create("networks", {"name": "green"})
+            follower.until("network", "created", "green")
+            central.client.delete("networks", network["id"])
+            follower.until("network", "deleted", "green")
+            assert follower.process.poll() is None
+
+
+def test_a_follower_outlives_the_api():
+    with central_part() as central, ExitStack() as stack:
+        with central.api():
+            central.client.create("networks", {"name": "blue"})
+            follower = stack.enter_context(following(central))
+            follower.until("network", "created", "blue")
+        with central.api():
+            follower.until("journal", "gone")
+            central.client.create("networks", {"name": "red"})
+            follower.until("network", "created", "red")
+
+
+@pytest.fixture
+def some(sealane):
+    sealane.json("network", "create", "blue", "--no-subnet", "--project", "acme")
+    sealane.json("network", "set", "blue", "--mtu", "1300", "--disable")
+    sealane.json("port", "create", "web", "--network", "blue", "--host", "host1")
+    sealane("port", "delete", "web")
+
+
+def rows(sealane, *options):
+    outcome = sealane("events", "-o", "json", *options)
+    assert outcome.status == 0
+    return [json.loads(line) for line in outcome.out.splitlines()]
+
+
+def test_one_json_object_a_line(sealane, some):
+    found = rows(sealane, "--last", "4")
+    assert [(e["kind"], e["what"]) for e in found] == [
+        ("network", "created"),
+        ("network", "updated"),
+        ("port", "created"),
+        ("port", "deleted"),
+    ]
+    assert found[1]["fields"] == ["admin_state_up", "mtu"]
+    assert {e["project_id"] for e in found} == {"acme"}
+
+
+def test_which_events(sealane, some):
+    assert {e["kind"] for e in rows(sealane, "--kind", "port")} == {"port"}
+    assert {e["kind"] for e in rows(sealane, "--kind", "port", "--kind", "network", "-n", "4")} == {
+        "port",
+        "network",
+    }
+    last = rows(sealane, "--project", "acme", "-n", "2")
+    assert rows(sealane, "--since", str(last[0]["number"])) == last[1:]
+    assert len(rows(sealane, "--since", "1h")) >= 4 and rows(sealane, "--since", "0s") == []
+    assert rows(sealane, "--alarms") == [] and rows(sealane, "-n", "0") == []
+    assert rows(sealane, "--since", "7")[0]["what"] == "gone"
+
+
+def test_lines_for_people(sealane, some):
+    lines = sealane("events", "-n", "4").out.splitlines()
+    assert [line.split()[1:4] for line in lines] == [
+        ["network", "created", "blue"],
+        ["network", "updated", "blue"],
+        ["port", "created", "web"],
+        ["port", "deleted", "web"],
+    ]
+    assert "admin_state_up, mtu" in lines[1]
+    assert "host host1, on blue" in lines[2]
+
+
+def test_since_that_is_nothing(sealane):
+    assert "--since" in sealane.fails(2, "events", "--since", "yesterday")
