@@ -42,16 +42,23 @@ class Changes:
 
 class ApiClient:
     """`url` is "unix:/path/of/api.sock" or "http://host:port"; `token` is not needed on the socket.
+    `node` is the name of the host whose agent asks: the API shows it as alive.
 
     A collection is a path below /v2.0: "networks", "subnets", "ports", "lbaas/loadbalancers".
     """
 
     def __init__(
-        self, url: str, token: str = "", deadline: float = DEADLINE, watch: Watch | None = None
+        self,
+        url: str,
+        token: str = "",
+        deadline: float = DEADLINE,
+        watch: Watch | None = None,
+        node: str = "",
     ) -> None:
         self._url = url
         self._watch = watch or _unwatched
-        self._token = token
+        headers = {"X-Auth-Token": token, "X-Sealane-Node": node}
+        self._headers = {key: value for key, value in headers.items() if value}
         self._deadline = deadline
         self._session: aiohttp.ClientSession | None = None
 
@@ -71,7 +78,7 @@ class ApiClient:
         self._session = aiohttp.ClientSession(
             base_url="http://localhost/v2.0/" if unix else f"{self._url.rstrip('/')}/v2.0/",
             connector=connector,
-            headers={"X-Auth-Token": self._token} if self._token else None,
+            headers=self._headers,
         )
 
     async def close(self) -> None:

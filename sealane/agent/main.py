@@ -43,7 +43,7 @@ class Agent:
         self._datapath = _datapath(settings)
         self._switch = Switch(settings.ovs_remote)
         url = settings.api_url or f"unix:{settings.api_socket}"
-        self._api = ApiClient(url, _token(settings), watch=metrics.step)
+        self._api = ApiClient(url, _token(settings), watch=metrics.step, node=settings.host_name)
         self._reconciler = Reconciler(
             settings, self._memory, self._switch, userspace=self._datapath != "kernel"
         )

@@ -11,15 +11,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sealane.api import answers, documents, networks, openapi, ports, subnets
-from sealane.api.desk import Desk, Store
+from sealane.api.desk import Desk
 from sealane.api.extras import Extras
 from sealane.api.front import Front
-from sealane.api.look import Bindings
 from sealane.api.membership import Membership
 from sealane.api.metrics import Metrics
 from sealane.api.quotas import Quotas
 from sealane.api.resources import Handlers, Resource
-from sealane.config import Settings
+from sealane.api.seen import Seen
+from sealane.api.waiting import Waiting
+from sealane.ovn.applied import Applied
 
 RESOURCES = (
     Resource(networks.NETWORKS, networks.create, networks.update, networks.delete),
@@ -49,19 +50,20 @@ def routes_of(handlers: Handlers) -> list[Route]:
 
 
 def create_app(
-    settings: Settings,
-    store: Store,
-    bindings: Bindings,
+    desk: Desk,
     token: str,
     *,
     more: tuple[Route, ...] = (),
     closing: asyncio.Event | None = None,
+    applied: Applied | None = None,
+    seen: Seen | None = None,
 ) -> Starlette:
     """`more`: routes that need more than the store (health, agents). `closing`: set when about to stop.
 
-    Further gauges can be added to `state.metrics` of what is returned.
+    Further gauges can be added to `state.metrics` of what is returned.  Without `applied` nobody is waited
+    for.
     """
-    desk = Desk(settings, store, bindings)
+    store, seen = desk.store, seen or Seen()
     extras = Extras(desk, closing or asyncio.Event())
     metrics = Metrics()
     for kind in KINDS:
@@ -86,9 +88,12 @@ def create_app(
         *Membership(desk).routes(),
         *more,
     ]
+    middleware = [Middleware(Front, token=token, metrics=metrics, state=lambda: store.state, seen=seen)]
+    if applied is not None:
+        middleware.append(Middleware(Waiting, applied=applied, state=lambda: store.state, seen=seen))
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Front, token=token, metrics=metrics, state=lambda: store.state)],
+        middleware=middleware,
         exception_handlers={HTTPException: answers.of_http},
     )
     app.router.redirect_slashes = False

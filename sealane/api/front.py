@@ -12,9 +12,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sealane import failpoint, log
-from sealane.api import answers, auth, policy
+from sealane.api import answers, auth, policy, prefer
 from sealane.api.caller import CALLER
 from sealane.api.metrics import Metrics
+from sealane.api.seen import Seen
 from sealane.errors import DeadlineExceeded, SealaneError
 from sealane.model import State
 
@@ -30,8 +31,11 @@ _log = log.get("api")
 class Front:
     """Outermost of the application. Nothing passes it as an exception."""
 
-    def __init__(self, app: ASGIApp, token: str, metrics: Metrics, state: Callable[[], State]) -> None:
+    def __init__(
+        self, app: ASGIApp, token: str, metrics: Metrics, state: Callable[[], State], seen: Seen
+    ) -> None:
         self._app = app
+        self._seen = seen
         self._token = token
         self._state = state
         self._metrics = metrics
@@ -68,7 +72,8 @@ class Front:
         try:
             auth.check(scope, self._token, self._state())
             policy.check_call(scope[CALLER], scope["method"], scope["path"])
-            async with asyncio.timeout(None if scope["path"] in PATIENT else DEADLINE):
+            self._seen.note(scope)
+            async with asyncio.timeout(None if scope["path"] in PATIENT else DEADLINE + prefer.wait(scope)):
                 await self._app(scope, receive, send)
         except SealaneError as exc:
             if exc.status >= 500:

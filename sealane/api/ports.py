@@ -17,8 +17,11 @@ VIF_DETAILS = {"port_filter": True, "connectivity": "l2", "bridge_name": "br-int
 
 
 def _status(port: Port, look: Look) -> str:
-    """ACTIVE when the chassis has bound it and its flows are in place."""
-    return "ACTIVE" if port.admin_state_up and look.bindings.up(port.id) else "DOWN"
+    """ACTIVE when the chassis has bound it, its flows are in place, and nobody has switched it off."""
+    if not port.admin_state_up or not look.bindings.up(port.id):
+        return "DOWN"
+    network = look.state.networks.get(port.network_id)
+    return "ACTIVE" if network is not None and network.admin_state_up else "DOWN"
 
 
 def _assignment(port: Port, look: Look) -> list[dict[str, str]]:

@@ -25,11 +25,14 @@ from sealane import config, failpoint, log
 from sealane.api import auth, health, sockets
 from sealane.api.agents import Agents
 from sealane.api.app import create_app
+from sealane.api.desk import Desk
 from sealane.api.journal import EventDesk, Journal
+from sealane.api.seen import Seen
 from sealane.api.tls_door import TlsDoor, TlsProtocol
 from sealane.api.watch import Watch
 from sealane.config import Settings
 from sealane.errors import SealaneError, Unavailable
+from sealane.ovn.applied import Applied
 from sealane.ovn.southbound import Bindings
 from sealane.ovsdb.client import Client
 from sealane.store.db import Store
@@ -138,9 +141,14 @@ async def serve(settings: Settings, closing: asyncio.Event) -> None:
         watch = Watch(store, bindings, journal)
         watching = asyncio.create_task(watch.run(), name="events")
         stack.callback(watching.cancel)
-        events = EventDesk(journal, closing, lambda: watch.mismatches)
-        routes = (*_more(settings, store, clients, bindings, watch), *events.routes())
-        app = create_app(settings, store, bindings, token, more=routes, closing=closing)
+        desk, seen = Desk(settings, store, bindings), Seen()
+        routes = (
+            Route("/healthz", _health(settings, store, clients, watch).show, methods=["GET"]),
+            *Agents(desk, bindings.all_chassis, seen).routes(),
+            *EventDesk(journal, closing, lambda: watch.mismatches).routes(),
+        )
+        applied = Applied(clients["nb"], clients["sb"])
+        app = create_app(desk, token, more=routes, closing=closing, applied=applied, seen=seen)
         app.state.metrics.gauge(
             "sealane_binding_mismatches",
             "Ports that another host has than the one they are meant for",
@@ -151,15 +159,11 @@ async def serve(settings: Settings, closing: asyncio.Event) -> None:
             await doors.serve(app, closing)
 
 
-def _more(
-    settings: Settings, store: Store, clients: dict[str, Client], bindings: Bindings, watch: Watch
-) -> tuple[Route, ...]:
-    """Routes that need more than the store."""
+def _health(settings: Settings, store: Store, clients: dict[str, Client], watch: Watch) -> health.Health:
     probes = {name: health.transacts(client) for name, client in clients.items()}
     probes["northd"] = health.northd_is_active(settings)
     probes["translator"] = health.translator_keeps_up(store, clients["nb"])
-    shown = health.Health(settings, probes, lambda: len(watch.mismatches)).show
-    return (Route("/healthz", shown, methods=["GET"]), *Agents(bindings.all_chassis).routes())
+    return health.Health(settings, probes, lambda: len(watch.mismatches))
 
 
 async def _connect(store: Store) -> None:

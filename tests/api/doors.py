@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from sealane.api.app import create_app
+from sealane.api.desk import Desk
 from sealane.api.look import Unbound
 from sealane.api.server import door, make_server
 from sealane.api.tls_door import TlsDoor
@@ -119,7 +120,7 @@ async def central_part(database: OvsdbServer, directory: Path, **settings: Any) 
     chosen = Settings(state_dir=directory, run_dir=directory, encap_ip="127.0.0.1", **given)
     store, closing = Store(database.remote), asyncio.Event()
     await store.start(PATIENCE)
-    app = create_app(chosen, store, Unbound(), TOKEN)
+    app = create_app(Desk(chosen, store, Unbound()), TOKEN)
     opening = asyncio.create_task(TlsDoor(chosen, store, make_server).run(door(app, trusted=False), closing))
     try:
         async with serving(door(app, trusted=True)) as root:

@@ -12,6 +12,7 @@ import msgspec
 from starlette.types import ASGIApp
 
 from sealane.api.app import create_app
+from sealane.api.desk import Desk
 from sealane.api.look import Bindings, Unbound
 from sealane.api.server import make_server
 from sealane.config import Settings
@@ -66,7 +67,7 @@ async def live(database: OvsdbServer, bindings: Bindings | None = None) -> Async
     store = Store(database.remote)
     await store.start(PATIENCE)
     try:
-        async with serving(create_app(Settings(), store, bindings or Unbound(), TOKEN)) as api:
+        async with serving(create_app(Desk(Settings(), store, bindings or Unbound()), TOKEN)) as api:
             yield api
     finally:
         await store.stop()

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sealane.api import auth
 from sealane.api.app import KINDS, create_app
+from sealane.api.desk import Desk
 from sealane.api.look import Unbound
 from sealane.config import Settings
 from sealane.model import Node
@@ -264,7 +265,7 @@ async def roles(database: OvsdbServer) -> AsyncIterator[tuple[Live, Live]]:
         serials=("a",),
     )
     await store.commit(Create(node))
-    app = create_app(Settings(), store, Unbound(), TOKEN)
+    app = create_app(Desk(Settings(), store, Unbound()), TOKEN)
     shown = Certificate("h1", "a", 0, int(time.time()) + 3600)
     try:
         async with serving(app) as admin, serving(_door(app, shown)) as member:

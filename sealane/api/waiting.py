@@ -1,0 +1,53 @@
+"""`Prefer: wait` (RFC 7240): the answer to a change comes when every host has applied it, or time is over.
+
+    Prefer: wait=5   ->   Preference-Applied: wait              and, for those that had not within 5 s:
+                          Sealane-Not-Applied: host2, host3
+
+The change is on disk whatever the headers say.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sealane.api import prefer
+from sealane.api.front import DEADLINE
+from sealane.api.seen import Seen
+from sealane.model import State
+from sealane.ovn.applied import Applied
+
+
+class Waiting:
+    """Holds the answer back."""
+
+    def __init__(self, app: ASGIApp, applied: Applied, state: Callable[[], State], seen: Seen) -> None:
+        self._app = app
+        self._applied = applied
+        self._state = state
+        self._seen = seen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wanted = prefer.wait(scope) if scope["type"] == "http" else 0
+        if not wanted:
+            await self._app(scope, receive, send)
+            return
+        held: list[Message] = []
+        async with asyncio.timeout(DEADLINE):
+            await self._app(scope, receive, _into(held))
+        if held and held[0]["status"] < 300:
+            headers = MutableHeaders(scope=held[0])
+            headers["Preference-Applied"] = "wait"
+            missing = await self._applied.missing(self._state().sequence, wanted, self._seen.gone)
+            if missing:
+                headers["Sealane-Not-Applied"] = ", ".join(missing)
+        for message in held:
+            await send(message)
+
+
+def _into(held: list[Message]) -> Send:
+    async def hold(message: Message) -> None:
+        held.append(message)
+
+    return hold
