@@ -8,7 +8,7 @@ Every call has a deadline and raises
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,6 +28,8 @@ RESTART = 4.0
 Body = dict[str, Any]
 _SINGULAR = {"policies": "policy"}
 
+Query = Mapping[str, str] | Sequence[tuple[str, str]]
+
 Watch = Callable[[str], AbstractContextManager[None]]
 """Is about every call, told what it is ("API: POST ports"): to measure it."""
 
@@ -38,6 +40,16 @@ class Changes:
 
     sequence: int
     collections: frozenset[str]
+
+
+@dataclass(frozen=True)
+class News:
+    """What has changed in a collection. complete: `rows` are all there are; else `gone` went meanwhile."""
+
+    rows: list[Body]
+    gone: tuple[str, ...]
+    cursor: str
+    complete: bool
 
 
 class ApiClient:
@@ -90,6 +102,14 @@ class ApiClient:
         body = await self.request("GET", collection, query=filters)
         return list(body[_plural(collection)])
 
+    async def since(self, collection: str, cursor: str, fields: Iterable[str] = ()) -> News:
+        """Rows whose own attributes have changed since the answer that gave `cursor`; "": all."""
+        query = [("sealane:since", cursor), *(("fields", field) for field in fields)]
+        body = await self.request("GET", collection, query=query)
+        gone = tuple(map(str, body.get("sealane:gone", ())))
+        cursor, complete = str(body["sealane:cursor"]), bool(body["sealane:complete"])
+        return News(list(body[_plural(collection)]), gone, cursor, complete)
+
     async def get(self, collection: str, resource_id: str) -> Body:
         return _inside(collection, await self.request("GET", f"{collection}/{resource_id}"))
 
@@ -122,7 +142,7 @@ class ApiClient:
         path: str,
         body: object = None,
         *,
-        query: Mapping[str, str] | None = None,
+        query: Query | None = None,
         deadline: float | None = None,
     ) -> Body:
         """One call; {} where the answer has no body."""
@@ -143,7 +163,7 @@ class ApiClient:
         method: str,
         path: str,
         body: object,
-        query: Mapping[str, str] | None,
+        query: Query | None,
     ) -> Body:
         patience = time.monotonic() + RESTART
         while True:

@@ -23,10 +23,11 @@ from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
 from sealane.agent.memory import Memory
 from sealane.agent.reconciler import RESYNC, Reconciler
+from sealane.agent.resolver.feed import FIELDS
 from sealane.agent.resolver.feed import Feed as Names
 from sealane.agent.resolver.feed import make as make_names
 from sealane.agent.server import App, Listener
-from sealane.client import ApiClient, Body
+from sealane.client import ApiClient
 from sealane.config import Settings
 from sealane.errors import SealaneError, Unavailable
 from sealane.host.ovs import Switch
@@ -53,8 +54,7 @@ class Agent:
         app = App(self._door, self._memory, self._status)
         self._listener = Listener(app.routes(), settings.agent_socket)
         self._gateways: set[str] = set()
-        self._named: dict[str, list[Body]] = {"networks": [], "ports": []}
-        self._stale: set[str] = set(self._named)
+        self._stale: set[str] = set(FIELDS)
         self._looked = 0.0
         self._trouble = "not yet looked"
 
@@ -129,12 +129,12 @@ class Agent:
         self._gateways = set(current)
 
     async def _refresh_names(self, collections: frozenset[str]) -> None:
-        """The lists that have moved are read anew; after an error also those that had moved before."""
-        self._stale |= collections & self._named.keys()
+        """What has moved is asked for; after an error also what had moved before."""
+        self._stale |= collections & FIELDS.keys()
         for collection in sorted(self._stale):
-            self._named[collection] = await self._api.list(collection)
+            news = await self._api.since(collection, self._names.cursors[collection], FIELDS[collection])
+            await self._names.take(collection, news)
             self._stale.discard(collection)
-        await self._names.refresh(self._named["networks"], self._named["ports"])
 
     def _status(self) -> dict[str, object]:
         return {

@@ -63,12 +63,17 @@ class Attribute:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One resource of the API. `collection` picks its rows out of a State."""
+    """One resource of the API. `collection` picks its rows out of a State.
+
+    followed: its list can tell what has changed since (touched.py); for kinds whose rows a caller sees or
+    not by the row alone.
+    """
 
     singular: str
     plural: str
     attributes: tuple[Attribute, ...]
     collection: Callable[[State], Mapping[str, Any]]
+    followed: bool = False
 
     @cached_property
     def by_name(self) -> Mapping[str, Attribute]:

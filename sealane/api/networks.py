@@ -15,6 +15,7 @@ MAX_MTU = 9000
 NETWORKS = Kind(
     singular="network",
     plural="networks",
+    followed=True,
     collection=lambda state: state.networks,
     attributes=(
         *standard(),

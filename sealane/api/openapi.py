@@ -11,6 +11,7 @@ from sealane.api.answers import answer
 from sealane.api.attributes import CHOSEN, REQUIRED, Attribute, Kind
 from sealane.api.convert import Schema
 from sealane.api.nodes import NODES
+from sealane.api.query import SINCE
 from sealane.api.tokens import TOKENS
 
 Part = dict[str, Any]
@@ -135,9 +136,10 @@ def _parameters(kind: Kind) -> list[Part]:
     filters: Part = {
         a.name: {"type": "array", "items": {"type": "string"}} for a in kind.attributes if a.filter
     }
+    since: Part = {SINCE: {"type": "string"}} if kind.followed else {}
     return [
         {"name": name, "in": "query", "schema": schema}
-        for name, schema in {**filters, **LIST_PARAMETERS}.items()
+        for name, schema in {**filters, **LIST_PARAMETERS, **since}.items()
     ]
 
 

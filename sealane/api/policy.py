@@ -9,6 +9,7 @@ A node is a host that may be taken over one day. It has to make networks and por
 do that for its own projects; it can't touch what is on other hosts, nor loosen what an admin has tied.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
@@ -195,6 +196,13 @@ def _fits(path: str, pattern: str) -> bool:
 
 def sees_all(caller: Caller) -> bool:
     return caller.role == "admin" or EVERY_PROJECT in caller.projects
+
+
+def sight(caller: Caller) -> str:
+    """Other for callers who may see other rows, and other again when that changes."""
+    if sees_all(caller):
+        return "all"
+    return hashlib.sha256(repr((caller.node, sorted(caller.projects))).encode()).hexdigest()[:16]
 
 
 def check_sees_network(caller: Caller, network_id: object, look: Look) -> None:

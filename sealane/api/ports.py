@@ -36,6 +36,7 @@ def _assignment(port: Port, look: Look) -> list[dict[str, str]]:
 PORTS = Kind(
     singular="port",
     plural="ports",
+    followed=True,
     collection=lambda state: state.ports,
     attributes=(
         *standard(),

@@ -5,10 +5,11 @@ fixed_ips=subnet_id=S      ports by subnet, ip_address, or a part of it (ip_addr
 tags, tags-any, not-tags, not-tags-any      words separated by commas
 sort_key=name&sort_dir=desc                 repeatable, in order of weight
 limit=N&marker=ID&page_reverse=True         pages; links to the next and the previous one
+sealane:since=CURSOR       what has changed since (touched.py); not with pages
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from sealane.errors import BadRequest
 
 Test = Callable[[Any, Look], bool]
 MAX_VALUES = 10_000
+SINCE = "sealane:since"
 
 CANONICAL: dict[str, Callable[[str], str]] = {
     "cidr": to_subnet,
@@ -51,6 +53,9 @@ class Query:
     marker: str = ""
     reverse: bool = False
     exact_id: str | None = None
+    since: str | None = None
+    among: Set[str] | None = None
+    """Ids of rows that alone are looked at."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,12 @@ def parse(kind: Kind, raw: str) -> Query:
     limit = _number("limit", given.pop("limit", ["0"])[-1])
     marker = given.pop("marker", [""])[-1]
     reverse = _boolean("page_reverse", given.pop("page_reverse", ["false"])[-1])
+    since = given.pop(SINCE, [None])[-1] if kind.followed else None
+    if since is not None and (limit or marker):
+        raise BadRequest(f"'{SINCE}' is not for pages")
     tests = tuple(_test(kind, key, values) for key, values in given.items())
     ids = given.get("id", [])
-    return Query(fields, tests, sort, limit, marker, reverse, ids[0] if len(ids) == 1 else None)
+    return Query(fields, tests, sort, limit, marker, reverse, ids[0] if len(ids) == 1 else None, since)
 
 
 def _sort(kind: Kind, keys: Sequence[str], directions: Sequence[str]) -> tuple[tuple[str, bool], ...]:
@@ -172,6 +180,8 @@ def select(kind: Kind, query: Query, look: Look, raw: str = "") -> Page:
     rows: Iterable[Any] = collection.values()
     if query.exact_id is not None:
         rows = [collection[query.exact_id]] if query.exact_id in collection else []
+    elif query.among is not None:
+        rows = [collection[id] for id in query.among if id in collection]
     tests = query.tests
     found = [row for row in rows if all(test(row, look) for test in tests)] if tests else list(rows)
     if not (query.sort or query.limit or query.marker):

@@ -20,6 +20,8 @@ from sealane.api.desk import Desk
 from sealane.api.draft import Draft
 from sealane.api.encoded import Encoder
 from sealane.api.look import Look
+from sealane.api.query import Query
+from sealane.api.touched import Touched
 from sealane.errors import BadRequest, NotFound
 from sealane.store.changes import Change, Create, Delete, Update
 
@@ -53,16 +55,33 @@ class Handlers:
     def _encoder(self) -> Encoder:
         return Encoder(self.kind)
 
+    @cached_property
+    def _touched(self) -> Touched:
+        return Touched()
+
     async def list(self, request: Request) -> Response:
         raw = request.scope["query_string"].decode("latin-1")
         look = self.desk.look()
-        wanted = _of_what_is_seen(caller_of(request), query.parse(self.kind, raw))
+        caller = caller_of(request)
+        wanted = _of_what_is_seen(caller, query.parse(self.kind, raw))
+        news: Values = {}
+        if wanted.since is not None:
+            wanted, news = self._since(wanted, wanted.since, look, policy.sight(caller))
         page = query.select(self.kind, wanted, look, raw)
-        body: Values = {self.kind.plural: self._shown(page.rows, look, wanted.fields)}
+        body: Values = {self.kind.plural: self._shown(page.rows, look, wanted.fields), **news}
+        if wanted.among is not None:
+            body["sealane:gone"] = sorted(wanted.among - {row.id for row in page.rows})
         if page.links:
             base = f"{origin(request)}{request.scope['path']}"
             body[f"{self.kind.plural}_links"] = [{"rel": r, "href": f"{base}?{q}"} for r, q in page.links]
         return answer(body)
+
+    def _since(self, wanted: Query, cursor: str, look: Look, sight: str) -> tuple[Query, Values]:
+        """The query of what has changed, or of all; and what the answer says of it."""
+        self._touched.follow(self.kind.collection(look.state))
+        changed = self._touched.since(cursor, sight)
+        news = {"sealane:cursor": self._touched.cursor(sight), "sealane:complete": changed is None}
+        return replace(wanted, among=changed), news
 
     async def show(self, request: Request) -> Response:
         raw = request.scope["query_string"].decode("latin-1")

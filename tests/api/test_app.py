@@ -91,6 +91,25 @@ async def test_a_long_poll_wakes_with_the_change_that_it_waits_for(database: Ovs
         assert everything["changed"] == ["networks", "subnets", "ports"]
 
 
+async def test_a_list_tells_what_has_changed_since(database: OvsdbServer) -> None:
+    async with furnished(database) as (api, network, _):
+        port = await api.make("port", network_id=network["id"], name="p")
+        first = (await api.call("GET /v2.0/ports?sealane:since=")).body
+        assert (first["ports"], first["sealane:complete"]) == ([port], True)
+        other = await api.make("port", network_id=network["id"], name="q")
+        path = f"GET /v2.0/ports?sealane:since={first['sealane:cursor']}"
+        assert (await api.call(path)).body["ports"] == [other]
+        found = (await api.call(f"{path}&fields=id")).body
+        assert (found["ports"], found["sealane:gone"]) == ([{"id": other["id"]}], [])
+        await api.call(f"DELETE /v2.0/ports/{port['id']}")
+        found = (await api.call(f"GET /v2.0/ports?sealane:since={found['sealane:cursor']}")).body
+        assert (found["ports"], found["sealane:gone"]) == ([], [port["id"]])
+        found = (await api.call(f"{path}&name=x")).body
+        assert (found["ports"], set(found["sealane:gone"])) == ([], {port["id"], other["id"]})
+        assert (await api.call(f"{path}&limit=1")).status == 400
+        assert (await api.call("GET /v2.0/subnets?sealane:since=")).status == 400
+
+
 async def test_a_free_subnet_overlaps_none(database: OvsdbServer) -> None:
     async with furnished(database) as (api, network, _):
         for version in (4, 6):

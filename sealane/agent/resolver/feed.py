@@ -4,20 +4,32 @@
     an attachment's sandbox path is known      attached(...)      Join, also for every one at agent start
     an attachment is gone                       detached(id)       Leave, collection of garbage
     a network has a gateway namespace here      gateway_up(...); gateway_down(id) before its removal
-    the API's sequence number moved             refresh(networks, ports)     the lists as GET answers them
+    networks or ports have moved                take(collection, news)       what has changed in a list
     orderly stop                                resolver.close()
 
 All may be repeated; none waits for a container.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sealane.agent.resolver.resolver import Resolver
 from sealane.agent.resolver.zone import View, names_of
+from sealane.client import News
 from sealane.model import FixedIP, Network, Port
 
 Body = Mapping[str, Any]
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "networks": ("id", "project_id", "name", "dns_domain"),
+    "ports": (
+        *("id", "project_id", "network_id", "name", "created_at", "device_owner"),
+        *("dns_name", "sealane:dns_aliases", "fixed_ips"),
+    ),
+}
+"""Collection -> the attributes that names are made of."""
+PART = 200
+"""Rows: some 5 ms."""
 INFRASTRUCTURE = "network:"
 """device_owner of ports that belong to no workload (routers, DHCP, localports) begins so in Neutron."""
 
@@ -26,7 +38,10 @@ class Feed:
     def __init__(self, resolver: Resolver, suffix: str) -> None:
         self.resolver = resolver
         self._suffix = suffix
-        self._networks: set[str] = set()
+        self._networks: dict[str, Network] = {}
+        self._ports: dict[str, Port] = {}
+        self.cursors = dict.fromkeys(FIELDS, "")
+        """Collection -> what the API is to be asked for next."""
 
     async def attached(self, attachment_id: str, sandbox: str, network_id: str) -> None:
         """Docker decides itself what a sandbox may ask outside, so the view always forwards."""
@@ -45,21 +60,53 @@ class Feed:
     async def gateway_down(self, network_id: str) -> None:
         await self.resolver.withdraw(_gateway_key(network_id))
 
-    async def refresh(self, networks: Iterable[Body], ports: Iterable[Body]) -> None:
-        """Replace all names by those of the API's lists; networks that are gone lose theirs."""
-        members: dict[str, list[Port]] = {}
-        for port in ports:
-            if not str(port.get("device_owner") or "").startswith(INFRASTRUCTURE):
-                members.setdefault(port["network_id"], []).append(_port(port))
-        current = set()
-        for body in networks:
-            network = _network(body)
-            current.add(network.id)
-            names = names_of(network, members.get(network.id, ()), self._suffix)
-            await self.resolver.set_names(network.id, names)
-        for network_id in self._networks - current:
-            await self.resolver.drop_names(network_id)
-        self._networks = current
+    async def take(self, collection: str, news: News) -> None:
+        """Bring the names up to date; `cursors` then says what to ask for next.
+
+        Many rows are taken in parts, so that others are answered in between.
+        """
+        take = self._take_network if collection == "networks" else self._take_port
+        known = set(self._networks if collection == "networks" else self._ports)
+        gone = known - {row["id"] for row in news.rows} if news.complete else set(news.gone)
+        for number, row in enumerate([*({"id": id} for id in gone), *news.rows]):
+            if number % PART == PART - 1:
+                await asyncio.sleep(0)
+            take(str(row["id"]), row if len(row) > 1 else None)
+        self.cursors[collection] = news.cursor
+
+    def _take_network(self, id: str, body: Body | None) -> None:
+        """Without body it is gone. With another name or domain all its ports have other names."""
+        if body is None:
+            if self._networks.pop(id, None) is not None:
+                self.resolver.drop(id)
+            return
+        network = _network(body)
+        if self._networks.get(id) != network:
+            self._networks[id] = network
+            for port in self._ports.values():
+                if port.network_id == id:
+                    self._name(port, network)
+
+    def _take_port(self, id: str, body: Body | None) -> None:
+        """A port whose network is not known yet gets its names with it."""
+        named = body is not None and not str(body.get("device_owner") or "").startswith(INFRASTRUCTURE)
+        port = _port(body) if body is not None and named else None
+        old = self._ports.get(id)
+        if port == old:
+            return
+        if old is not None:
+            del self._ports[id]
+            if old.network_id in self._networks:
+                self.resolver.zone(old.network_id).remove(id)
+        if port is not None:
+            self._ports[id] = port
+            if port.network_id in self._networks:
+                self._name(port, self._networks[port.network_id])
+
+    def _name(self, port: Port, network: Network) -> None:
+        names = names_of(network, port, self._suffix)
+        addresses = (fixed.ip_address for fixed in port.fixed_ips)
+        self.resolver.zone(network.id).put(port.id, names, addresses, (port.created_at, port.id))
 
 
 def make(suffix: str) -> Feed:

@@ -25,7 +25,7 @@ from sealane.agent.resolver.sandbox import (
     wait_for_namespace,
 )
 from sealane.agent.resolver.server import Server
-from sealane.agent.resolver.zone import Names, View, Zones, merge
+from sealane.agent.resolver.zone import Names, View, Zone, Zones, merge
 from sealane.errors import DeadlineExceeded, HostError, NotFound, SealaneError
 
 SANDBOX_DEADLINE = 60.0
@@ -60,10 +60,14 @@ class Resolver:
         self._upstream = upstream or UpstreamForwarder()
 
     async def set_names(self, network_id: str, names: Names) -> None:
-        """Replace the names of one network (zone.names_of makes them)."""
+        """Replace the names of one network."""
         self._zones.set(network_id, names)
 
-    async def drop_names(self, network_id: str) -> None:
+    def zone(self, network_id: str) -> Zone:
+        """The names of one network, to be changed."""
+        return self._zones.of(network_id)
+
+    def drop(self, network_id: str) -> None:
         self._zones.drop(network_id)
 
     async def serve(self, sandbox_path: str, key: str, view: View) -> None:

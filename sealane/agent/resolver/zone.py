@@ -48,14 +48,10 @@ def normal(name: str) -> str | None:
     return lowered if len(lowered) <= 253 and _NAME.fullmatch(lowered) else None
 
 
-def names_of(network: Network, ports: Iterable[Port], suffix: str) -> Names:
-    """All names of one network. A name of several ports (a service's alias) has all their addresses."""
-    found: dict[str, list[str]] = {}
-    for port in sorted(ports, key=lambda p: (p.created_at, p.id)):
-        for label in (port.dns_name or port.name, *port.dns_aliases):
-            for name in _spellings(label, network, suffix):
-                found.setdefault(name, []).extend(ip.ip_address for ip in port.fixed_ips)
-    return {name: tuple(dict.fromkeys(addresses)) for name, addresses in found.items()}
+def names_of(network: Network, port: Port, suffix: str) -> tuple[str, ...]:
+    """All names of a port within its network, its own before its aliases."""
+    labels = (port.dns_name or port.name, *port.dns_aliases)
+    return tuple(dict.fromkeys(name for label in labels for name in _spellings(label, network, suffix)))
 
 
 def _spellings(label: str, network: Network, suffix: str) -> Iterator[str]:
@@ -64,46 +60,106 @@ def _spellings(label: str, network: Network, suffix: str) -> Iterator[str]:
     spellings = [label, f"{label}.{network.name}", f"{label}.{network.name}.{suffix}"]
     if network.dns_domain:
         spellings += [f"{label}.{network.dns_domain}", f"{label}.{network.name}.{network.dns_domain}"]
-    yield from dict.fromkeys(name for s in spellings if (name := normal(s)))
+    yield from (name for s in spellings if (name := normal(s)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Station:
+    order: tuple[str, ...]
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+
+
+class Zone:
+    """The names of one network, station by station: a change of one costs what that one has.
+
+    A name of several stations (a service's alias) has all their addresses, in the stations' order.
+    """
+
+    def __init__(self) -> None:
+        self._stations: dict[str, _Station] = {}
+        self._names: dict[str, dict[str, _Station]] = {}
+        self._owners: dict[str, dict[str, _Station]] = {}
+
+    def put(self, key: str, names: Iterable[str], addresses: Iterable[str], order: tuple[str, ...]) -> None:
+        """Replace a station. Names that DNS can't carry and bad addresses are left out."""
+        self.remove(key)
+        clean = dict.fromkeys(good for name in names if (good := normal(name)))
+        station = _Station(order, tuple(clean), _addresses(addresses))
+        self._stations[key] = station
+        for name in station.names:
+            self._names.setdefault(name, {})[key] = station
+        for address in station.addresses if station.names else ():
+            self._owners.setdefault(address, {})[key] = station
+
+    def remove(self, key: str) -> None:
+        station = self._stations.pop(key, None)
+        if station is not None:
+            for name in station.names:
+                _take_out(self._names, name, key)
+            for address in station.addresses if station.names else ():
+                _take_out(self._owners, address, key)
+
+    def lookup(self, name: str) -> tuple[str, ...] | None:
+        """None when nobody has the name; () when who has it has no address."""
+        found = self._names.get(name)
+        if found is None:
+            return None
+        return tuple(dict.fromkeys(a for station in _in_order(found) for a in station.addresses))
+
+    def reverse(self, address: str) -> str | None:
+        """The longest name of an address, the one that says the most about it."""
+        found = self._owners.get(address, {})
+        names = [name for station in _in_order(found) for name in station.names]
+        return max(names, key=lambda name: name.count("."), default=None)
+
+
+def _in_order(found: Mapping[str, _Station]) -> list[_Station]:
+    return sorted(found.values(), key=lambda station: station.order)
+
+
+def _take_out(index: dict[str, dict[str, _Station]], place: str, key: str) -> None:
+    del index[place][key]
+    if not index[place]:
+        del index[place]
 
 
 class Zones:
     """The names of all networks of this node; `lookup` and `reverse` answer within a view."""
 
     def __init__(self) -> None:
-        self._names: dict[str, Names] = {}
-        self._owners: dict[str, dict[str, str]] = {}
+        self._zones: dict[str, Zone] = {}
+
+    def of(self, network_id: str) -> Zone:
+        """The network's zone; an empty one is made where there is none."""
+        return self._zones.setdefault(network_id, Zone())
 
     def set(self, network_id: str, names: Names) -> None:
-        """Replace one network's names. Names that DNS can't carry and bad addresses are left out."""
-        clean = {name: _addresses(raw) for key, raw in names.items() if (name := normal(key))}
-        self._names[network_id] = clean
-        owners: dict[str, str] = {}
-        for name, addresses in clean.items():
-            for address in addresses:
-                if name.count(".") > owners.get(address, "").count(".") or address not in owners:
-                    owners[address] = name
-        self._owners[network_id] = owners
+        """Replace one network's names."""
+        zone = self._zones[network_id] = Zone()
+        for number, (name, addresses) in enumerate(names.items()):
+            zone.put(name, [name], addresses, (f"{number:09}",))
 
     def drop(self, network_id: str) -> None:
-        self._names.pop(network_id, None)
-        self._owners.pop(network_id, None)
+        self._zones.pop(network_id, None)
 
     def lookup(self, view: View, name: str) -> tuple[str, ...] | None:
         """Addresses of a name, both families; None when no network of the view knows it."""
-        for network_id in view.networks:
-            addresses = self._names.get(network_id, {}).get(name)
+        for zone in self._seen(view):
+            addresses = zone.lookup(name)
             if addresses is not None:
                 return addresses
         return None
 
     def reverse(self, view: View, address: str) -> str | None:
-        """The longest name of an address: the one that says the most about it."""
-        for network_id in view.networks:
-            name = self._owners.get(network_id, {}).get(address)
+        for zone in self._seen(view):
+            name = zone.reverse(address)
             if name is not None:
                 return name
         return None
+
+    def _seen(self, view: View) -> Iterator[Zone]:
+        return (self._zones[id] for id in view.networks if id in self._zones)
 
 
 def _addresses(raw: Iterable[str]) -> tuple[str, ...]:
