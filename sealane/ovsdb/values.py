@@ -10,7 +10,7 @@ Decoders and encoders are built once for a column, so that a row costs a call fo
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from sealane.errors import BadRequest
@@ -68,20 +68,15 @@ class Column:
             return atom
         return functools.partial(_decode_optional if self.max == 1 else _decode_set, atom)
 
-    def encode(self, value: object) -> object:
+    @functools.cached_property
+    def encode(self) -> Callable[[object], object]:
         """Python -> wire; sets may be any iterable but str. Raises BadRequest."""
+        atom = _atom_encoder(self.key)
         if self.value:
-            if not isinstance(value, Mapping):
-                raise BadRequest(f"an OVSDB map can't be {value!r}")
-            pairs = sorted(value.items(), key=str)
-            return ["map", [[_encode(self.key, k), _encode(self.value, v)] for k, v in pairs]]
+            return functools.partial(_encode_map, atom, _atom_encoder(self.value))
         if self.min == 1 and self.max == 1:
-            return _encode(self.key, value)
-        if value is None:
-            return ["set", []]
-        if isinstance(value, frozenset | set | tuple | list):
-            return ["set", [_encode(self.key, item) for item in sorted(value, key=str)]]
-        return _encode(self.key, value)
+            return atom
+        return functools.partial(_encode_set, atom)
 
     def apply(self, old: Value, change: object) -> Value:
         """The value after a "modify" of an update2 or update3 notification (ovsdb-server(7) §4.1.14).
@@ -150,6 +145,36 @@ def _decode_map(key: Callable[[object], Atom], value: Callable[[object], Atom], 
         return {key(pair[0]): value(pair[1]) for pair in members or ()}  # type: ignore[index]
     except (TypeError, IndexError) as exc:
         raise WireError(f"not a map: {raw!r}") from exc
+
+
+def _atom_encoder(kind: str) -> Callable[[object], object]:
+    return _encode_string if kind == "string" else functools.partial(_encode, kind)
+
+
+def _encode_string(value: object) -> object:
+    return value if type(value) is str else _encode("string", value)
+
+
+def _encode_map(key: Callable[[object], object], value: Callable[[object], object], raw: object) -> object:
+    if not isinstance(raw, Mapping):
+        raise BadRequest(f"an OVSDB map can't be {raw!r}")
+    return ["map", [[key(k), value(raw[k])] for k in _in_order(raw)]]
+
+
+def _encode_set(atom: Callable[[object], object], raw: object) -> object:
+    if raw is None:
+        return ["set", []]
+    if isinstance(raw, frozenset | set | tuple | list):
+        return ["set", [atom(item) for item in _in_order(raw)]]
+    return atom(raw)
+
+
+def _in_order(items: Iterable[object]) -> list[object]:
+    """The same for the same content, whatever the order of arrival."""
+    try:
+        return sorted(items)  # type: ignore[type-var]
+    except TypeError:
+        return sorted(items, key=str)
 
 
 def _encode(kind: str, value: object) -> object:
