@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sealane.model import Port, State
+from sealane.model import Node, Port, State, Subnet
 from sealane.ovn.southbound import Binding
 
 What = Literal[
@@ -23,7 +23,9 @@ ALARMS: frozenset[What] = frozenset({"misbound", "lost"})
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """fields: which attributes were updated, in the API's words. wanted_host: of a port that is misbound."""
+    """fields: which attributes were updated, in the API's words. wanted_host: of a port that is misbound.
+    addresses: of a port or a node; of a subnet what it spans.
+    """
 
     kind: str
     what: What
@@ -33,6 +35,7 @@ class Event:
     network_id: str = ""
     host: str = ""
     wanted_host: str = ""
+    addresses: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
 
     @property
@@ -69,10 +72,11 @@ def differences(old: State, new: State) -> Iterator[Event]:
     moved = [(kind, pick(old), pick(new)) for kind, pick in KINDS.items()]
     moved = [(kind, before, after) for kind, before, after in moved if before is not after]
     for kind, before, after in reversed(moved):
-        yield from (_about(kind, "deleted", before[id]) for id in before.keys() - after.keys())
+        gone = (before[id] for id in before.keys() - after.keys())
+        yield from (_about(kind, "deleted", row) for row in sorted(gone, key=lambda row: (row.name, row.id)))
     for kind, before, after in moved:
         news = [(before.get(id), row) for id, row in after.items() if before.get(id) is not row]
-        for was, row in news:
+        for was, row in sorted(news, key=lambda pair: (pair[1].name, pair[1].id)):
             if was is None:
                 yield _about(kind, "created", row)
             elif names := changed_fields(kind, was, row):
@@ -96,8 +100,17 @@ def _about(kind: str, what: What, row: Any, **more: Any) -> Event:
         project_id=row.project_id,
         network_id=row.id if kind == "network" else getattr(row, "network_id", ""),
         host=host,
+        addresses=_addresses(row),
         **more,
     )
+
+
+def _addresses(row: Any) -> tuple[str, ...]:
+    if isinstance(row, Port):
+        return tuple(fixed.ip_address for fixed in row.fixed_ips)
+    if isinstance(row, Subnet):
+        return (row.cidr,)
+    return (row.address,) if isinstance(row, Node) else ()
 
 
 @dataclass(frozen=True)
@@ -146,6 +159,7 @@ def _placed(port: Port, what: What, host: str) -> Event:
         network_id=port.network_id,
         host=host,
         wanted_host=wanted,
+        addresses=_addresses(port),
     )
 
 

@@ -157,6 +157,7 @@ def _gone(number: int) -> Body:
         "kind": "journal",
         "what": "gone",
         **empty,
+        "addresses": [],
         "fields": [],
         "alarm": False,
     }
@@ -178,7 +179,7 @@ class Printer:
         if event["kind"] == "network":
             self.names[event["id"]] = event["name"]
         what = event["what"]
-        name = printable(event["name"]) or event["id"]
+        name = printable(event["name"]) or plain(event["addresses"]) or event["id"]
         words = (f"{event['kind']:<7}", f"{what:<8}", f"{name:<20}", self._more(event))
         kind, verb, name, more = words
         if not sys.stdout.isatty():
@@ -196,6 +197,8 @@ class Printer:
 
     def _more(self, event: Body) -> str:
         """What is to be said besides."""
+        shown = event["name"] and event["what"] in ("created", "active", "seen")
+        addresses = plain(event["addresses"]) if shown else ""
         network = f"on {self._name(event['network_id'])}" if event["kind"] in ("subnet", "port") else ""
         host = f"host {event['host']}" if event["kind"] == "port" and event["host"] else ""
         texts = {
@@ -203,7 +206,7 @@ class Printer:
             "updated": plain(event["fields"]),
             "gone": "earlier events are forgotten: the API was restarted, or they were too many",
         }
-        return ", ".join(text for text in (texts.get(event["what"], host), network) if text)
+        return ", ".join(text for text in (texts.get(event["what"], host), network, addresses) if text)
 
     def _name(self, network: str) -> str:
         if network not in self.names:

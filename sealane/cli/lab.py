@@ -39,7 +39,8 @@ def up(hosts: int, docker: bool, name: str) -> None:
     )
     if docker:
         click.echo(f"export DOCKER_HOST=unix://{plan.docker_socket('host1')}")
-    click.echo("sealane lab exec host1 -- sealane status")
+    which = "" if name == DEFAULT else f"--name {name} "
+    click.echo(f"sealane lab exec {which}host1 -- sealane status")
 
 
 @lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

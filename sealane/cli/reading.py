@@ -19,7 +19,12 @@ def listing(noun: Noun) -> click.Command:
 
     @click.command("list", help=f"{noun.collection.capitalize()}, all or some.", epilog=noun.example("list"))
     @click.option("--filter", "others", multiple=True, metavar="KEY=VALUE", help="Any attribute of the API.")
-    @click.option("--sort", multiple=True, metavar="KEY[:desc]", help="Order; given again: by that next.")
+    @click.option(
+        "--sort",
+        multiple=True,
+        metavar="KEY[:desc]",
+        help="Order; given again: by that next. Left out: name.",
+    )
     @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many.")
     @click.option("--long", "is_long", is_flag=True, help="More columns.")
     @click.option("--fields", metavar="KEY,…", help="These attributes of the API instead.")
@@ -33,7 +38,7 @@ def listing(noun: Noun) -> click.Command:
         **given: Any,
     ) -> None:
         client = api()
-        pairs = [*_wanted(client, filters, given), *_others(others), *_order(sort)]
+        pairs = [*_wanted(client, filters, given), *_others(others), *_order(sort or ("name",))]
         if limit:
             pairs.append(("limit", str(limit)))
         if given["quiet"]:

@@ -1,66 +1,23 @@
 """`sealane events` as a process, of an API process that is restarted meanwhile."""
 
 import json
-import os
-import queue
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
-from tests.cli.conftest import Central, central_part
-from tests.daemons import PATIENCE
-
-
-class Follower:
-    """`sealane events --follow -o json`, its lines read as they come."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self._lines: queue.Queue[str] = queue.Queue()
-        self.seen: list[dict] = []
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.put(line)
-
-    def until(self, kind: str, what: str, name: str = "") -> dict:
-        while True:
-            event = json.loads(self._lines.get(timeout=PATIENCE))
-            self.seen.append(event)
-            if (event["kind"], event["what"], event["name"]) == (kind, what, name):
-                return event
-
-
-@contextmanager
-def following(central: Central, *options: str) -> Iterator[Follower]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sealane.cli.main", "events", "--follow", "-o", "json", *options],
-        env=os.environ | central.environ,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield Follower(process)
-    finally:
-        process.kill()
-        process.wait(PATIENCE)
+from tests.cli.conftest import central_part
+from tests.follower import following
 
 
 def test_events_go_on_across_a_restart_of_the_api():
     with central_part() as central:
         with central.api():
             central.client.create("networks", {"name": "blue"})
-            with following(central) as follower:
+            with following(central.environ) as follower:
                 follower.until("network", "created", "blue")
                 central.client.create("networks", {"name": "red"})
                 number = follower.until("network", "created", "red")["number"]
-        with central.api(), following(central, "--since", str(number)) as follower:
+        with central.api(), following(central.environ, "--since", str(number)) as follower:
             follower.until("journal", "gone")
             network = central.client.create("networks", {"name": "green"})
             follower.until("network", "created", "green")
@@ -73,7 +30,7 @@ def test_a_follower_outlives_the_api():
     with central_part() as central, ExitStack() as stack:
         with central.api():
             central.client.create("networks", {"name": "blue"})
-            follower = stack.enter_context(following(central))
+            follower = stack.enter_context(following(central.environ))
             follower.until("network", "created", "blue")
         with central.api():
             follower.until("journal", "gone")

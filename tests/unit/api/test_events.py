@@ -19,12 +19,15 @@ from sealane.api.journal import Journal
 from sealane.api.networks import NETWORKS
 from sealane.api.ports import PORTS
 from sealane.api.subnets import SUBNETS
-from sealane.model import Network, Node, Port, State, Subnet, Token
+from sealane.model import FixedIP, Network, Node, Port, State, Subnet, Token
 from sealane.ovn.southbound import Binding
 
 BLUE = Network(id="n1", project_id="default", name="blue")
 LOW = Subnet(id="s1", project_id="default", name="low", network_id="n1", cidr="10.1.0.0/24")
-WEB = Port(id="p1", project_id="default", name="web", network_id="n1", mac_address="m", host="host1")
+IPS = (FixedIP(subnet_id="s1", ip_address="10.1.0.2"),)
+WEB = Port(
+    id="p1", project_id="default", name="web", network_id="n1", mac_address="m", host="host1", fixed_ips=IPS
+)
 FULL = State({"n1": BLUE}, {"s1": LOW}, {"p1": WEB}, sequence=2)
 
 
@@ -60,6 +63,7 @@ def test_a_created_port_says_where_it_belongs():
         project_id="default",
         network_id="n1",
         host="host1",
+        addresses=("10.1.0.2",),
     )
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 Row = dict[str, Any]
+UNKNOWN = frozenset({"fields", "sort_key", "sort_dir"})
+"""What a query may hold that this API does not heed."""
 
 
 class TinyApi(ThreadingHTTPServer):
@@ -36,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        query = {k: v for k, v in parse_qsl(parts.query) if k != "fields"}
+        query = {k: v for k, v in parse_qsl(parts.query) if k not in UNKNOWN}
         if parts.path.endswith("/free-cidr"):
             return self._answer(200, {"cidr": {"4": "10.96.0.0/24", "6": "fd5e::/64"}[query["ip_version"]]})
         collection = parts.path.rsplit("/", 1)[-1]
