@@ -18,6 +18,8 @@ import aiohttp
 import msgspec
 
 from sealane import errors, failpoint
+from sealane.pki.certificate import CENTRAL
+from sealane.pki.node import Credentials
 
 DEADLINE = 8.0
 """Seconds for one call: dockerd must have its answer within 10."""
@@ -53,8 +55,10 @@ class News:
 
 
 class ApiClient:
-    """`url` is "unix:/path/of/api.sock" or "http://host:port"; `token` is not needed on the socket.
-    `node` is the name of the host whose agent asks: the API shows it as alive.
+    """`url` is "unix:/path/of/api.sock", "http://host:port" or, with a node's `credentials`, "https://…".
+
+    `token` is the admin's, for http. `node` is the name of the host whose agent asks: the API shows it as
+    alive.
 
     A collection is a path below /v2.0: "networks", "subnets", "ports", "lbaas/loadbalancers".
     """
@@ -66,12 +70,14 @@ class ApiClient:
         deadline: float = DEADLINE,
         watch: Watch | None = None,
         node: str = "",
+        credentials: Credentials | None = None,
     ) -> None:
         self._url = url
         self._watch = watch or _unwatched
         headers = {"X-Auth-Token": token, "X-Sealane-Node": node}
         self._headers = {key: value for key, value in headers.items() if value}
         self._deadline = deadline
+        self._credentials = credentials
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -168,15 +174,26 @@ class ApiClient:
         patience = time.monotonic() + RESTART
         while True:
             try:
-                async with session.request(method, path, json=body, params=query) as response:
+                options = self._tls()
+                async with session.request(method, path, json=body, params=query, **options) as response:
                     return _decoded(response.status, await response.read())
+            except aiohttp.ClientSSLError:
+                raise  # another try would not help
             except aiohttp.ClientConnectorError:
                 if time.monotonic() > patience:
                     raise
                 await asyncio.sleep(0.1)
 
+    def _tls(self) -> dict[str, Any]:
+        """A renewed certificate is another context, and aiohttp keeps connections of each apart."""
+        if self._credentials is None:
+            return {}
+        return {"ssl": self._credentials.context(), "server_hostname": CENTRAL}
+
 
 def _reason(exc: aiohttp.ClientError) -> str:
+    if isinstance(exc, aiohttp.ClientSSLError):
+        return f"{exc.os_error if exc.os_error.args else exc}; if the clock is right, join again"
     if isinstance(exc, aiohttp.ClientConnectorError):
         return str(exc.os_error.strerror or exc.os_error)
     return str(exc) or type(exc).__name__

@@ -1,7 +1,8 @@
 """Settings: the only reader of the configuration file and of SEALANE_* variables.
 
 Each value comes, in this order of weight, from an option of the command, from a variable
-SEALANE_<NAME>, from /etc/sealane/sealane.toml (flat keys of the same name), from the default.
+SEALANE_<NAME>, from /etc/sealane/sealane.toml (flat keys of the same name), from joined.toml beside it,
+which `sealane node --join` writes, from the default.
 """
 
 import ipaddress
@@ -143,10 +144,12 @@ def load(
     file: Path | None = None,
 ) -> Loaded:
     """Read all sources. Raises BadRequest that names the key and its source."""
-    path = file or Path(environ.get("SEALANE_CONFIG", "/etc/sealane/sealane.toml"))
+    path = file or main_file(environ)
+    joined = joined_file(path)
     values: dict[str, object] = {}
     sources: dict[str, str] = {}
     for source, layer in (
+        (str(joined), _read_file(joined)),
         (str(path), _read_file(path)),
         ("environment", _read_environment(environ)),
         ("option", dict(options or {})),
@@ -160,6 +163,15 @@ def load(
     settings = Settings(**values)  # type: ignore[arg-type]  # checked one by one in _convert
     _check(settings)
     return Loaded(settings, sources)
+
+
+def main_file(environ: Mapping[str, str] = os.environ) -> Path:
+    return Path(environ.get("SEALANE_CONFIG", "/etc/sealane/sealane.toml"))
+
+
+def joined_file(main: Path) -> Path:
+    """Where a node keeps what it was told when it joined."""
+    return main.with_name("joined.toml")
 
 
 def _read_file(path: Path) -> dict[str, object]:

@@ -35,12 +35,10 @@ class Place:
         self._lab = lab
         host = lab.host(HOST)
         self.pid, self.disk, self.shared = host.need_pid(), host.disk, host.shared
-        shared = lab.plan.run_dir
-        self.nb_client = Client(f"unix:{shared}/ovn/ovnnb_db.sock", "OVN_Northbound", probe=60)
-        self.ovs_client = Client(
-            f"unix:/proc/{self.pid}/root/run/sealane/ovs/db.sock", "Open_vSwitch", probe=60
-        )
-        self._sb_client = Client(f"unix:{shared}/ovn/ovnsb_db.sock", "OVN_Southbound", probe=60)
+        inside = f"unix:/proc/{self.pid}/root/run/sealane"
+        self.nb_client = Client(f"{inside}/ovn/ovnnb_db.sock", "OVN_Northbound", probe=60)
+        self.ovs_client = Client(f"{inside}/ovs/db.sock", "Open_vSwitch", probe=60)
+        self._sb_client = Client(f"{inside}/ovn/ovnsb_db.sock", "OVN_Southbound", probe=60)
         self.bindings = Bindings(self._sb_client)
         self.api = ApiClient(f"unix:{lab.plan.api_socket}", deadline=CALL)
         self.http = aiohttp.ClientSession(

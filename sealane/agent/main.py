@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from sealane import config, failpoint, log
-from sealane.agent import feed, metrics
+from sealane.agent import feed, membership, metrics, renewal
 from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
 from sealane.agent.memory import Memory
@@ -44,7 +44,13 @@ class Agent:
         self._datapath = _datapath(settings)
         self._switch = Switch(settings.ovs_remote)
         url = settings.api_url or f"unix:{settings.api_socket}"
-        self._api = ApiClient(url, _token(settings), watch=metrics.step, node=settings.host_name)
+        self._api = ApiClient(
+            url,
+            _token(settings),
+            watch=metrics.step,
+            node=settings.host_name,
+            credentials=membership.credentials(settings),
+        )
         self._reconciler = Reconciler(
             settings, self._memory, self._switch, userspace=self._datapath != "kernel"
         )
@@ -69,6 +75,8 @@ class Agent:
                 tasks.create_task(self._listener.serve(), name="agent.sock"),
                 tasks.create_task(self._every(RESYNC, self._look, self._collect), name="resync"),
                 tasks.create_task(self._follow_gateways(), name="gateways"),
+                tasks.create_task(membership.register(self._api, self._settings), name="membership"),
+                tasks.create_task(self._renew(), name="renewal"),
                 tasks.create_task(
                     feed.follow(self._api, [self._docker.changed, self._refresh_names]), name="feed"
                 ),
@@ -79,6 +87,10 @@ class Agent:
             for task in running[1:]:
                 task.cancel()
         await self._close()
+
+    async def _renew(self) -> None:
+        if membership.is_remote(self._settings):
+            await renewal.follow()
 
     async def withdraw(self) -> None:
         """Take our networks out of an engine that goes on without us; the API keeps them."""
@@ -172,6 +184,8 @@ def _datapath(settings: Settings) -> str:
 
 
 def _token(settings: Settings) -> str:
+    if membership.is_remote(settings):
+        return ""  # there the certificate says who we are
     try:
         return settings.admin_token_file.read_text().strip()
     except OSError:

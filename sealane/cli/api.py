@@ -7,13 +7,16 @@ DeadlineExceeded when the answer is late.
 import http.client
 import json
 import socket
+import ssl
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sealane import errors
-from sealane.config import Settings
+from sealane.config import TLS_PORT, Settings
+from sealane.pki.certificate import CENTRAL
+from sealane.pki.node import Credentials
 
 Body = dict[str, Any]
 DEADLINE = 15.0
@@ -33,6 +36,22 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+class TlsConnection(http.client.HTTPSConnection):
+    """To the central part, whose certificate is in a name of its own wherever it is reached."""
+
+    def __init__(self, host: str, port: int, timeout: float, context: ssl.SSLContext) -> None:
+        super().__init__(host, port, timeout=timeout)
+        self._tls = context
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self.host, self.port), self.timeout)
+        try:
+            self.sock = self._tls.wrap_socket(plain, server_hostname=CENTRAL)
+        except BaseException:
+            plain.close()
+            raise
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
@@ -45,15 +64,18 @@ class Answer:
 
 
 class Api:
-    """`url` is "unix:/path/of/api.sock" or "http://host:port".
+    """`url` is "unix:/path/of/api.sock", "http://host:port" or, with a TLS context, "https://host:port".
 
     wait: seconds that the API shall hold its answer to a change until all hosts have applied it (RFC 7240
     `Prefer: wait`); None: it answers when the change is on disk. Who had not then is in `unapplied`.
     """
 
-    def __init__(self, url: str, token: str = "", deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, url: str, token: str = "", deadline: float = DEADLINE, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._url = url
         self._token = token
+        self._tls = tls
         self._deadline = deadline
         self.wait: int | None = None
         self.waited = True
@@ -171,6 +193,8 @@ class Api:
         if self._url.startswith("unix:"):
             return _UnixConnection(self._url.removeprefix("unix:"), deadline)
         parts = urllib.parse.urlsplit(self._url)
+        if self._tls is not None:
+            return TlsConnection(parts.hostname or "", parts.port or TLS_PORT, deadline, self._tls)
         if parts.scheme != "http" or not parts.hostname:
             raise errors.BadRequest(f"'{self._url}' is no API; give unix:/PATH or http://HOST:PORT")
         return http.client.HTTPConnection(parts.hostname, parts.port or 9696, timeout=deadline)
@@ -190,8 +214,13 @@ def _whereabouts(row: Mapping[str, Any]) -> str:
 
 
 def connect(settings: Settings, deadline: float = DEADLINE) -> Api:
-    """The API that the settings name; by TCP with the admin's token where we may read it."""
+    """The API that the settings name: root by its socket, an admin by his token, a node by its certificate.
+
+    Raises NotFound, Forbidden, HostError.
+    """
     url = settings.api_url or f"unix:{settings.api_socket}"
+    if url.startswith("https:"):
+        return Api(url, "", deadline, Credentials(settings.pki_dir).context())
     return Api(url, "" if url.startswith("unix:") else read_token(settings), deadline)
 
 

@@ -18,7 +18,7 @@ def config() -> None:
 @config.command()
 @output_option
 def show(output: str) -> None:
-    """All settings: file, then SEALANE_* variables, then options, the later winning."""
+    """All settings: files, then SEALANE_* variables, then options, the later winning."""
     loaded = configuration.load()
     rows = [
         {"setting": f.name, "value": plain(getattr(loaded.settings, f.name)), "from": loaded.sources[f.name]}

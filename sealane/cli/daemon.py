@@ -2,9 +2,11 @@
 
 import os
 import sys
+from collections.abc import Mapping
 
 import click
 
+from sealane.cli.output import F
 from sealane.errors import Forbidden
 
 ENGINE = "sealane.engine.main"
@@ -18,22 +20,33 @@ def become(module: str, *arguments: str) -> None:
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
 
 
-def _engine(name: str, text: str) -> click.Command:
-    @click.command(name, help=text)
-    @click.option("--encap-ip", help="This node's address on the underlay.")
-    @click.option("--datapath", type=click.Choice(("auto", "kernel", "userspace")))
-    @click.option("--dockerd/--no-dockerd", default=None, help="Run a Docker engine as a part of the node.")
-    def command(**options: object) -> None:
-        for key, value in options.items():
-            if value is not None:
-                os.environ[f"SEALANE_{key.upper()}"] = str(value)
-        become(ENGINE, name)
-
-    return command
+OPTIONS = (
+    click.option("--encap-ip", help="This node's address on the underlay."),
+    click.option("--datapath", type=click.Choice(("auto", "kernel", "userspace"))),
+    click.option("--dockerd/--no-dockerd", default=None, help="Run a Docker engine as a part of the node."),
+)
 
 
-up = _engine("up", "Run the central part and a node here, in the foreground; ^C stops them.")
-node = _engine("node", "Run a node here, in the foreground; ^C stops it.")
+def engine_options(function: F) -> F:
+    """What can be said to every engine; handed over by name."""
+    for option in reversed(OPTIONS):
+        function = option(function)
+    return function
+
+
+def take_options(given: Mapping[str, object]) -> None:
+    """They go on to the daemon as settings; None is not given."""
+    for key, value in given.items():
+        if value is not None:
+            os.environ[f"SEALANE_{key.upper()}"] = str(value)
+
+
+@click.command()
+@engine_options
+def up(**options: object) -> None:
+    """Run the central part and a node here, in the foreground; ^C stops them."""
+    take_options(options)
+    become(ENGINE, "up")
 
 
 @click.command()

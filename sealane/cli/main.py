@@ -49,7 +49,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Hosts": {
         "up": Entry("sealane.cli.daemon:up", "Run the central part and a node on this machine."),
         "central": Entry("sealane.cli.daemon:central", "Run the central part only."),
-        "node": Entry("sealane.cli.daemon:node", "Run a node only."),
+        "node": Entry(
+            "sealane.cli.node:node", "Run a node only; --join makes this machine one. List, set, remove."
+        ),
+        "token": Entry("sealane.cli.token:token", "What other machines join with: create, list, delete."),
         "down": Entry("sealane.cli.daemon:down", "Stop Sealane here and remove all that it made."),
         "lab": Entry("sealane.cli.lab:lab", "Hosts as namespaces on this machine, to try things."),
     },

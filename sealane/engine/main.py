@@ -17,7 +17,7 @@ from sealane.engine import central, control, datapath, node, underlay
 from sealane.engine.clean import clean, remove_state
 from sealane.engine.process import Child
 from sealane.engine.supervisor import Supervisor
-from sealane.errors import Conflict, SealaneError
+from sealane.errors import BadRequest, Conflict, SealaneError
 
 logger = log.get("engine")
 
@@ -91,6 +91,8 @@ def alone(run_dir: Path) -> Iterator[None]:
 
 
 async def _children(settings: Settings, part: str) -> tuple[Child, ...]:
+    if part == "node" and not (settings.api_url or settings.ovn_remote):
+        raise BadRequest("this machine has joined no central part; 'sealane token create' there prints how")
     way = await underlay.find(settings.encap_ip)
     settings = replace(settings, encap_ip=way.address)
     children = central.children(settings) if part in ("up", "central") else ()

@@ -15,6 +15,7 @@ from sealane.engine.health import Listens, Prints, Responds, Serves, Succeeds
 from sealane.engine.host_switch import INTEGRATION_BRIDGE
 from sealane.engine.process import Child, Step
 from sealane.engine.underlay import Underlay
+from sealane.pki.node import Directory
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,7 @@ def _controller(node: Node, central: bool) -> Child:
             node.settings.ovs_remote,
             f"--pidfile={run_dir}/ovn-controller.pid",
             *(() if own else ("-n", chassis)),
+            *_credentials(node.settings),
             *OVS_LOG,
         ),
         environ=node.environ,
@@ -206,6 +208,18 @@ def _controller(node: Node, central: bool) -> Child:
         stop=leave,  # takes its chassis out of the southbound database
         restart=(*leave, "--restart"),  # leaves chassis and flows
         grace=5.0,
+    )
+
+
+def _credentials(settings: Settings) -> tuple[str, ...]:
+    """For a database on another host. It reads files that have changed again when it connects anew."""
+    if not settings.ovn_remote.startswith("ssl:"):
+        return ()
+    mine = Directory(settings.pki_dir)
+    return (
+        f"--private-key={mine.node}",
+        f"--certificate={mine.node}",
+        f"--ca-cert={mine.central_ca}",
     )
 
 

@@ -107,21 +107,33 @@ class Host:
 
     def _orders(self, descriptors: tuple[int, ...]) -> Orders:
         central = planning.is_central(self.name)
-        part = "up" if central else "node"
         environ = {"PATH": f"{Path(sys.executable).parent}:{PATH}", "HOME": "/root", "LANG": "C.UTF-8"}
         if descriptors:
             environ["SEALANE_API_LISTEN_FD"] = str(descriptors[0])
-        if central:
-            (self.plan.run_dir / "ovn").mkdir(mode=0o700, exist_ok=True)
         return Orders(
             host=self.name,
             state_dir=str(self.disk),
             shared=str(self.plan.run_dir),
-            ovn_dir=str(self.plan.run_dir / "ovn") if central else "",
-            service=(sys.executable, "-m", "sealane.engine.main", part),
+            visible=str(self.plan.run_dir if central else self.shared),
+            service=self._service(),
             environ=environ,
             keep=tuple(sorted({sys.prefix, str(Path(__file__).parents[2])})),
         )
+
+    def _service(self) -> tuple[str, ...]:
+        if planning.is_central(self.name):
+            return (sys.executable, "-m", "sealane.engine.main", "up")
+        return (sys.executable, "-m", "sealane.lab.node", str(self.plan.join_line(self.name)))
+
+    @property
+    def must_join(self) -> bool:
+        """Whether it needs a token before it can be a node."""
+        return not planning.is_central(self.name) and not (self.disk / "etc/sealane/joined.toml").exists()
+
+    def hand_over(self, line: str) -> None:
+        """What it shall join with when it starts."""
+        self.shared.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(self.plan.join_line(self.name), line, 0o600)
 
     def _listener(self) -> socket.socket | None:
         """A socket of the machine's namespace on which the host's API answers."""

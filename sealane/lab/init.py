@@ -34,9 +34,9 @@ class Orders:
     state_dir: str
     """Holds the host's `etc` and `var`."""
     shared: str
-    """Bound at the same path."""
-    ovn_dir: str
-    """For the host with the central part: bound to RUN/ovn, so that other hosts reach its sockets."""
+    """The lab's directory, by which its hosts are found."""
+    visible: str
+    """What the host sees of it, bound at the same path: all with the central part, else the host's own."""
     service: tuple[str, ...]
     environ: dict[str, str]
     keep: tuple[str, ...]
@@ -57,17 +57,14 @@ def main() -> None:
 
 def make_mounts(orders: Orders) -> None:
     """Private /etc, /var, /run, /proc and /sys; nothing of the machine's other mounts is pinned."""
-    kept = [(path, os.open(path, os.O_PATH)) for path in (orders.shared, *orders.keep)]
-    ovn = os.open(orders.ovn_dir, os.O_PATH) if orders.ovn_dir else None
-    _release_foreign_mounts((orders.state_dir, orders.shared, *orders.keep))
+    kept = [(path, os.open(path, os.O_PATH)) for path in (orders.visible, *orders.keep)]
+    _release_foreign_mounts((orders.state_dir, orders.visible, *orders.keep))
     _mount(f"{orders.state_dir}/etc", "/etc", MS_BIND)
     _mount(f"{orders.state_dir}/var", "/var", MS_BIND)
     _mount("tmpfs", "/run", 0, "tmpfs", "mode=755")
     Path("/run/lock").mkdir()
     for path, descriptor in kept:
         _bind_open(descriptor, path)
-    if ovn is not None:
-        _bind_open(ovn, "/run/sealane/ovn")
     _mount("proc", "/proc", 0, "proc")
     _make_sys()
 

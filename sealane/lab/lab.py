@@ -88,7 +88,18 @@ class Lab:
             else:
                 self._make(progress)
             for host in self.hosts():
+                if host.must_join:
+                    self._invite(host, progress)
                 host.boot()
+
+    def _invite(self, host: Host, progress: Progress) -> None:
+        """A token of the first host, which is on by then, for one that has not joined yet."""
+        if host.pid is not None:
+            return
+        plan, end = self.plan, time.monotonic() + READY_DEADLINE
+        _until(lambda: readiness.missing_door(plan), end, "host1")
+        host.hand_over(readiness.join_line(plan))
+        progress(f"{host.name} joins with a token")
 
     def _check_same(self) -> None:
         plan = self.plan
@@ -161,6 +172,8 @@ class Lab:
         """Start a host after a power cut, with the disk that it had, and wait until all is ready."""
         _need_root()
         with self._alone():
+            if self.host(name).must_join:
+                self._invite(self.host(name), progress)
             self.host(name).boot()
         plan, host = self.plan, self.host(name)
         _until(lambda: readiness.missing(plan, host), time.monotonic() + READY_DEADLINE, name)

@@ -5,7 +5,7 @@
     /run/sealane/lab <────┐ │ under0 (bridge) .1 ├─ host1 ──┤ eth0 .11    own /etc /var /run│
       api.sock            │ │ no DNS, no way on  ├─ host2 ─ …  init ── sealane up           │
       admin.token         │ └────────────────────┘          └──────────────────────────────┘
-      host1/docker.sock   └───── bound into each host at the same path
+      host1/docker.sock   └───── bound into host1 at the same path; into host2 only host2/
 
 The bridge has a namespace of its own, so that the machine's firewall (bridge-nf-call-iptables with
 Docker's FORWARD policy) never sees the underlay's frames, and no address of it can clash.
@@ -71,6 +71,10 @@ class Plan:
     @property
     def api_port(self) -> int | None:
         return API_PORT if self.name == DEFAULT else None
+
+    def join_line(self, host: str) -> Path:
+        """What `sealane token create` printed for the host; there until it has joined."""
+        return self.run_dir / host / "join"
 
     def docker_socket(self, host: str) -> Path:
         return self.run_dir / host / "docker.sock"
@@ -152,9 +156,6 @@ def settings(plan: Plan, host: str) -> str:
         lines.append(f'dockerd_args = "{arguments}"')
     if is_central(host):
         lines.append(f'api_socket_extra = "{plan.api_socket}"')
-    else:
-        lines.append(f'api_url = "unix:{plan.api_socket}"')
-        lines.append(f'ovn_remote = "unix:{plan.run_dir}/ovn/ovnsb_db.sock"')
     return "\n".join(lines) + "\n"
 
 

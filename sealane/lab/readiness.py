@@ -5,10 +5,12 @@ import json
 import socket
 from pathlib import Path
 
+from sealane.errors import HostError
 from sealane.lab.host import Host
 from sealane.lab.plan import Plan
 
 TIMEOUT = 3.0
+TOKEN_TIMEOUT = 10.0
 """Seconds for one question."""
 
 
@@ -25,6 +27,25 @@ def missing(plan: Plan, host: Host) -> str:
 
 def missing_api(plan: Plan) -> str:
     return "" if answers(plan.api_socket, "/healthz") else "the API"
+
+
+def missing_door(plan: Plan) -> str:
+    """What is missing for a token."""
+    return "" if answers(plan.api_socket, "/v2.0/sealane/tokens") else "the API on host1"
+
+
+def join_line(plan: Plan) -> str:
+    """What `sealane token create` prints on the first host. Raises HostError."""
+    connection = http.client.HTTPConnection("localhost", timeout=TOKEN_TIMEOUT)
+    try:
+        connection.sock = _connect(plan.api_socket)
+        connection.request("POST", "/v2.0/sealane/tokens", b'{"token": {}}')
+        made = json.loads(connection.getresponse().read())["token"]
+        return f"sealane node --join {made['address']} {made['token']}\n"
+    except (OSError, http.client.HTTPException, ValueError, KeyError) as exc:
+        raise HostError(f"the API of host1 makes no token: {exc}") from exc
+    finally:
+        connection.close()
 
 
 def answers(path: Path, request: str) -> bool:

@@ -15,8 +15,11 @@ class Files:
         self._seen: tuple[tuple[int, int], ...] = ()
 
     def moved(self) -> bool:
-        """Whether any is another than at the last call; the first call says yes. Raises OSError."""
-        found = tuple((s.st_ino, s.st_mtime_ns) for s in map(os.stat, self._paths))
+        """Whether any is another than at the last call; the first call says yes. Raises HostError."""
+        try:
+            found = tuple((s.st_ino, s.st_mtime_ns) for s in map(os.stat, self._paths))
+        except OSError as exc:
+            raise HostError(f"{exc.filename} can't be read: {exc.strerror}") from exc
         moved, self._seen = found != self._seen, found
         return moved
 

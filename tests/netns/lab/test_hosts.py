@@ -75,9 +75,11 @@ def test_directories_are_private(lab, directory):
     assert not Path(f"{directory}/sealane-test-private").exists()
 
 
-def test_the_shared_directory_is_shared(lab):
-    (lab.plan.run_dir / "note").write_text("seen")
-    assert lab.exec("host2", "cat", str(lab.plan.run_dir / "note")).stdout == "seen"
+def test_a_host_shares_a_directory_with_the_machine_alone(lab):
+    for host in ("host1", "host2"):
+        (lab.plan.run_dir / host / "note").write_text("seen")
+        assert lab.exec(host, "cat", str(lab.plan.run_dir / host / "note")).stdout == "seen"
+    assert lab.exec("host2", "ls", str(lab.plan.run_dir)).stdout.split() == ["host2"]
 
 
 def test_exec_hands_over_input_and_exit_status(lab):
