@@ -18,6 +18,7 @@ from typing import Literal, get_args, get_origin
 from sealane.errors import BadRequest
 
 Datapath = Literal["auto", "kernel", "userspace"]
+RAFT_ADDRESS = re.compile(r"ssl:([0-9.]+|\[[0-9A-Fa-f:]+\]):[1-9][0-9]{0,4}", re.ASCII)
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 TLS_PORT, SOUTHBOUND_PORT = 9698, 6642
 NOWHERE = "none"
@@ -41,6 +42,7 @@ class Settings:
     api_socket_extra: str = ""  # a second unix socket of the API
     tls_bind: str = ""  # where other hosts reach the API: ADDRESS:PORT or none; empty: encap_ip:9698
     southbound_bind: str = ""  # the same for the southbound database; empty: encap_ip:6642
+    raft_address: str = ""  # ssl:ADDRESS:PORT for further members of the store; counts at its first start
     token_lifetime: int = 900  # seconds for which a token to join with is good
     certificate_lifetime: int = 2592000  # seconds that a node's certificate lives; renewed after two thirds
     server_lifetime: int = 7776000  # the same for the certificate of the central part's listeners
@@ -243,6 +245,8 @@ def _check(settings: Settings) -> None:
             _endpoint(getattr(settings, key), settings.encap_ip, 1)
         except ValueError as exc:
             raise BadRequest(f"setting '{key}' can't be '{getattr(settings, key)}': {exc}") from exc
+    if settings.raft_address and not RAFT_ADDRESS.fullmatch(settings.raft_address):
+        raise BadRequest(f"setting 'raft_address' can't be '{settings.raft_address}': give ssl:ADDRESS:PORT")
     for key in ("token_lifetime", "certificate_lifetime", "server_lifetime"):
         if not 1 <= getattr(settings, key) <= LONGEST_LIFE:
             raise BadRequest(f"setting '{key}' is to be 1 to {LONGEST_LIFE} seconds")

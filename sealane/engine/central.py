@@ -10,6 +10,7 @@ from sealane.engine import databases
 from sealane.engine.command import run
 from sealane.engine.health import Prints, Responds, Serves, Succeeds
 from sealane.engine.process import Child
+from sealane.pki.member import Member
 from sealane.store import create as store
 
 OVN = ("nb", "OVN_Northbound"), ("sb", "OVN_Southbound")
@@ -32,16 +33,21 @@ def directories(settings: Settings) -> tuple[Path, ...]:
 
 def _store(settings: Settings) -> Child:
     file, control = settings.state_dir / "store" / "sealane.db", settings.run_dir / "store.ctl"
+    member = Member(settings.pki_dir)
 
     async def create() -> None:
-        await store.create(file)
+        if settings.raft_address and not member.certificate.exists():
+            await run(*python("sealane.pki.member"), str(member.directory), timeout=60.0)
+        await store.create(file, settings.raft_address)
 
     async def convert() -> None:
         await store.convert(settings.store_remote)
 
     return Child(
         name="store",
-        argv=server(file, settings.run_dir / "store.sock", control),
+        argv=server(
+            file, settings.run_dir / "store.sock", control, *(member.options if settings.raft_address else ())
+        ),
         before=create,
         ready=Serves(settings.run_dir / "store.sock", store.DATABASE),
         after=convert,

@@ -68,7 +68,14 @@ class Authority:
         """A new key and its certificate for the central part, `lifetime` in seconds; PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.DNSName(CENTRAL)])
-        draft = self._leaf(CENTRAL, key.public_key(), _SERVER, lifetime).add_extension(names, critical=False)
+        draft = self._leaf(CENTRAL, key.public_key(), (_SERVER,), lifetime)
+        draft = draft.add_extension(names, critical=False)
+        return key_pem(key), _pem(draft.sign(self.key, hashes.SHA256()))
+
+    def issue_member(self, lifetime: int) -> tuple[str, str]:
+        """The same for a member of the store's cluster, which is at both ends of connections."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        draft = self._leaf("sealane-store", key.public_key(), (_SERVER, _CLIENT), lifetime)
         return key_pem(key), _pem(draft.sign(self.key, hashes.SHA256()))
 
     def sign_node(self, request: str, name: str, lifetime: int) -> str:
@@ -83,17 +90,17 @@ class Authority:
         key = found.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise BadRequest("the request's key is to be an EC key on P-256")
-        return _pem(self._leaf(name, key, _CLIENT, lifetime).sign(self.key, hashes.SHA256()))
+        return _pem(self._leaf(name, key, (_CLIENT,), lifetime).sign(self.key, hashes.SHA256()))
 
     def _leaf(
-        self, name: str, key: ec.EllipticCurvePublicKey, use: ObjectIdentifier, lifetime: int
+        self, name: str, key: ec.EllipticCurvePublicKey, uses: tuple[ObjectIdentifier, ...], lifetime: int
     ) -> x509.CertificateBuilder:
         draft = _draft(_name(name), self.certificate.subject, key, lifetime)
         signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
         return (
             draft.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage("digital_signature"), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([use]), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(uses), critical=True)
             .add_extension(signer, critical=False)
         )
 
