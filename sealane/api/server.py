@@ -137,11 +137,10 @@ async def serve(settings: Settings, closing: asyncio.Event) -> None:
         stack.push_async_callback(bindings.stop)
         await asyncio.wait([connecting], timeout=HEAD_START)
         await bindings.start(timeout=0)
-        journal = Journal()
-        watch = Watch(store, bindings, journal)
+        desk, seen, journal = Desk(settings, store, bindings), Seen(), Journal()
+        watch = Watch(store, bindings, journal, seen.gone)
         watching = asyncio.create_task(watch.run(), name="events")
         stack.callback(watching.cancel)
-        desk, seen = Desk(settings, store, bindings), Seen()
         routes = (
             Route("/healthz", _health(settings, store, clients, watch).show, methods=["GET"]),
             *Agents(desk, bindings.all_chassis, seen).routes(),

@@ -10,7 +10,7 @@ from host to host, the two databases are apart for a moment.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from sealane import log
@@ -31,18 +31,18 @@ _log = log.get("events")
 
 
 class Watch:
-    """alive: names of the hosts that are alive now; None while that is not known."""
+    """gone: whether a node, by its name, has been silent for so long that it counts as lost."""
 
     def __init__(
         self,
         store: Store,
         bindings: Bindings,
         journal: Journal,
-        alive: Callable[[], Iterable[str] | None] = lambda: None,
+        gone: Callable[[str], bool],
     ) -> None:
         self._bindings = bindings
         self._journal = journal
-        self._alive = alive
+        self._gone = gone
         self._state = State()
         self._queue: list[State | Sequence[BindingChange]] = []
         self._wake = asyncio.Event()
@@ -119,10 +119,9 @@ class Watch:
         return "" if chassis is None or port.host in (chassis.name, chassis.hostname) else chassis.hostname
 
     def _look_at_nodes(self) -> None:
-        names = self._alive()
-        if names is None:
+        if not self._state.sequence:
             return
-        now = frozenset(names)
+        now = frozenset(n.name for n in self._state.nodes.values() if not self._gone(n.name))
         if self._seen is not None:
             self._journal.add(events.node_events(self._seen, now, self._state))
         self._seen = now

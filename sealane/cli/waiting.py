@@ -1,6 +1,6 @@
 """`--wait[=SECONDS]`: be told when all hosts have applied a change, not only that it is on disk."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
@@ -10,6 +10,8 @@ from sealane.errors import DeadlineExceeded
 
 PATIENCE = 30
 """Seconds, when --wait says no number."""
+NOBODY = "*"
+"""What the API says in place of hosts while the change has not left the store."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -38,12 +40,12 @@ def settle(client: Api, done: str) -> None:
         return
     if not client.waited:
         raise DeadlineExceeded(f"{done}, but the API did not wait for the hosts; look with 'sealane status'")
+    if NOBODY in client.unapplied:
+        raise DeadlineExceeded(
+            f"{done}, but no host has heard of it within {client.wait} s; 'sealane status' tells why"
+        )
     if client.unapplied:
         raise DeadlineExceeded(
-            f"{done}, but within {client.wait} s not applied by {told(sorted(client.unapplied))}; "
+            f"{done}, but within {client.wait} s not applied by {', '.join(sorted(client.unapplied))}; "
             "'sealane agent list' shows which hosts are alive"
         )
-
-
-def told(names: Sequence[str]) -> str:
-    return ", ".join(names)
