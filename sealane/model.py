@@ -5,9 +5,12 @@ Attributes are named as in the OpenStack Networking API v2.0
 HTTP body to the northbound row.  Nothing here imports anything of ours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
+from weakref import ref
+
+T = TypeVar("T")
 
 GatewayMode = Literal["host", "router", "docker", "none"]
 """Who is the default gateway of a network's containers.
@@ -151,9 +154,28 @@ class State:
     tokens: Mapping[str, Token] = field(default_factory=dict)
     quotas: Mapping[str, Quota] = field(default_factory=dict)
 
-    def subnets_of(self, network_id: str) -> tuple[Subnet, ...]:
-        found = (s for s in self.subnets.values() if s.network_id == network_id)
-        return tuple(sorted(found, key=lambda s: (s.ip_version, s.created_at, s.id)))
 
-    def ports_of(self, network_id: str) -> tuple[Port, ...]:
-        return tuple(p for p in self.ports.values() if p.network_id == network_id)
+class Rows(dict[str, T]):
+    """A collection of a State that knows what of it is another object than in the State before.
+
+    It begins as a copy of that one; whoever fills it sets `moved`.
+    """
+
+    def __init__(self, before: Mapping[str, T]) -> None:
+        super().__init__(before)
+        self.moved: frozenset[str] = frozenset()
+        self._before = ref(before) if isinstance(before, Rows) else None
+
+    def follows(self, other: Mapping[str, T]) -> bool:
+        """Whether `moved` tells it from `other`."""
+        return self._before is not None and self._before() is other
+
+
+def moved(before: Mapping[str, T], after: Mapping[str, T]) -> Collection[str]:
+    """Keys of what came, went or is another object; of two States in a row at no cost."""
+    if before is after:
+        return ()
+    if isinstance(after, Rows) and after.follows(before):
+        return after.moved
+    others = [key for key, row in after.items() if before.get(key) is not row]
+    return [*others, *(before.keys() - after.keys())]

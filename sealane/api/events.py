@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sealane.model import Node, Port, State, Subnet
+from sealane.model import Node, Port, State, Subnet, moved
 from sealane.ovn.southbound import Binding
 
 What = Literal[
@@ -69,13 +69,13 @@ QUIET = frozenset({"revision_number", "updated_at", "tunnel_key"})
 
 def differences(old: State, new: State) -> Iterator[Event]:
     """Deletions, then creations and updates."""
-    moved = [(kind, pick(old), pick(new)) for kind, pick in KINDS.items()]
-    moved = [(kind, before, after) for kind, before, after in moved if before is not after]
-    for kind, before, after in reversed(moved):
-        gone = (before[id] for id in before.keys() - after.keys())
+    pairs = [(kind, pick(old), pick(new)) for kind, pick in KINDS.items()]
+    others = [(kind, before, after, moved(before, after)) for kind, before, after in pairs]
+    for kind, before, after, ids in reversed(others):
+        gone = (before[id] for id in ids if id not in after)
         yield from (_about(kind, "deleted", row) for row in sorted(gone, key=lambda row: (row.name, row.id)))
-    for kind, before, after in moved:
-        news = [(before.get(id), row) for id, row in after.items() if before.get(id) is not row]
+    for kind, before, after, ids in others:
+        news = [(before.get(id), after[id]) for id in ids if id in after]
         for was, row in sorted(news, key=lambda pair: (pair[1].name, pair[1].id)):
             if was is None:
                 yield _about(kind, "created", row)

@@ -1,7 +1,7 @@
 """The ports of each network and what they hold of it: an index over State.ports that follows the State.
 
 Ports are immutable, and a State shares those that have not changed with the one before.  So the next
-index takes one look at the identity of every port, and work only where it is another.
+index costs work only where a port is another object.
 """
 
 from collections import defaultdict
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from sealane.api import ipam
-from sealane.model import Port
+from sealane.model import Port, moved
 
 Ports = Mapping[str, Port]
 
@@ -58,8 +58,7 @@ class Index:
             return self
         gone: dict[str, list[Port]] = defaultdict(list)
         come: dict[str, list[Port]] = defaultdict(list)
-        moved = [id for id, port in ports.items() if self._ports.get(id) is not port]
-        for id in (*moved, *(self._ports.keys() - ports.keys())):
+        for id in moved(self._ports, ports):
             if id in self._ports:
                 gone[self._ports[id].network_id].append(self._ports[id])
             if id in ports:

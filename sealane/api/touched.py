@@ -11,6 +11,8 @@ now.  The answer is then all rows, and says so: a client that replaces what it h
 import secrets
 from collections.abc import Mapping, Set
 
+from sealane.model import moved
+
 LIMIT = 20_000
 """Changed rows that are remembered; who is further behind reads all."""
 
@@ -34,8 +36,7 @@ class Touched:
         if self._serial == 1:
             self._complete_after = 1
         else:
-            moved = [id for id, row in rows.items() if self._rows.get(id) is not row]
-            for id in (*moved, *(self._rows.keys() - rows.keys())):
+            for id in moved(self._rows, rows):
                 self._at.pop(id, None)
                 self._at[id] = self._serial
         while len(self._at) > self._limit:

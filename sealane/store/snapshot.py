@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from sealane.model import State
+from sealane.model import Rows, State
 from sealane.ovsdb.replica import Change
 from sealane.ovsdb.values import Row
 from sealane.store.changes import Stored
@@ -39,9 +39,10 @@ def _patched(
     rows = {uuid: new for table, uuid, _, new in changes if table == TABLES[kind]}
     if not rows:
         return objects
-    patched = dict(objects)
+    patched = Rows(objects)
     for uuid, row in rows.items():
         _put(patched, kind, uuid, row)
+    patched.moved = frozenset(uuid for uuid in rows if patched.get(uuid) is not objects.get(uuid))
     return patched
 
 

@@ -11,8 +11,8 @@ one that diff() gives.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import TypeVar
 
+from sealane.model import moved
 from sealane.translate.diff import Columns, Tables, diff, marked, members
 from sealane.translate.rows import TABLES, Plan, Ref, Row
 
@@ -24,7 +24,6 @@ Wanted = Mapping[str, Mapping[str, Row]]
 """table -> key -> row."""
 Keys = dict[str, set[str]]
 """table -> keys of rows."""
-V = TypeVar("V")
 
 
 class Comparison:
@@ -68,11 +67,11 @@ class _Move:
         """Keys of leaf rows for which anything that diff() looks at has become another object."""
         root, column = LEAVES[leaf]
         renewed = self._renewed(root)
-        yield from _moved(self.wanted_before[leaf], self.wanted[leaf])
+        yield from moved(self.wanted_before[leaf], self.wanted[leaf])
         if renewed:
             parents = ((row.key, row.parent) for row in self.wanted[leaf].values())
             yield from (key for key, parent in parents if parent is not None and parent.key in renewed)
-        uuids = {*_moved(self.tables_before[leaf], self.tables[leaf]), *self._replaced(root, column, renewed)}
+        uuids = {*moved(self.tables_before[leaf], self.tables[leaf]), *self._replaced(root, column, renewed)}
         for rows in (self.tables_before[leaf], self.tables[leaf]):
             yield from (str(rows[uuid]["name"]) for uuid in uuids if uuid in rows)
 
@@ -80,7 +79,7 @@ class _Move:
         """Names of root rows that came, went, or changed name or mark, in what is wanted or is there."""
         before, after = self.tables_before[root], self.tables[root]
         found = set(self.wanted_before[root].keys() ^ self.wanted[root].keys())
-        for uuid in _moved(before, after):
+        for uuid in moved(before, after):
             standings = _standing(before.get(uuid)), _standing(after.get(uuid))
             if standings[0] != standings[1]:
                 found |= {name for standing in standings for name, _ in standing}
@@ -90,7 +89,7 @@ class _Move:
         """UUIDs of leaf rows that other roots refer to, or renewed ones."""
         before, after = self.tables_before[root], self.tables[root]
         found: set[str] = set()
-        for uuid in _moved(before, after):
+        for uuid in moved(before, after):
             found |= members(before.get(uuid, {}).get(column)) ^ members(after.get(uuid, {}).get(column))
         for rows in (before, after) if renewed else ():
             for columns in rows.values():
@@ -100,14 +99,6 @@ class _Move:
 
 def _standing(columns: Columns | None) -> tuple[tuple[str, bool], ...]:
     return () if columns is None else ((str(columns["name"]), marked(columns)),)
-
-
-def _moved(before: Mapping[str, V], after: Mapping[str, V]) -> list[str]:
-    """Keys of what came, went or is another object."""
-    if before is after:
-        return []
-    moved = [key for key, value in after.items() if before.get(key) is not value]
-    return [*moved, *(before.keys() - after.keys())]
 
 
 def _rows_at(wanted: Wanted, touched: Keys) -> Iterator[Row]:
