@@ -27,6 +27,9 @@ DEADLINE = 8.0
 RESTART = 4.0
 """Seconds that nobody may be listening: what was never sent is tried again while the API restarts."""
 
+REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
+"""What may be sent again when the API died over it: a DELETE may then find nothing (NotFound)."""
+
 Body = dict[str, Any]
 _SINGULAR = {"policies": "policy"}
 
@@ -179,8 +182,9 @@ class ApiClient:
                     return _decoded(response.status, await response.read())
             except aiohttp.ClientSSLError:
                 raise  # another try would not help
-            except aiohttp.ClientConnectorError:
-                if time.monotonic() > patience:
+            except aiohttp.ClientConnectionError as exc:
+                unsent = isinstance(exc, aiohttp.ClientConnectorError)
+                if time.monotonic() > patience or not (unsent or method in REPEATABLE):
                     raise
                 await asyncio.sleep(0.1)
 

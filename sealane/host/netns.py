@@ -10,6 +10,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -65,9 +66,19 @@ def inside(path: Path | str, function: Callable[[], T]) -> T:
 def open_namespace(path: Path | str) -> int:
     """A descriptor of the namespace, which keeps it alive.  Raises NotFound."""
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as exc:
         raise NotFound(f"there is no network namespace at {path}: {exc.strerror}") from exc
+    if os.fstat(descriptor).st_dev != _nsfs():
+        os.close(descriptor)  # a file that was made to be mounted on, and we died before
+        raise NotFound(f"there is no network namespace at {path}, but a file")
+    return descriptor
+
+
+@cache
+def _nsfs() -> int:
+    """The device number of the file system that namespaces are on."""
+    return os.stat("/proc/self/ns/net").st_dev
 
 
 def _entered(descriptor: int, function: Callable[[], T]) -> T:

@@ -132,3 +132,28 @@ def test_nobody_there_is_unavailable() -> None:
                 await api.list("networks")
 
     asyncio.run(body())
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+def test_what_may_come_twice_is_sent_again_when_the_api_dies_over_it(method: str) -> None:
+    """A server that hangs up on the first request, whole as it is, and answers the second."""
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        if len(seen) > 1:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    async def run() -> None:
+        with tempfile.TemporaryDirectory(prefix="sl") as directory:
+            server = await asyncio.start_unix_server(serve, f"{directory}/api.sock")
+            async with server, ApiClient(f"unix:{directory}/api.sock", deadline=5) as api:
+                if method == "POST":
+                    with pytest.raises(errors.Unavailable):
+                        await api.request(method, "ports")
+                else:
+                    assert await api.request(method, "ports/1") == {}
+        assert len(seen) == (1 if method == "POST" else 2)
+
+    asyncio.run(run())

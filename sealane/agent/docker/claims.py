@@ -16,6 +16,7 @@ A port that was made before (`sealane.port`) is adopted, and given back instead 
 import ipaddress
 import random
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,7 +25,15 @@ from sealane import log, names
 from sealane.agent.docker.catalog import NetworkView, SubnetView
 from sealane.agent.docker.turns import Turns
 from sealane.client import ApiClient, Body
-from sealane.errors import AddressesExhausted, AddressInUse, BadRequest, Conflict, NotFound
+from sealane.errors import (
+    AddressesExhausted,
+    AddressInUse,
+    BadRequest,
+    Conflict,
+    DeadlineExceeded,
+    NotFound,
+    Unavailable,
+)
 
 OWNER, ADOPTED, AUXILIARY = names.DOCKER_PORT, names.ADOPTED_PORT, names.AUXILIARY_PORT
 
@@ -262,7 +271,21 @@ class Claims:
             "sealane:allocate_from": "top" if network.from_top else "",
         }
         body.update({key: value for key, value in optional.items() if value})
-        return _claim(network, await self._api.create("ports", body))
+        return _claim(network, await self._create_once(body))
+
+    async def _create_once(self, body: Body) -> Body:
+        """The API may die over it: then its successor is asked whether the port is there.
+
+        What it is recognised by is replaced by the container's id when identity.py knows it.
+        """
+        mark = {"device_id": f"claim-{uuid.uuid4()}"}
+        try:
+            return await self._api.create("ports", {**body, **mark})
+        except DeadlineExceeded:
+            raise
+        except Unavailable:
+            found = await self._api.list("ports", **mark)
+            return found[0] if found else await self._api.create("ports", {**body, **mark})
 
 
 async def _evict_nobody(port_id: str) -> bool:

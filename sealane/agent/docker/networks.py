@@ -23,7 +23,7 @@ from sealane.agent.docker.pools import PendingPool, PendingPools, allocation_poo
 from sealane.agent.docker.turns import Turns
 from sealane.agent.memory import DockerNetwork, Memory
 from sealane.client import ApiClient
-from sealane.errors import BadRequest, Conflict, NotFound, SealaneError, Unavailable
+from sealane.errors import BadRequest, Conflict, DeadlineExceeded, NotFound, SealaneError, Unavailable
 
 OUR_SPACE = m.AddressSpaces().local
 _log = log.get("docker")
@@ -50,12 +50,13 @@ class Networks:
     async def create(self, request: m.CreateNetwork) -> m.Empty:
         async with self._turns.of(request.network_id):
             if request.network_id in self._memory.networks:
+                await self._close_pools(request)  # we may have died just before
                 return m.Empty()
             options = network_options(request.options)
             if options.network:
                 network = await self._join(request, options)
             else:
-                network = await self._make(request, options)
+                network = await self._make_once(request, options)
             self._memory.put_network(_record(request, options, network))
             await self._close_pools(request)
         return m.Empty()
@@ -162,6 +163,15 @@ class Networks:
             raise BadRequest(
                 f"the gateway of {subnet.cidr} is {subnet.gateway}: add --gateway {subnet.gateway}"
             )
+
+    async def _make_once(self, request: m.CreateNetwork, options: NetworkOptions) -> NetworkView:
+        """The API may die over it: what it has made by then is found by its tag, and completed."""
+        try:
+            return await self._make(request, options)
+        except DeadlineExceeded:
+            raise
+        except Unavailable:
+            return await self._make(request, options)
 
     async def _make(self, request: m.CreateNetwork, options: NetworkOptions) -> NetworkView:
         plan = [(data, self._pending(data)) for data in _data(request)]

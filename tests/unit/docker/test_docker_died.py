@@ -2,14 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sealane.agent.docker.collect import Collector, Sightings
 from sealane.agent.docker.mirror import Mirrors
+from sealane.errors import Unavailable
 from tests.fakes import FakeEngine
 from tests.unit.docker.test_docker_drivers import NET, Engine, run_container
 
@@ -121,5 +123,35 @@ def test_a_call_in_full_after_the_agent_died_over_it_succeeds(engine: Engine) ->
         _, answer = await engine.drivers.plugin.answer("NetworkDriver.Join", b"")
         assert "Err" in json.loads(answer)
         assert len(engine.api.all("ports")) == 1
+
+    asyncio.run(story())
+
+
+def dies_over(engine: Engine, collection: str, *, done: bool) -> None:
+    """The API dies over the next creation: after it was carried out (`done`), or before."""
+    create = engine.api.create
+
+    async def once(kind: str, resource: Mapping[str, Any]) -> dict[str, Any]:
+        if kind != collection:
+            return await create(kind, resource)
+        engine.api.create = create  # type: ignore[method-assign]
+        if done:
+            await create(kind, resource)
+        raise Unavailable("the API went away")
+
+    engine.api.create = once  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("collection", ["networks", "subnets", "ports"])
+def test_the_api_dies_over_a_creation_and_nothing_is_made_twice(
+    engine: Engine, collection: str, done: bool
+) -> None:
+    async def story() -> None:
+        dies_over(engine, collection, done=done)
+        pool = await engine.network()
+        granted = await run_container(engine, pool)
+        assert granted == "10.1.0.2/24"
+        assert [len(engine.api.all(kind)) for kind in ("networks", "subnets", "ports")] == [1, 1, 1]
 
     asyncio.run(story())
