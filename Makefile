@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ACCEL ?= tcg
 
 .DEFAULT_GOAL := help
-.PHONY: help up down venv install check test format bench soak clean docs demo test-kernel
+.PHONY: help up down venv install check test format bench soak faults clean docs demo test-kernel
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -50,6 +50,9 @@ bench: install venv ## the benchmarks, on labs of their own: tables, and bench/r
 
 soak: venv ## campaigns of half an hour and more; as root; results in bench/results/soak-*.json
 	$(BIN)/python -m soak
+
+faults: install venv ## all faults at all points, on a lab of two hosts (hours; EVERY=5 tries each fifth); as root
+	$(BIN)/python -m faults --every $(or $(EVERY),1) $(CAMPAIGNS)
 
 clean: ## remove what is made here, the virtual environment too
 	rm -rf $(VENV) *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

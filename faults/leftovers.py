@@ -15,7 +15,7 @@ import http.client
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,8 +99,13 @@ def look(site: Site) -> set[Thing]:
         central = _central(site)
     except (OSError, ValueError, KeyError, http.client.HTTPException, SealaneError) as exc:
         raise Unreadable(repr(exc)) from exc
-    wrong = {thing for host in hosts for thing in _wrong_on(host, central)}
-    return wrong | set(_wrong_in(central, hosts))
+    return wrong(hosts, central)
+
+
+def wrong(hosts: Sequence[HostView], central: CentralView) -> set[Thing]:
+    """What the views show that does not fit together."""
+    found = {thing for host in hosts for thing in _wrong_on(host, central)}
+    return found | set(_wrong_in(central, hosts))
 
 
 def settle(
@@ -114,12 +119,12 @@ def settle(
     known = set(known)
     while True:
         try:
-            wrong = {t for t in look(site) if (idle or not t.idle) and t not in known}
+            found = {t for t in look(site) if (idle or not t.idle) and t not in known}
         except Unreadable as exc:
-            wrong = {Thing("?", "view", str(exc), lacking=True)}
+            found = {Thing("?", "view", str(exc), lacking=True)}
         spent = time.monotonic() - begin
-        if not wrong or spent > seconds:
-            return spent, wrong
+        if not found or spent > seconds:
+            return spent, found
         time.sleep(0.3)
 
 
@@ -217,6 +222,7 @@ def _wrong_on(host: HostView, central: CentralView) -> Iterator[Thing]:
         have = [a.split("/")[0] for a in attachment["addresses"]] if attachment else []
         if attachment and endpoint.address not in have:
             yield Thing(host.name, "address", f"{endpoint.address} of {endpoint.container}", lacking=True)
+    yield from _left(host.name, "pool", host.pools)
     yield from _networks_of(host, central)
     yield from _on_the_host(host, ports)
 
