@@ -122,7 +122,7 @@ def _api(settings: Settings) -> Child:
     async def certify() -> None:
         """At the first start, in a process of its own: what makes certificates takes 13 MiB."""
         if not (pki / "server.pem").exists():
-            await run(*python("sealane.pki.central"), str(pki), timeout=60.0)
+            await run(*python("sealane.pki.central"), str(pki), str(settings.server_lifetime), timeout=60.0)
 
     return Child(
         name="api",

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from sealane import log, names
-from sealane.config import Settings
+from sealane.config import Settings, joined_file, main_file
 from sealane.engine import datapath, forwarding, host_switch, leftovers, node, own_engine
 from sealane.engine.command import run, succeeds
 from sealane.errors import HostError
@@ -159,7 +159,8 @@ STEPS: tuple[Step, ...] = (
 
 
 async def remove_state(settings: Settings) -> None:
-    """`--purge`: the databases, the agent's memory, our own engine's data, the logs."""
+    """`--purge`: the databases, the agent's memory, certificates, our own engine's data, the logs."""
+    joined_file(main_file()).unlink(missing_ok=True)
     for path in (settings.state_dir, settings.log_dir):
         if path.is_dir():
             await asyncio.to_thread(_remove_but_labs, path)

@@ -91,8 +91,7 @@ def alone(run_dir: Path) -> Iterator[None]:
 
 
 async def _children(settings: Settings, part: str) -> tuple[Child, ...]:
-    if part == "node" and not (settings.api_url or settings.ovn_remote):
-        raise BadRequest("this machine has joined no central part; 'sealane token create' there prints how")
+    check_part(settings, part)
     way = await underlay.find(settings.encap_ip)
     settings = replace(settings, encap_ip=way.address)
     children = central.children(settings) if part in ("up", "central") else ()
@@ -106,6 +105,17 @@ async def _children(settings: Settings, part: str) -> tuple[Child, ...]:
         "datapath", kind=kind.kind, reason=kind.reason, underlay=way.link, ip=way.address, mtu=way.mtu
     )
     return (*children, *node.children(here, central=part == "up"))
+
+
+def check_part(settings: Settings, part: str) -> None:
+    """Whether this machine can be that. Raises Conflict, BadRequest."""
+    if part != "node" and settings.api_url.startswith("https:"):
+        raise Conflict(
+            f"this machine is a node of {settings.api_url}; start it with 'sealane node',"
+            " or make it free with 'sealane down --purge'"
+        )
+    if part == "node" and not (settings.api_url or settings.ovn_remote):
+        raise BadRequest("this machine has joined no central part; 'sealane token create' there prints how")
 
 
 def _leave_out(children: tuple[Child, ...], without: tuple[str, ...]) -> tuple[Child, ...]:

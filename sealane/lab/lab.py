@@ -12,8 +12,8 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -32,10 +32,18 @@ Progress = Callable[[str], None]
 
 
 class Lab:
-    """`hosts` and `docker` matter to `up` alone; the other verbs read what `up` wrote down."""
+    """`hosts`, `docker` and `settings` (of all hosts) matter to `up`; the others read what it wrote down."""
 
-    def __init__(self, name: str = planning.DEFAULT, *, hosts: int = 2, docker: bool = False) -> None:
+    def __init__(
+        self,
+        name: str = planning.DEFAULT,
+        *,
+        hosts: int = 2,
+        docker: bool = False,
+        settings: Mapping[str, str | int] | None = None,
+    ) -> None:
         self.name = planning.check_name(name)
+        self._settings = dict(settings or {})
         self._hosts = hosts
         self._docker = docker
         self._file = planning.run_dir(name) / "lab.json"
@@ -111,6 +119,7 @@ class Lab:
 
     def _make(self, progress: Progress) -> None:
         plan = planning.make(self.name, self._hosts, self._docker, fabric.machine_routes())
+        plan = replace(plan, extra=self._settings)
         self._clear()
         plan.run_dir.mkdir(mode=0o700, parents=True)
         token = secrets.token_urlsafe(24)

@@ -12,8 +12,10 @@ Docker's FORWARD policy) never sees the underlay's frames, and no address of it 
 """
 
 import ipaddress
+import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealane.errors import BadRequest
@@ -42,6 +44,8 @@ class Plan:
     hosts: int
     docker: bool
     underlay: str
+    extra: Mapping[str, str | int] = field(default_factory=dict)
+    """Further settings of all hosts."""
 
     @property
     def host_names(self) -> tuple[str, ...]:
@@ -156,6 +160,7 @@ def settings(plan: Plan, host: str) -> str:
         lines.append(f'dockerd_args = "{arguments}"')
     if is_central(host):
         lines.append(f'api_socket_extra = "{plan.api_socket}"')
+    lines += [f"{key} = {json.dumps(value)}" for key, value in plan.extra.items()]
     return "\n".join(lines) + "\n"
 
 

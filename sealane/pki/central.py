@@ -2,7 +2,8 @@
 
     central-ca.key  central-ca.pem     node-ca.key  node-ca.pem     server.pem (key and certificate)
 
-`python -m sealane.pki.central DIRECTORY` makes what is missing or due.  Several processes may at once.
+`python -m sealane.pki.central DIRECTORY SERVER_LIFETIME` makes what is missing or due.  Several processes
+may at once.
 """
 
 import sys
@@ -88,7 +89,7 @@ def _is_due(path: Path) -> bool:
 
 def main() -> int:
     try:
-        ensure(Directory(Path(sys.argv[1])))
+        ensure(Directory(Path(sys.argv[1])), int(sys.argv[2]))
     except (SealaneError, OSError) as exc:
         print(f"sealane: {exc}", file=sys.stderr)
         return 1

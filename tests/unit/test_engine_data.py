@@ -1,5 +1,6 @@
 """The engine's pure parts: the children as data, the underlay's arithmetic, the rules of the switch."""
 
+import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from sealane import config
-from sealane.engine import central, datapath, node, switch
-from sealane.engine.clean import _is_ours
+from sealane.engine import central, datapath, main, node, switch
+from sealane.engine.clean import _is_ours, remove_state
 from sealane.engine.datapath import Datapath
 from sealane.engine.node import Node
 from sealane.engine.process import Child
 from sealane.engine.underlay import Underlay, tunnel_mtu
+from sealane.errors import BadRequest, Conflict
 
 SETTINGS = config.Settings(host_name="h1", run_dir=Path("/run/x"), state_dir=Path("/var/x"))
 USERSPACE = Datapath("userspace", "own", "a test")
@@ -124,3 +126,34 @@ def test_a_stale_pid_file_is_no_switch(tmp_path: Path, contents: str) -> None:
     assert not datapath.host_vswitchd(tmp_path)
     (tmp_path / "ovs-vswitchd.pid").write_text(contents)
     assert not datapath.host_vswitchd(tmp_path)
+
+
+def test_a_machine_is_a_node_of_one_central_part() -> None:
+    joined = replace(SETTINGS, api_url="https://192.0.2.1:9698", ovn_remote="ssl:192.0.2.1:6642")
+    main.check_part(joined, "node")
+    main.check_part(SETTINGS, "up")
+    for part in ("up", "central"):
+        with pytest.raises(Conflict, match=r"is a node of https://.*--purge"):
+            main.check_part(joined, part)
+    with pytest.raises(BadRequest, match="sealane token create"):
+        main.check_part(SETTINGS, "node")
+
+
+def test_ovn_controller_shows_the_nodes_certificate_to_another_host() -> None:
+    assert not [word for word in tree()["ovn-controller"].argv if "pki" in word]
+    argv = tree(ovn_remote="ssl:192.0.2.1:6642")["ovn-controller"].argv
+    for option, file in (
+        ("private-key", "node.pem"),
+        ("certificate", "node.pem"),
+        ("ca-cert", "central-ca.pem"),
+    ):
+        assert f"--{option}=/var/x/pki/{file}" in argv
+
+
+def test_purging_makes_a_machine_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEALANE_CONFIG", str(tmp_path / "sealane.toml"))
+    (tmp_path / "joined.toml").touch()
+    (tmp_path / "state" / "pki").mkdir(parents=True)
+    asyncio.run(remove_state(replace(SETTINGS, state_dir=tmp_path / "state", log_dir=tmp_path / "log")))
+    assert not (tmp_path / "joined.toml").exists()
+    assert not (tmp_path / "state").exists()

@@ -8,7 +8,7 @@ import pytest
 from sealane.lab.lab import Lab
 from tests.e2e.overlay.machines import until
 
-CENTRAL = ("store", "ovn-nb", "ovn-sb", "ovn-northd", "translator", "api")
+CENTRAL = ("store", "ovn-nb", "ovn-sb", "ovn-northd", "translator", "api", "gate")
 NODE = ("ovs-db", "ovs-vswitchd", "ovn-controller", "agent")
 
 
