@@ -16,7 +16,7 @@ from contextlib import suppress
 from sealane import log
 from sealane.api import events
 from sealane.api.journal import Journal
-from sealane.model import Port, State
+from sealane.model import Port, State, moved
 from sealane.ovn.southbound import BindingChange, Bindings
 from sealane.store.db import Store
 
@@ -48,7 +48,10 @@ class Watch:
         self._wake = asyncio.Event()
         self._wrong: dict[str, float] = {}
         """Port -> when it was first seen on another host than its own."""
-        self._scanned: tuple[int, int] | None = None
+        self._doubtful: set[str] = set()
+        """Ports of which something has moved since the last look."""
+        self._looked = False
+        """Whether all ports were looked at once."""
         self._misbound: dict[str, str] = {}
         self._seen: frozenset[str] | None = None
         store.listen(self._put)
@@ -95,16 +98,19 @@ class Watch:
             old, self._state = self._state, news
             if old.sequence:  # what is there at the start is no news
                 self._journal.add(events.differences(old, news))
+            self._doubtful.update(moved(old.ports, news.ports))
         else:
             moves = (events.move(c.port, c.old, c.new, self._bindings.chassis_name) for c in news)
             self._journal.add(events.binding_events(moves, self._state))
+            self._doubtful.update(c.port for c in news)
 
     def _look_at_bindings(self, now: float) -> None:
-        version = (self._state.sequence, self._bindings.version)
-        if version == self._scanned and not self._wrong:
-            return
-        self._scanned = version
-        found = {id: host for id, port in self._state.ports.items() if (host := self._wrong_host(port))}
+        if not self._looked and self._bindings.version:
+            self._looked = True
+            self._doubtful.update(self._state.ports)
+        asked, self._doubtful = self._doubtful | self._wrong.keys(), set()
+        ports = (port for id in asked if (port := self._state.ports.get(id)) is not None)
+        found = {port.id: host for port in ports if (host := self._wrong_host(port))}
         self._wrong = {id: self._wrong.get(id, now) for id in found}
         lasting = {id: host for id, host in found.items() if now - self._wrong[id] >= LASTING}
         told = list(events.mismatch_events(self._misbound, lasting, self._state))
