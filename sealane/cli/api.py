@@ -183,11 +183,16 @@ class Api:
         except PermissionError as exc:
             raise errors.Forbidden(f"may not open {self._url}; run this as root") from exc
         except (OSError, http.client.HTTPException) as exc:
-            raise errors.Unavailable(
-                f"{self._url} does not answer ({exc}); 'sealane status' tells more"
-            ) from exc
+            raise errors.Unavailable(f"{self._url} does not answer ({exc}); {self._cure(exc)}") from exc
         finally:
             connection.close()
+
+    def _cure(self, exc: Exception) -> str:
+        if self._tls is not None:
+            return "if this node was removed, it joins again with a token of 'sealane token create'"
+        if isinstance(exc, FileNotFoundError):
+            return "'sealane up' starts it here, SEALANE_API_URL names another place"
+        return "'sealane status' tells more"
 
     def _connection(self, deadline: float) -> http.client.HTTPConnection:
         if self._url.startswith("unix:"):
