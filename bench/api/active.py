@@ -71,6 +71,7 @@ async def _one(place: Place, name: str, kind: _Kind, found: Samples) -> None:
     await _activate(place, kind, port)
     found.bound.setdefault(name, []).append(time.perf_counter() - begin)
     await _remove(place, kind, port)
+    await place.settled()
 
 
 async def _activate(place: Place, kind: _Kind, port: str) -> None:
@@ -83,7 +84,6 @@ async def _remove(place: Place, kind: _Kind, port: str) -> None:
     await unplug(place.ovs_client, port)
     await kind.remove(port)
     await place.bound(lambda b: b.tunnel_key(port) is None, f"port {port} is gone")
-    await place.settled()
 
 
 class _Sealane:
