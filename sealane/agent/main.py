@@ -14,7 +14,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from sealane import config, failpoint, log
@@ -22,6 +22,7 @@ from sealane.agent import feed, membership, metrics, renewal
 from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
 from sealane.agent.memory import Memory
+from sealane.agent.peers import Peers
 from sealane.agent.reconciler import RESYNC, Reconciler
 from sealane.agent.resolver.feed import FIELDS
 from sealane.agent.resolver.feed import Feed as Names
@@ -41,7 +42,8 @@ class Agent:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._memory = Memory(settings.state_dir / "agent.json")
-        self._datapath = _datapath(settings)
+        facts = _facts(settings)
+        self._datapath = str(facts["kind"])
         self._switch = Switch(settings.ovs_remote)
         url = settings.api_url or f"unix:{settings.api_socket}"
         self._api = ApiClient(
@@ -54,6 +56,7 @@ class Agent:
         self._reconciler = Reconciler(
             settings, self._memory, self._switch, userspace=self._datapath != "kernel"
         )
+        self._peers = Peers(self._api, facts, settings.state_dir / "peers.json")
         self._names: Names = make_names(settings.dns_suffix)
         self._door = NetnsDoor(self._api, self._memory, self._reconciler, settings.host_name)
         self._docker = DockerDoor(settings, self._api, self._reconciler, self._memory, self._names)
@@ -78,7 +81,8 @@ class Agent:
                 tasks.create_task(membership.register(self._api, self._settings), name="membership"),
                 tasks.create_task(self._renew(), name="renewal"),
                 tasks.create_task(
-                    feed.follow(self._api, [self._docker.changed, self._refresh_names]), name="feed"
+                    feed.follow(self._api, [self._peers.changed, self._docker.changed, self._refresh_names]),
+                    name="feed",
                 ),
             ]
             await stop.wait()
@@ -120,6 +124,7 @@ class Agent:
         """What fails is told by status and tried again: the loop goes on."""
         self._trouble = await _attempt(self._door.bury) or await _attempt(self._reconciler.resync)
         await _attempt(self._serve_gateways)
+        await _attempt(self._peers.ensure)
         self._looked = time.time()
 
     async def _collect(self) -> None:
@@ -174,11 +179,12 @@ async def _attempt(action: Callable[[], Awaitable[None]]) -> str:
     return ""
 
 
-def _datapath(settings: Settings) -> str:
+def _facts(settings: Settings) -> Mapping[str, object]:
     """What the engine found out when it started ovs-vswitchd."""
     path = settings.run_dir / "datapath.json"
     try:
-        return str(json.loads(path.read_text())["kind"])
+        facts = json.loads(path.read_text())
+        return {key: facts[key] for key in ("kind", "switch", "address")}
     except (OSError, ValueError, KeyError) as exc:
         raise Unavailable(f"{path} can't be read ({exc}); start the node with 'sealane node'") from exc
 

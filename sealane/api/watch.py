@@ -20,10 +20,10 @@ from sealane.model import Port, State, moved
 from sealane.ovn.southbound import BindingChange, Bindings
 from sealane.store.db import Store
 
-LOOK = 2.0
+LOOK = 1.0
 """Seconds between looks at what comes with time only."""
-LASTING = 5.0
-"""Seconds after which a mismatch is an alarm."""
+LASTING = 2.0
+"""Seconds after which a mismatch is an alarm: with two looks it is given within 5."""
 SNAPSHOTS = 256
 """States that may wait for being compared; when there are more, what lay between is told as one change."""
 
