@@ -122,7 +122,9 @@ class Watch:
     def _wrong_host(self, port: Port) -> str:
         """The host that has it though another should; "" when all is well."""
         chassis = self._bindings.chassis_of(port.id)
-        return "" if chassis is None or port.host in (chassis.name, chassis.hostname) else chassis.hostname
+        if chassis is None or port.host in (chassis.name, chassis.hostname):
+            return ""
+        return chassis.hostname or chassis.name  # whoever registers may leave the host's name out
 
     def _look_at_nodes(self) -> None:
         if not self._state.sequence:
