@@ -129,9 +129,10 @@ def remove(node: Node, draft: Draft, *, force: bool) -> list[Change]:
         )
     ports = [port for port in draft.look.state.ports.values() if port.host == node.name]
     if ports and not force:
+        number = f"{len(ports)} port{'' if len(ports) == 1 else 's'}"
         raise Conflict(
-            f"node '{node.name}' has {len(ports)} ports; stop what runs there, or remove it with --force:"
-            " then the ports that were made there are deleted and the others unbound",
+            f"node '{node.name}' has {number}; stop what runs there, or remove it with --force: then the"
+            " ports that were made there are deleted and the others unbound",
             type="NodeInUse",
         )
     return [*(_let_go(port, draft) for port in ports), Delete(node, guarded=True)]

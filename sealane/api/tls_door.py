@@ -21,23 +21,45 @@ from sealane.api.desk import Store
 from sealane.config import Settings
 from sealane.errors import SealaneError
 from sealane.pki import admission, tls
-from sealane.pki.certificate import of_peer
+from sealane.pki.certificate import Certificate, of_peer
 
 LOOK = 5.0
 """Seconds between two looks at certificates and tokens, whose time runs out without any change."""
 RETRY = 2.0
 """Seconds until what failed is tried again."""
 
+SILENCE = 10.0
+"""Seconds that a new connection may take until its first request is there."""
+
 _log = log.get("api")
 
 
 class TlsProtocol(HttpToolsProtocol):
-    """Says with each request who is at the other end."""
+    """Says with each request who is at the other end, and hangs up on who asks nothing."""
+
+    _peer: Certificate | None = None
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._peer = of_peer(transport.get_extra_info("ssl_object").getpeercert())
+        self._late = self.loop.call_later(SILENCE, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._heard()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        handshake = self.transport.get_extra_info("ssl_object")
-        self.scope[PEER] = of_peer(handshake.getpeercert())  # type: ignore[literal-required]
+        self.scope[PEER] = self._peer  # type: ignore[literal-required]
+
+    def on_headers_complete(self) -> None:
+        self._heard()
+        super().on_headers_complete()
+
+    def _heard(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
 
 
 class TlsDoor:

@@ -85,7 +85,8 @@ class Api:
     def list(self, collection: str, *pairs: tuple[str, str], **filters: str) -> list[Body]:
         """Rows that fit all filters; `pairs` may name one several times."""
         query = urllib.parse.urlencode([*pairs, *filters.items()])
-        return list(self.request("GET", f"/v2.0/{collection}{'?' if query else ''}{query}")[collection])
+        answer = self.request("GET", f"/v2.0/{collection}{'?' if query else ''}{query}")
+        return list(answer[collection.rpartition("/")[2]])
 
     def find(self, collection: str, wanted: str, **within: str) -> Body:
         """By id, then by name. Raises NotFound, or Conflict when several have that name."""
@@ -158,7 +159,7 @@ class Api:
     ) -> Answer:
         answer = self._exchange(method, path, body, headers or {}, patience)
         if answer.status >= 400:
-            raise _error(answer.status, answer.raw)
+            raise _error(answer.status, answer.raw, by_token=self._tls is None)
         return answer
 
     def _exchange(
@@ -250,7 +251,7 @@ def _decoded(raw: bytes) -> Body:
     return body
 
 
-def _error(status: int, raw: bytes) -> errors.SealaneError:
+def _error(status: int, raw: bytes, *, by_token: bool) -> errors.SealaneError:
     """Our type of that status, with the API's type and message."""
     try:
         inner = json.loads(raw).get("NeutronError", {})
@@ -258,7 +259,7 @@ def _error(status: int, raw: bytes) -> errors.SealaneError:
         inner = {}
     detail = inner if isinstance(inner, dict) else {"message": inner}
     message = str(detail.get("message") or f"the API answered with HTTP status {status}")
-    if status == 401:
+    if status == 401 and by_token:
         message += "; give the admin's token or use the unix socket"
     kind = next((t for t in _types(errors.SealaneError) if t.status == status), errors.SealaneError)
     return kind(message, type=str(detail.get("type") or kind.type))

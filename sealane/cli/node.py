@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sealane import config
+from sealane.cli.complete import names
 from sealane.cli.daemon import ENGINE, become, engine_options, take_options
 from sealane.cli.noun import Ordered, api
 from sealane.cli.output import Column, output_option, show_many, show_one
@@ -17,6 +18,7 @@ from sealane.errors import Forbidden, NotFound
 COLLECTION = "/v2.0/sealane/nodes"
 COLUMNS = (
     Column("NAME", "name"),
+    Column("STATE", "state"),
     Column("ADDRESS", "address"),
     Column("PLACE", "local", lambda local: "central" if local else "joined"),
     Column("PORTS", "ports"),
@@ -24,6 +26,7 @@ COLUMNS = (
     Column("DESCRIPTION", "description"),
 )
 STANDARD_INPUT = "-"
+UNSEEN = "not seen yet"
 
 
 @click.group(
@@ -84,12 +87,17 @@ def _runs(settings: Settings) -> bool:
 @output_option
 def list_nodes(output: str) -> None:
     """All nodes."""
-    rows = api().request("GET", COLLECTION)["nodes"]
+    client = api()
+    states = {agent["id"]: "alive" if agent["alive"] else "lost" for agent in client.list("agents")}
+    rows = [
+        {**row, "state": states.get(row["name"], UNSEEN)}
+        for row in client.request("GET", COLLECTION)["nodes"]
+    ]
     show_many(sorted(rows, key=lambda row: str(row["name"])), COLUMNS, output)
 
 
 @node.command()
-@click.argument("name")
+@click.argument("name", shell_complete=names("sealane/nodes"))
 @output_option
 def show(name: str, output: str) -> None:
     """All about one node."""
@@ -97,7 +105,7 @@ def show(name: str, output: str) -> None:
 
 
 @node.command("set")
-@click.argument("name")
+@click.argument("name", shell_complete=names("sealane/nodes"))
 @click.option("--description", help="For people.")
 @click.option("--address", help="On the underlay; a node says its own at each start.")
 @click.option("--project", "projects", multiple=True, help="What it may use; 'all' for all projects.")
@@ -112,7 +120,7 @@ def change(name: str, projects: tuple[str, ...], **values: str | None) -> None:
 
 
 @node.command()
-@click.argument("name")
+@click.argument("name", shell_complete=names("sealane/nodes"))
 @click.option(
     "--force", is_flag=True, help="Though it has ports: those made there are deleted, others unbound."
 )

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from sealane.cli.complete import names
 from sealane.cli.noun import Ordered, api
 from sealane.cli.output import Column, output_option, show_json, show_many
 from sealane.errors import Conflict, NotFound
@@ -65,7 +66,7 @@ def list_tokens(output: str) -> None:
 
 
 @token.command()
-@click.argument("wanted", metavar="TOKEN", nargs=-1, required=True)
+@click.argument("wanted", metavar="TOKEN", nargs=-1, required=True, shell_complete=names("sealane/tokens"))
 def delete(wanted: tuple[str, ...]) -> None:
     """Make tokens void, by id or name."""
     client = api()

@@ -56,8 +56,13 @@ class Machine:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(PATIENCE):
-            out, err = await process.communicate(f"{given}\n".encode())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                out, err = await process.communicate(f"{given}\n".encode())
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         assert process.returncode is not None
         return Done(process.returncode, err.decode() + out.decode())
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from sealane.agent.membership import register
 from sealane.cli.join import parse_address
 from sealane.client import ApiClient
-from sealane.config import load
+from sealane.config import Settings, load
 from sealane.errors import BadRequest
 from sealane.pki import central, read
 from sealane.pki.node import Credentials
@@ -54,8 +55,8 @@ async def test_a_machine_joins_and_its_settings_lead_it_in(
         assert settings.ovn_remote == "ssl:127.0.0.1:6642"
         async with ApiClient(settings.api_url, credentials=Credentials(machine.pki)) as api:
             assert [node["name"] for node in await api.list("sealane/nodes")] == ["host2"]
-        listed = await machine.run("-m", "sealane.cli.main", "node", "list")
-        assert "host2" in listed.said and listed.status == 0
+        shown = await machine.run("-m", "sealane.cli.main", "node", "show", "host2")
+        assert "127.0.0.1" in shown.said and shown.status == 0
         first = (machine.pki / "node.pem").read_text()
         again = await machine.join(address_of(part), str(await make_token(part)))
         assert again.status == 0
@@ -176,19 +177,20 @@ async def test_of_two_machines_with_one_token_one_becomes_a_node(
 async def test_a_node_renews_its_certificate_and_no_request_fails(
     database: OvsdbServer, directory: Path, machine: Machine
 ) -> None:
-    """Certificates of 9 seconds: renewed after 6, and what uses them takes the new ones."""
-    async with central_part(database, directory, certificate_lifetime=9) as part:
+    """Certificates of 18 seconds: renewed after 12, and what uses them takes the new ones."""
+    async with central_part(database, directory, certificate_lifetime=18) as part:
         assert (await machine.join(address_of(part), str(await make_token(part)))).status == 0
         seen: set[str] = set()
         renewing = asyncio.create_task(renew_for_ever(machine))
         try:
             async with ApiClient(part.url, credentials=Credentials(machine.pki)) as api, asyncio.timeout(90):
-                while len(seen) < 4:
+                while len(seen) < 3:
                     seen.add(read.certificate((machine.pki / "node.pem").read_text()).serial)
                     assert await api.list("networks") == []
                     await asyncio.sleep(0.05)  # leave the processor to others
         finally:
             renewing.cancel()
+            await asyncio.wait([renewing])
         assert len(next(iter(part.store.state.nodes.values())).serials) == 2
 
 
@@ -223,3 +225,28 @@ def test_addresses_are_read_as_people_write_them() -> None:
     for text in ("", "a b", ":7000", "x:0", "x:70000", "x:", "x:y", "https://192.0.2.1", "x/y", "é:1\n"):
         with pytest.raises(BadRequest, match="is no address"):
             parse_address(text)
+
+
+async def test_a_node_says_where_it_is_now(database: OvsdbServer, directory: Path, machine: Machine) -> None:
+    async with central_part(database, directory) as part:
+        assert (await machine.join(address_of(part), str(await make_token(part)))).status == 0
+        run_dir = machine.directory / "run"
+        run_dir.mkdir()
+        settings = Settings(host_name="host2", run_dir=run_dir, api_url=part.url)
+        async with ApiClient(part.url, credentials=Credentials(machine.pki)) as api:
+            for address in ("192.0.2.22", "2001:db8::22", "2001:db8::22"):
+                (run_dir / "datapath.json").write_text(f'{{"address": "{address}"}}')
+                await register(api, settings)
+                assert [node.address for node in part.store.state.nodes.values()] == [address]
+        assert next(iter(part.store.state.nodes.values())).revision_number == 3
+
+
+async def test_the_central_parts_own_node_says_where_it_is(database: OvsdbServer, directory: Path) -> None:
+    async with central_part(database, directory) as part:
+        settings = Settings(host_name="host1", run_dir=directory)
+        (directory / "datapath.json").write_text('{"address": "192.0.2.1"}')
+        async with ApiClient(part.root.url) as api:
+            await register(api, settings)
+            await register(api, settings)
+        [node] = part.store.state.nodes.values()
+        assert (node.name, node.address, node.serials) == ("host1", "192.0.2.1", ())

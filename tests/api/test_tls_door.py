@@ -8,7 +8,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from sealane.api.tls_door import SILENCE
 from sealane.pki import central, read, tls
+from sealane.pki.certificate import CENTRAL
 from tests.api.doors import call, central_part
 from tests.daemons import OvsdbServer
 
@@ -102,7 +104,7 @@ async def test_an_expired_certificate_is_refused(database: OvsdbServer, director
 async def test_its_own_certificate_is_renewed_and_no_request_fails(
     database: OvsdbServer, directory: Path
 ) -> None:
-    async with central_part(database, directory, server_lifetime=6) as part:
+    async with central_part(database, directory, server_lifetime=9) as part:
         member = await part.add_node("host2")
         await part.opens()
         seen: set[str] = set()
@@ -124,3 +126,17 @@ async def test_a_door_that_cant_be_opened_is_tried_again(database: OvsdbServer, 
         await part.opens()
         async with part.as_seen_with(tls.client(part.directory.central_ca)) as api:
             assert (await call(api, "GET /v2.0/networks")).status == 401
+
+
+async def test_who_asks_nothing_is_hung_up_on(database: OvsdbServer, directory: Path) -> None:
+    async with central_part(database, directory) as part:
+        await part.add_token()
+        await part.opens()
+        host, port = part.settings.tls_endpoint or ("", 0)
+        options = {"ssl": part.stranger(), "server_hostname": CENTRAL}
+        silent, _ = await asyncio.open_connection(host, port, **options)
+        slow, writer = await asyncio.open_connection(host, port, **options)
+        writer.write(b"GET /v2.0/sealane/ca HTTP/1.1\r\nHost: x\r\n")
+        async with asyncio.timeout(4 * SILENCE):
+            assert await silent.read() == b""
+            assert await slow.read() == b""

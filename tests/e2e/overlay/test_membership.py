@@ -39,7 +39,7 @@ def test_hosts_of_a_lab_have_joined(lab: Lab) -> None:
 def test_a_removed_node_is_out_at_once_and_may_join_again(lab: Lab, put) -> None:
     one, two = put("host1", "a"), put("host2", "b")
     one.soon_reaches(two.addresses[0])
-    with pytest.raises(HostError, match="has 1 ports"):
+    with pytest.raises(HostError, match="has 1 port;"):
         lab.exec("host1", "sealane", "node", "remove", "host2")
     assert chassis(lab) == {"host1", "host2"}
     lab.exec("host1", "sealane", "node", "remove", "host2", "--force")
