@@ -43,7 +43,13 @@ def _agent() -> Api:
 @click.command()
 @output_option
 def ps(output: str) -> None:
-    """What is attached on this host, and the ports that it publishes."""
+    """What is attached on this host, and the ports that it publishes.
+
+    \b
+    Example:
+      sealane ps
+      sealane ps -o json
+    """
     show_many(_agent().request("GET", "/attachments")["attachments"], COLUMNS, output)
 
 
@@ -55,7 +61,13 @@ def ps(output: str) -> None:
 @click.option("--ifname", default="eth0", show_default=True, help="Name of the link in the namespace.")
 @output_option
 def attach(netns: str, output: str, **values: str) -> None:
-    """Put a network namespace (its PATH, as /run/netns/NAME) on a network."""
+    """Put a network namespace (its PATH, as /run/netns/NAME) on a network.
+
+    \b
+    Example:
+      ip netns add m1
+      sealane attach /run/netns/m1 --network blue --ip 10.1.0.9
+    """
     answer = _agent().request("POST", "/attach", {"netns": netns, **values})
     if "attachment" not in answer:
         raise Unavailable("the agent's answer holds no attachment; see its log")
@@ -66,5 +78,10 @@ def attach(netns: str, output: str, **values: str) -> None:
 @click.argument("netns")
 @click.option("--ifname", default="eth0", show_default=True, help="Name of the link in the namespace.")
 def detach(netns: str, ifname: str) -> None:
-    """Take a network namespace off its network again."""
+    """Take a network namespace off its network again.
+
+    \b
+    Example:
+      sealane detach /run/netns/m1
+    """
     _agent().request("POST", "/detach", {"netns": netns, "ifname": ifname})

@@ -18,7 +18,13 @@ def config() -> None:
 @config.command()
 @output_option
 def show(output: str) -> None:
-    """All settings: files, then SEALANE_* variables, then options, the later winning."""
+    """All settings: files, then SEALANE_* variables, then options, the later winning.
+
+    \b
+    Example:
+      sealane config show
+      SEALANE_LOG_LEVEL=debug sealane config show -o json
+    """
     loaded = configuration.load()
     rows = [
         {"setting": f.name, "value": plain(getattr(loaded.settings, f.name)), "from": loaded.sources[f.name]}

@@ -44,19 +44,35 @@ def take_options(given: Mapping[str, object]) -> None:
 @click.command()
 @engine_options
 def up(**options: object) -> None:
-    """Run the central part and a node here, in the foreground; ^C stops them."""
+    """Run the central part and a node here, in the foreground; ^C stops them.
+
+    \b
+    Example:
+      sealane up --dockerd
+    """
     take_options(options)
     become(ENGINE, "up")
 
 
 @click.command()
 def central() -> None:
-    """Run the central part here, in the foreground; ^C stops it."""
+    """Run the central part here, in the foreground; ^C stops it.
+
+    \b
+    Example:
+      sealane central
+    """
     become(ENGINE, "central")
 
 
 @click.command()
 @click.option("--purge", is_flag=True, help="Remove the databases as well.")
 def down(purge: bool) -> None:
-    """Stop Sealane here and remove all that it made on this host."""
+    """Stop Sealane here and remove all that it made on this host.
+
+    \b
+    Example:
+      sealane down
+      sealane down --purge   # the networks as well
+    """
     become(ENGINE, "down", *(["--purge"] if purge else []))

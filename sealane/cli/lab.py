@@ -22,7 +22,16 @@ name_option = click.option("--name", default=DEFAULT, show_default=True, help="W
 
 @click.group()
 def lab() -> None:
-    """Hosts as namespaces on this machine, each with Sealane in it, to try things."""
+    """Hosts as namespaces on this machine, each with Sealane in it, to try things.
+
+    \b
+    Example:
+      sealane lab up --hosts 2 --docker
+      sealane lab exec host1 -- docker network create -d sealane blue
+      sealane lab power-cut host2
+      sealane lab boot host2
+      sealane lab down
+    """
 
 
 @lab.command()

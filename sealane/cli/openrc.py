@@ -13,6 +13,11 @@ def openrc() -> None:
     """Print settings with which the `openstack` command talks to Sealane.
 
     The token stands for an admin: what is printed is a secret.
+
+    \b
+    Example:
+      eval "$(sealane openrc)"
+      openstack network list
     """
     settings = config.load().settings
     url = settings.api_url if settings.api_url.startswith("http") else f"http://{settings.api_bind}"
