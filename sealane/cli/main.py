@@ -14,6 +14,7 @@ import click
 
 from sealane import __version__
 from sealane.cli.failures import Several
+from sealane.cli.output import printable
 from sealane.errors import SealaneError
 
 VERBS = "list, show, create, set, delete, …"
@@ -141,7 +142,7 @@ def _told(exc: click.ClickException) -> str:
 
 
 def _fail(message: str, status: int) -> int:
-    line = " ".join(message.split())
+    line = printable(" ".join(message.split()))
     click.echo(f"sealane: {line}", err=True)
     return status
 
