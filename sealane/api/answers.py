@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 from sealane.errors import SealaneError
@@ -12,6 +13,23 @@ from sealane.errors import SealaneError
 _encode = msgspec.json.Encoder().encode
 
 HTTP_TYPES = {400: "HTTPBadRequest", 404: "HTTPNotFound", 405: "HTTPMethodNotAllowed", 413: "RequestTooLarge"}
+
+NOT_SERVED = {
+    "address-groups": "address-group",
+    "address-scopes": "address-scope",
+    "floatingips": "router",
+    "lbaas": "lbaasv2",
+    "log": "logging",
+    "qos": "qos",
+    "rbac-policies": "rbac-policies",
+    "routers": "router",
+    "security-group-rules": "security-group",
+    "security-groups": "security-group",
+    "segments": "segment",
+    "subnetpools": "subnet_allocation",
+    "trunks": "trunk",
+}
+"""Collection that a client may look for -> the extension that it belongs to."""
 
 
 def answer(body: Any, status: int = 200) -> Response:
@@ -37,6 +55,10 @@ def of_error(exc: SealaneError) -> Response:
 
 def of_http(request: object, exc: Exception) -> Response:
     """Starlette's own refusals: no such path, no such method there."""
-    assert isinstance(exc, HTTPException)
+    assert isinstance(exc, HTTPException) and isinstance(request, Request)
+    collection = request.scope["path"].removeprefix("/v2.0/").split("/")[0]
+    if exc.status_code == 404 and collection in NOT_SERVED:
+        text = f"'{collection}' is not served here: the extension '{NOT_SERVED[collection]}' is not loaded."
+        return error(404, HTTP_TYPES[404], text)
     kind = HTTP_TYPES.get(exc.status_code, "HTTPError")
     return error(exc.status_code, kind, f"{exc.detail}.", exc.headers)

@@ -14,6 +14,7 @@ from sealane.api import answers, documents, networks, openapi, ports, subnets
 from sealane.api.desk import Desk
 from sealane.api.extras import Extras
 from sealane.api.front import Front
+from sealane.api.identity import Identity
 from sealane.api.membership import Membership
 from sealane.api.metrics import Metrics
 from sealane.api.quotas import Quotas
@@ -80,6 +81,7 @@ def create_app(
         Route("/v2.0/extensions", documents.extensions, methods=["GET"]),
         Route("/v2.0/extensions/{alias}", documents.extension, methods=["GET"]),
         *Quotas(desk).routes(),
+        *Identity(desk).routes(),
         Route("/v2.0/availability_zones", documents.availability_zones, methods=["GET"]),
         Route("/v2.0/sealane/changes", extras.changes, methods=["GET"]),
         Route("/v2.0/sealane/free-cidr", extras.free_cidr, methods=["GET"]),

@@ -22,7 +22,7 @@ from sealane.pki.certificate import Certificate
 TRUSTED = "sealane.trusted"
 """Set in the ASGI scope by a door whose callers are root already; never by anything a caller sends."""
 
-OPEN = frozenset({"/", "/v2.0", "/v2.0/", "/healthz", "/openapi.json"})
+OPEN = frozenset({"/", "/v2.0", "/v2.0/", "/v3", "/v3/", "/healthz", "/openapi.json"})
 """Paths that tell nothing about tenants."""
 
 PEER = "sealane.peer"

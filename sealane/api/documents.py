@@ -6,39 +6,45 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sealane.api import identity
 from sealane.api.answers import answer
 from sealane.api.attributes import Kind
-from sealane.api.resources import origin
+from sealane.api.links import origin
 from sealane.errors import NotFound
 
 EXTENSIONS = {
-    "agent": "Hosts, as agents",
-    "allowed-address-pairs": "Allowed address pairs",
-    "availability_zone": "Availability zones",
-    "binding": "Port binding",
-    "dns-integration": "DNS names of ports and networks",
-    "empty-string-filtering": "Filters with an empty value",
-    "external-net": "External networks",
-    "filter-validation": "Unknown filters are refused",
-    "ip-substring-filtering": "Filter by a part of an address",
-    "net-mtu": "MTU of networks",
-    "net-mtu-writable": "MTU of networks can be set",
-    "network_availability_zone": "Availability zones of networks",
-    "pagination": "Pages",
-    "port-security": "Port security",
-    "project-id": "project_id as tenant_id",
-    "provider": "Provider network attributes",
-    "quota_details": "Quotas with what is used",
-    "quotas": "Quotas",
-    "revision-if-match": "If-Match with revision_number",
-    "sealane": "Sealane's own attributes, named sealane:…",
-    "sorting": "Sorting",
-    "standard-attr-description": "Descriptions",
-    "standard-attr-revisions": "Revision numbers",
-    "standard-attr-tag": "Tags",
-    "standard-attr-timestamp": "Timestamps",
-    "tag-ports-during-bulk-creation": "Tags of ports that are made in bulk",
+    "agent": ("agent", "Hosts, as agents"),
+    "allowed-address-pairs": ("Allowed Address Pairs", "Allowed address pairs"),
+    "availability_zone": ("Availability Zone", "Availability zones"),
+    "binding": ("Port Binding", "Port binding"),
+    "dns-integration": ("DNS Integration", "DNS names of ports and networks"),
+    "empty-string-filtering": ("Empty String Filtering Extension", "Filters with an empty value"),
+    "external-net": ("Neutron external network", "External networks"),
+    "filter-validation": ("Filter parameters validation", "Unknown filters are refused"),
+    "ip-substring-filtering": ("IP address substring filtering", "Filter by a part of an address"),
+    "net-mtu": ("Network MTU", "MTU of networks"),
+    "net-mtu-writable": ("Network MTU (writable)", "MTU of networks can be set"),
+    "network_availability_zone": ("Network Availability Zone", "Availability zones of networks"),
+    "pagination": ("Pagination support", "Pages"),
+    "port-security": ("Port Security", "Port security"),
+    "project-id": ("project_id field enabled", "project_id as tenant_id"),
+    "provider": ("Provider Network", "Provider network attributes"),
+    "quota-check-limit": ("Quota engine limit check", "Quotas no lower than what is used"),
+    "quota_details": ("Quota details management support", "Quotas with what is used"),
+    "quotas": ("Quota management support", "Quotas"),
+    "revision-if-match": ("If-Match constraints based on revision_number", "If-Match with revision_number"),
+    "sealane": ("Sealane", "Sealane's own attributes, named sealane:…"),
+    "sorting": ("Sorting support", "Sorting"),
+    "standard-attr-description": ("standard-attr-description", "Descriptions"),
+    "standard-attr-revisions": ("standard-attr-revisions", "Revision numbers"),
+    "standard-attr-tag": ("Tag support", "Tags"),
+    "standard-attr-timestamp": ("standard-attr-timestamp", "Timestamps"),
+    "tag-ports-during-bulk-creation": (
+        "Tag Ports During Bulk Creation",
+        "Tags of ports that are made in bulk",
+    ),
 }
+"""Alias -> the name, by which some clients look for it, and what it is."""
 UPDATED = "2026-01-01T00:00:00-00:00"
 
 
@@ -48,7 +54,7 @@ def _version(request: Request) -> dict[str, Any]:
 
 
 async def versions(request: Request) -> Response:
-    return answer({"versions": [_version(request)]})
+    return answer({"versions": [_version(request), identity.version_of(request)]})
 
 
 def version(kinds: Iterable[Kind]) -> Any:
@@ -66,8 +72,8 @@ def version(kinds: Iterable[Kind]) -> Any:
 
 
 def _extension(alias: str) -> dict[str, Any]:
-    text = EXTENSIONS[alias]
-    return {"alias": alias, "name": text, "description": text, "updated": UPDATED, "links": []}
+    name, text = EXTENSIONS[alias]
+    return {"alias": alias, "name": name, "description": text, "updated": UPDATED, "links": []}
 
 
 async def extensions(request: Request) -> Response:

@@ -21,6 +21,7 @@ from sealane.store.changes import Change, Create, Delete, Update
 
 LIMITED: Mapping[str, str] = {"network": "networks", "subnet": "subnets", "port": "ports"}
 """Kind -> its collection."""
+FLAGS = ("check_limit", "force")
 LIMIT = convert.integer(-1, 2**31 - 1)
 PROJECT = convert.text(255)
 UNLIMITED = dict.fromkeys(LIMITED, -1)
@@ -62,10 +63,14 @@ class Quotas:
         return answer({"quota": shown})
 
     async def update(self, request: Request) -> Response:
-        project, limits = _project(request), _accepted((await read_object(request)).get("quota"))
+        """With `check_limit` no lower than what is used (Neutron's extension quota-check-limit)."""
+        project, body = _project(request), (await read_object(request)).get("quota")
+        check, limits = _checks(body), _accepted(body)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
             old = _of(draft.look.state, project)
+            if check:
+                _covers(limits, draft.look.state, project)
             if old is None:
                 return [Create(_new(project, limits, draft.now))], None
             merged = {**old.limits, **limits}
@@ -95,18 +100,40 @@ def _project(request: Request) -> str:
         raise BadRequest(f"Invalid input for project_id. Reason: {exc}.", type="HTTPBadRequest") from exc
 
 
+def _checks(body: Any) -> bool:
+    """`force` is the opposite, for who asks to be sure that nothing is checked."""
+    if not isinstance(body, dict):
+        return False  # _accepted says so
+    try:
+        given = {flag: convert.to_boolean(body.get(flag, False)) for flag in FLAGS}
+    except ValueError as exc:
+        raise BadRequest(
+            f"Invalid input for check_limit, force. Reason: {exc}.", type="HTTPBadRequest"
+        ) from exc
+    return given["check_limit"] and not given["force"]
+
+
+def _covers(limits: Mapping[str, int], state: State, project: str) -> None:
+    for kind, limit in limits.items():
+        if 0 <= limit < _used(state, project, kind):
+            raise BadRequest(
+                f"Quota limit for {kind} of project '{project}' can't be {limit}: more are in use",
+                type="InvalidQuotaValue",
+            )
+
+
 def _accepted(body: Any) -> dict[str, int]:
     if not isinstance(body, dict):
         raise BadRequest("Unable to find 'quota' in request body", type="HTTPBadRequest")
-    if unknown := sorted(set(body) - set(LIMITED)):
+    if unknown := sorted(set(body) - set(LIMITED) - set(FLAGS)):
         raise BadRequest(
             f"Unrecognized attribute(s) '{', '.join(unknown)}'; there are limits for {', '.join(LIMITED)}",
             type="HTTPBadRequest",
         )
     found = {}
-    for kind, value in body.items():
+    for kind in body.keys() & LIMITED.keys():
         try:
-            found[kind] = LIMIT.convert(value)
+            found[kind] = LIMIT.convert(body[kind])
         except ValueError as exc:
             raise BadRequest(f"Invalid input for {kind}. Reason: {exc}.", type="HTTPBadRequest") from exc
     return found

@@ -19,6 +19,7 @@ from sealane.api.convert import TAGS
 from sealane.api.desk import Desk
 from sealane.api.draft import Draft
 from sealane.api.encoded import Encoder
+from sealane.api.links import origin
 from sealane.api.look import Look
 from sealane.api.query import Query
 from sealane.api.touched import Touched
@@ -26,7 +27,6 @@ from sealane.errors import BadRequest, NotFound
 from sealane.store.changes import Change, Create, Delete, Update
 
 REVISION = re.compile(r"^revision_number=(\d{1,18})$")
-HOST = re.compile(r"^[A-Za-z0-9.-]{1,253}(:\d{1,5})?$|^\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?$")
 MAX_BULK = 10_000
 
 
@@ -241,10 +241,3 @@ def _tags(given: Any) -> tuple[str, ...]:
 def _require_tag(tags: Sequence[str], tag: str) -> None:
     if tag not in tags:
         raise NotFound(f"Tag {tag} could not be found.", type="TagNotFound")
-
-
-def origin(request: Request) -> str:
-    """Scheme and host for links. A host name that is none is not echoed."""
-    host = request.headers.get("host", "")
-    scheme = request.scope.get("scheme", "http")
-    return f"{scheme}://{host}" if HOST.match(host) else "http://localhost"

@@ -13,8 +13,8 @@ from tests.daemons import PATIENCE, OvsdbServer
 COMMAND = Path(sys.executable).with_name("openstack")
 
 
-async def openstack(api: Live, line: str) -> Any:
-    """What the command prints as JSON; nothing for what prints nothing."""
+async def openstack(api: Live, line: str, *, fails: bool = False) -> Any:
+    """What the command prints as JSON; nothing for what prints nothing; what it says when it fails."""
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("OS_")},
         "OS_AUTH_TYPE": "admin_token",
@@ -30,6 +30,9 @@ async def openstack(api: Live, line: str) -> Any:
     )
     async with asyncio.timeout(PATIENCE):
         out, err = await process.communicate()
+    if fails:
+        assert process.returncode not in (0, None), f"openstack {line}: {out.decode()}"
+        return err.decode()
     assert process.returncode == 0, f"openstack {line}: {err.decode()}"
     return json.loads(out) if out.strip() else None
 
@@ -69,3 +72,47 @@ async def test_networks_subnets_and_ports_are_made_shown_changed_and_deleted(dat
         await openstack(api, "subnet delete low high")
         await openstack(api, "network delete azure")
         assert await openstack(api, "network list -f json") == []
+
+
+async def test_projects_and_quotas(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        network = await openstack(api, "network create same --project red -f json")
+        assert network["project_id"] == "red"
+        await api.make("network", name="same", project_id="green")
+        await openstack(api, "quota set --networks 1 --ports 2 red")
+        shown = await openstack(api, "quota show --network red -f json")
+        limits = {row["Resource"]: row["Limit"] for row in shown}
+        assert (limits["networks"], limits["ports"], limits["subnets"]) == (1, 2, -1)
+        refused = await openstack(api, "network create more --project red", fails=True)
+        assert "Quota exceeded" in refused
+        await openstack(api, "quota delete --network red")
+        await api.make("network", name="more", project_id="red")
+        mine = await openstack(api, "network list --project red --limit 1 --sort-column Name -f json")
+        assert [n["Name"] for n in mine] == ["more", "same"], "the client follows pages"
+
+
+async def test_ports_in_detail_zones_and_what_is_not_served(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        network = await api.make("network", name="more")
+        await api.make("subnet", network_id=network["id"], cidr="10.0.0.0/24")
+        pair = "--allowed-address ip-address=10.0.0.99"
+        port = f"port create p --network more --disable --device d --host host1 --no-security-group {pair}"
+        made = await openstack(api, f"{port} -f json")
+        mac = made["mac_address"]
+        assert made["allowed_address_pairs"] == [{"ip_address": "10.0.0.99", "mac_address": mac}]
+        assert made["admin_state_up"] is False and made["binding_host_id"] == "host1"
+        await openstack(api, f"port unset p --allowed-address ip-address=10.0.0.99,mac-address={mac}")
+        await openstack(api, "port set p --enable --no-fixed-ip --disable-port-security --tag x")
+        now = (await api.call(f"GET /v2.0/ports/{made['id']}")).body["port"]
+        assert now["port_security_enabled"] is False and now["tags"] == ["x"] and now["fixed_ips"] == []
+        await openstack(api, "network set more --disable --share --mtu 1280 --dns-domain x.example.")
+        now = (await api.call(f"GET /v2.0/networks/{network['id']}")).body["network"]
+        assert (now["status"], now["shared"], now["mtu"]) == ("DOWN", True, 1280)
+        zones = await openstack(api, "availability zone list --network -f json")
+        assert [z["Zone Name"] for z in zones] == ["default"]
+        for line, said in (
+            ("network show nobody", "no network found for nobody"),
+            ("security group list", "'security-group' is not loaded"),
+            ("network delete more", "one or more ports"),
+        ):
+            assert said in (await openstack(api, line, fails=True)).lower(), line

@@ -27,6 +27,9 @@ async def test_life_of_a_quota(database: OvsdbServer) -> None:
         assert details["network"] == {"limit": -1, "used": 1, "reserved": 0}
         assert (await api.call(f"DELETE {path}")).status == 204
         assert (await api.call(f"GET {path}")).body == {"quota": {**whose, **KINDS}}
+        tight = {"network": 0, "check_limit": True}
+        assert (await api.call(f"PUT {path}", {"quota": tight})).error == "InvalidQuotaValue"
+        assert (await api.call(f"PUT {path}", {"quota": {**tight, "force": True}})).status == 200
         for body in ({"port": -2}, {"port": "x"}, {"port": True}, {"router": 1}, {"port": 2**31}, 1, None):
             assert (await api.call(f"PUT {path}", {"quota": body})).status == 400, body
         assert (await api.call(f"PUT /v2.0/quotas/{'x' * 256}", {"quota": {}})).status == 400

@@ -57,10 +57,11 @@ def _modules() -> Iterator[Any]:
             yield module
 
 
-def known_aliases() -> set[str]:
+def known_extensions() -> dict[str, str]:
+    """Alias -> name."""
     names = (m.name for m in pkgutil.iter_modules(definitions.__path__))
     modules = (importlib.import_module(f"neutron_lib.api.definitions.{n}") for n in names)
-    return {alias for m in modules if (alias := getattr(m, "ALIAS", None))}
+    return {alias: m.NAME for m in modules if (alias := getattr(m, "ALIAS", None))}
 
 
 def our_attributes() -> dict[tuple[str, str], Attribute]:

@@ -12,7 +12,7 @@ from sealane.api.documents import EXTENSIONS
 from tests.api.oracle.definitions import (
     REFUSED,
     Said,
-    known_aliases,
+    known_extensions,
     neutron_attributes,
     neutron_takes,
     neutrons,
@@ -41,7 +41,10 @@ def _name(key: tuple[str, str]) -> str:
 
 
 def test_extensions_are_called_as_in_neutron() -> None:
-    assert EXTENSIONS.keys() - known_aliases() == WITHOUT_DEFINITION | {"sealane"}
+    known = known_extensions()
+    assert EXTENSIONS.keys() - known.keys() == WITHOUT_DEFINITION | {"sealane"}
+    for alias in EXTENSIONS.keys() & known.keys():
+        assert EXTENSIONS[alias][0] == known[alias], "clients look for it by this name"
 
 
 def test_no_attribute_is_missing_and_none_is_there_without_a_reason() -> None:
