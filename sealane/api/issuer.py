@@ -41,7 +41,8 @@ class Issuer:
 
         directory = central.Directory(self._settings.pki_dir)
         try:
-            central.ensure(directory, self._settings.server_lifetime)
+            if not directory.is_complete():
+                central.ensure(directory, self._settings.server_lifetime)
             return directory.central_ca.read_text()
         except (OSError, SealaneError) as exc:
             raise Unavailable(f"the certificate authority can't be used: {exc}") from exc

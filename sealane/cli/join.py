@@ -54,16 +54,25 @@ def join(address: str, token: str, settings: Settings) -> str:
         raise Conflict(
             "this machine has a central part of its own; 'sealane down --purge' removes it with its networks"
         )
-    own = asyncio.run(underlay.find(settings.encap_ip)).address
+    own = _own_address(settings, central)
     _make_directories(settings)
     authority = _authority(central, shown)
     key, asked = request.make(settings.host_name)
     body = {"token_id": shown.id, "secret": shown.secret, "request": asked, "name": settings.host_name}
-    given = _trusting(central, authority).request(
-        "POST", "/v2.0/sealane/join", {"join": {**body, "address": own}}
-    )
+    given = _post(central, authority, {**body, "address": own})
     _keep(given, key, authority, central, settings)
     return settings.host_name
+
+
+def _own_address(settings: Settings, central: Central) -> str:
+    """At which the others shall reach this machine."""
+    found = asyncio.run(underlay.find(settings.encap_ip)).address
+    if found == underlay.FALLBACK and not settings.encap_ip:
+        raise BadRequest(
+            "this machine has no default route, so it is not clear at which address"
+            f" {central.host} and the other hosts reach it; give it with --encap-ip"
+        )
+    return found
 
 
 def _make_directories(settings: Settings) -> None:
@@ -77,6 +86,8 @@ def _make_directories(settings: Settings) -> None:
 
 def parse_address(text: str) -> Central:
     """ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT, or a host name instead of the address. Raises BadRequest."""
+    if "%" in text:
+        raise BadRequest(f"'{text}' is no address for tunnels; give one that is not bound to a link")
     try:
         return Central(str(ipaddress.ip_address(text.strip("[]"))), TLS_PORT)
     except ValueError:
@@ -173,11 +184,16 @@ def _check_clock(date: str) -> None:
         )
 
 
-def _trusting(central: Central, authority: str) -> Api:
+def _post(central: Central, authority: str, body: dict[str, str]) -> dict[str, Any]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(cadata=authority)
-    return Api(central.url, deadline=DEADLINE, tls=context)
+    api = Api(central.url, deadline=DEADLINE, tls=context)
+    try:
+        return api.request("POST", "/v2.0/sealane/join", {"join": body})
+    except Unavailable as exc:
+        again = "join again, with a new token if this one is used up by now"
+        raise Unavailable(f"{exc.message}; {again}") from exc
 
 
 def _keep(given: dict[str, Any], key: str, authority: str, central: Central, settings: Settings) -> None:

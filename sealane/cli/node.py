@@ -74,6 +74,8 @@ def _join(settings: Settings, address: str, token: str) -> bool:
     name = join.join(address, sys.stdin.readline() if token == STANDARD_INPUT else token, settings)
     running = _runs(settings)
     more = "; the node that runs here takes the new certificate by itself" if running else ""
+    if running and config.load().settings.api_url != settings.api_url:
+        more = "; another central part than before: start the node that runs here again"
     click.echo(f"joined {address} as '{name}'{more}", err=True)
     return running
 

@@ -222,7 +222,19 @@ def test_addresses_are_read_as_people_write_them() -> None:
     ):
         assert (parse_address(text).host, parse_address(text).port) == (host, port)
     assert parse_address("2001:db8::1").url == "https://[2001:db8::1]:9698"
-    for text in ("", "a b", ":7000", "x:0", "x:70000", "x:", "x:y", "https://192.0.2.1", "x/y", "é:1\n"):
+    for text in (
+        "",
+        "a b",
+        ":7000",
+        "x:0",
+        "x:70000",
+        "x:",
+        "x:y",
+        "https://192.0.2.1",
+        "x/y",
+        "é:1\n",
+        "fe80::1%eth0",
+    ):
         with pytest.raises(BadRequest, match="is no address"):
             parse_address(text)
 
