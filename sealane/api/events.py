@@ -21,7 +21,7 @@ What = Literal[
 ALARMS: frozenset[What] = frozenset({"misbound", "lost"})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
     """fields: which attributes were updated, in the API's words. wanted_host: of a port that is misbound.
     addresses: of a port or a node; of a subnet what it spans.

@@ -25,6 +25,8 @@ class Column:
     text: Callable[[Any], str] = lambda value: plain(value)
 
 
+MOST_FITTED = 500
+"""Rows of a table that is fitted to the terminal's width; 10,000 would take 18 s."""
 GOOD = frozenset({"ACTIVE", "ready", "ok", "alive", "up", "running"})
 BAD = frozenset({"DOWN", "ERROR", "lost", "dead", "down", "failed", "degraded", "not alive", "backing off"})
 
@@ -76,15 +78,17 @@ def show_json(value: object) -> None:
 
 
 def print_table(titles: Sequence[str], cells: Sequence[Sequence[str]], *, header: bool = True) -> None:
-    if sys.stdout.isatty():
-        return _print_rich(titles, cells, header)
+    if sys.stdout.isatty() and len(cells) <= MOST_FITTED:
+        return _print_fitted(titles, cells, header)
     lines = [list(titles), *(list(row) for row in cells)] if header else [list(row) for row in cells]
     widths = [max((len(line[i]) for line in lines), default=0) for i in range(len(titles))]
-    for line in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    text = (
+        "  ".join(c.ljust(width) for c, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+    click.echo("\n".join(text))
 
 
-def _print_rich(titles: Sequence[str], cells: Sequence[Sequence[str]], header: bool) -> None:
+def _print_fitted(titles: Sequence[str], cells: Sequence[Sequence[str]], header: bool) -> None:
     """Long cells go on in the next line; an id stays whole, it is there to be copied."""
     from rich.console import Console
     from rich.table import Table

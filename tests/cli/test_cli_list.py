@@ -1,8 +1,20 @@
 """Lists: filters, order, limits, columns; and what is shown to people."""
 
+import fcntl
 import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from contextlib import suppress
 
 import pytest
+
+from sealane.cli.output import MOST_FITTED
+from tests.daemons import PATIENCE
 
 
 @pytest.fixture
@@ -101,3 +113,38 @@ def test_show_as_json_is_what_the_api_says(sealane, central, furnished):
     shown = sealane.json("network", "show", "blue")
     assert shown == central.client.find("networks", "blue")
     assert json.dumps(shown)
+
+
+def on_terminal(central, *arguments, columns=90):
+    """What a terminal of that width is sent."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environ = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "FORCE_COLOR")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sealane.cli.main", *arguments],
+        env={**environ, **central.environ, "TERM": "xterm-256color"},
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    text = b""
+    with suppress(OSError), os.fdopen(leader, "rb", buffering=0) as screen:  # EIO: all has been read
+        while part := screen.read(65536):
+            text += part
+    assert process.wait(PATIENCE) == 0
+    return text.decode()
+
+
+def test_on_a_terminal_a_list_has_colours_and_fits(central, sealane, furnished):
+    text = on_terminal(central, "port", "list")
+    assert "\x1b[31mDOWN" in text and "\x1b[1m" in text
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+    assert max(map(len, lines)) <= 90
+    assert all(row["id"] in text for row in sealane.json("port", "list"))
+
+
+def test_a_long_list_is_not_fitted_and_so_is_quick(central, sealane, furnished):
+    sealane.json("network", "create", "big", "--subnet", "10.9.0.0/22")
+    sealane.json("port", "create", "p", "--network", "big", "--count", str(MOST_FITTED))
+    assert len(on_terminal(central, "port", "list", columns=40).splitlines()) == MOST_FITTED + 4
