@@ -4,6 +4,7 @@
     nb, sb      OVN's databases do
     northd      answers on its control socket that it is active
     translator  the northbound database is at the store's sequence number
+    gate        answers on its socket; where none was started, none is missed
 
 200 when all is well, 503 when not. `binding_mismatches`: number of ports that another host has than their
 own. Open to all, so it tells no secrets.
@@ -89,6 +90,19 @@ def northd_is_active(settings: Settings) -> Probe:
         if status != "active":
             raise Unavailable(f"northd is '{status}'")
         return status
+
+    return probe
+
+
+def gate_answers(settings: Settings) -> Probe:
+    async def probe() -> str:
+        if not settings.gate_socket.exists():
+            return "none here"
+        raw = await _exchange(str(settings.gate_socket), b"GET / HTTP/1.1\r\n\r\n")
+        found = _decoded(raw.partition(b"\r\n\r\n")[2])
+        if "nodes" not in found:
+            raise Unavailable("the gate does not answer")
+        return f"open, {len(found['nodes'])} nodes" if found["open"] else "closed, as there is no other host"
 
     return probe
 

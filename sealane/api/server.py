@@ -161,6 +161,7 @@ async def serve(settings: Settings, closing: asyncio.Event) -> None:
 def _health(settings: Settings, store: Store, clients: dict[str, Client], watch: Watch) -> health.Health:
     probes = {name: health.transacts(client) for name, client in clients.items()}
     probes["northd"] = health.northd_is_active(settings)
+    probes["gate"] = health.gate_answers(settings)
     probes["translator"] = health.translator_keeps_up(store, clients["nb"])
     return health.Health(settings, probes, lambda: len(watch.mismatches))
 

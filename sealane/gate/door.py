@@ -21,6 +21,8 @@ HANDSHAKE = 10.0
 """Seconds that a TLS handshake may take."""
 GREETED = 8
 """Handshakes of one address at once."""
+GREETED_IN_ALL = 256
+"""Handshakes at once; below the number of files that a process may have open."""
 SESSIONS = 4
 """Connections of one node; one more ends the oldest, whose host may have lost its power."""
 BACKLOG = 128
@@ -73,15 +75,15 @@ class Door:
             await asyncio.sleep(_BREATH)
             return
         host = str(address[0])
-        if self._greeted[host] >= GREETED:
+        if self._greeted[host] >= GREETED or self._greeted.total() >= GREETED_IN_ALL:
             connection.close()
             return
+        self._greeted[host] += 1
         task = asyncio.create_task(self._greet(connection, host, context), name=f"gate {host}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
     async def _greet(self, connection: socket.socket, host: str, context: ssl.SSLContext) -> None:
-        self._greeted[host] += 1
         try:
             outer = await _handshake(connection, context)
         except (OSError, TimeoutError) as exc:  # ssl.SSLError is an OSError

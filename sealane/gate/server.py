@@ -157,6 +157,7 @@ async def serve(settings: Settings) -> None:
         stack.push_async_callback(southbound.stop)
         gate = Gate(settings, store, southbound)
         answering = await status.serve(settings.gate_socket, gate.show)
+        stack.callback(settings.gate_socket.unlink, missing_ok=True)
         stack.callback(answering.close)
         await _until_there(store.start)
         await _until_there(southbound.start)

@@ -29,6 +29,8 @@ STALL = 60.0
 """Seconds after which a peer that takes nothing is given up."""
 PATIENCE = 10.0
 """Seconds for the inner connection to come about."""
+RETRY = 0.2
+"""Seconds between two tries of it."""
 TOLD = 20
 """Refusals of one connection that are logged; a further one only every TOLD-th time."""
 
@@ -96,12 +98,17 @@ class Session:
             self._inner.transport.abort()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        port = await self._inside.port()
+        """A server that has just been started again listens on another port. Raises OSError, Unavailable."""
         context = self._inside.context(self.node.name)
         async with asyncio.timeout(PATIENCE):
-            return await asyncio.open_connection(
-                self._inside.host, port, ssl=context, server_hostname=CENTRAL, limit=CHUNK
-            )
+            while True:
+                port = await self._inside.port()
+                try:
+                    return await asyncio.open_connection(
+                        self._inside.host, port, ssl=context, server_hostname=CENTRAL, limit=CHUNK
+                    )
+                except OSError:
+                    await asyncio.sleep(RETRY)  # nothing tells when it listens
 
     async def _down(self, reader: asyncio.StreamReader) -> None:
         with suppress(*_ENDS):

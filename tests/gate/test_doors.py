@@ -1,5 +1,6 @@
 """Who gets in: a node with its certificate as long as it is one, and nobody else; when there is a door."""
 
+import asyncio
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from sealane.api import health
 from sealane.pki import authority, request, tls
 from sealane.pki import central as pki
 from sealane.store.changes import Create
@@ -263,6 +265,36 @@ def test_killed_and_started_it_is_as_before(place: Place, member: Member, killed
     until(place.listens, "it is open again")
     with member.connect() as peer:
         assert peer.ask("list_dbs")["result"] == ["OVN_Southbound", "_Server"]
+
+
+def test_healthz_tells_of_it(place: Place, member: Member, killed: None) -> None:
+    probe = health.gate_answers(place.settings)
+    with member.connect() as peer:
+        peer.ask("list_dbs")
+        assert asyncio.run(probe()) == "open, 1 nodes"
+    place.kill_gate()
+    with pytest.raises(OSError):
+        asyncio.run(probe())
+    place.settings.gate_socket.unlink()
+    assert asyncio.run(probe()) == "none here"
+
+
+def test_many_connections_from_one_address_are_too_many(place: Place, member: Member) -> None:
+    flood = [socket.create_connection((place.host, place.port), PATIENCE) for _ in range(60)]
+    try:
+        closed = 0
+        for plain in flood:
+            plain.settimeout(0.5)
+            try:
+                closed += plain.recv(1) == b""
+            except TimeoutError:
+                continue
+            except OSError:
+                closed += 1
+        assert closed >= 60 - 8
+    finally:
+        for plain in flood:
+            plain.close()
 
 
 def test_the_files_of_the_inner_link_are_root_s(place: Place, member: Member) -> None:
