@@ -10,7 +10,7 @@ from typing import IO
 
 from sealane.lab.lab import Lab
 from sealane.lab.plan import OUTSIDE
-from tests.e2e.overlay import machines
+from tests.e2e.overlay import geneve, machines
 from tests.e2e.overlay.machines import Machine
 from tests.kernel import look
 from tests.kernel.story import PATIENCE, Story, equal, until
@@ -52,6 +52,7 @@ def between_hosts(story: Story, lab: Lab) -> None:
     story.check("each reaches the other", lambda: each((one, two.addresses[0]), (two, one.addresses[0])))
     story.check("each reaches the outside", lambda: each((one, router), (two, router)))
     story.check("the tunnel is Geneve, of the kernel", lambda: tunnel(lab, one, two))
+    story.check("tunnel packets are taken from nodes alone", lambda: strangers(lab, one, two))
     for machine in (one, two):
         story.check(f"the link on {machine.host} ends at the switch", hang(lab, machine))
         story.check(f"offloads are on on {machine.host}", partial(look.keeps_offloads, inside(machine)))
@@ -108,6 +109,20 @@ def tunnel(lab: Lab, one: Machine, two: Machine) -> str:
     for host in lab.plan.host_names:
         assert "genev_sys_6081" in lab.exec(host, "ovs-dpctl", "show").stdout
     return re.sub(r"^\S+ ", "", seen.splitlines()[0])[:120]
+
+
+def strangers(lab: Lab, one: Machine, two: Machine) -> str:
+    """The same packet from host2's address and from another one of the underlay."""
+    target = str(lab.plan.address("host1").ip)
+    with geneve.listener(one) as heard:
+        geneve.inject(lab, geneve.packet(lab, two, one, str(lab.plan.address("host2").ip), target, "node."))
+        until(lambda: "node." in heard(), "a node's packet arrives")
+        before = geneve.dropped(lab, "host1")
+        packet = geneve.packet(lab, two, one, str(lab.plan.router.ip), target, "stranger.")
+        geneve.inject(lab, packet, times=20)
+        until(lambda: geneve.dropped(lab, "host1") >= before + 20, "a stranger's are dropped")
+        assert "stranger." not in heard()
+    return f"{geneve.dropped(lab, 'host1')} dropped"
 
 
 def full_packets(lab: Lab, one: Machine, two: Machine) -> str:

@@ -5,6 +5,7 @@ type 0x80, holds the keys of the logical ingress port (15 bits) and of the egres
 """
 
 import ipaddress
+import re
 import struct
 import subprocess
 import tempfile
@@ -69,6 +70,12 @@ def udp(source: int, target: int, payload: bytes) -> bytes:
 def inject(lab: Lab, packet: bytes, times: int = 1) -> None:
     """From the underlay, by somebody who may write any source address."""
     lab.exec(OUTSIDE, "python3", "-c", SEND, packet.hex(), str(times))
+
+
+def dropped(lab: Lab, host: str) -> int:
+    """Packets that the table of peers has dropped since it was loaded."""
+    said = lab.exec(host, "nft", "list", "table", "inet", "sealane_peers").stdout
+    return sum(int(number) for number in re.findall(r"counter packets (\d+)", said))
 
 
 @contextmanager

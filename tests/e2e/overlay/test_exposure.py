@@ -1,7 +1,6 @@
 """What of the lab's hosts can be reached, and by whom: every port of every host, tunnels from strangers."""
 
 import json
-import re
 import subprocess
 import time
 from pathlib import Path
@@ -169,21 +168,15 @@ def test_tunnels_are_taken_from_nodes_alone(lab: Lab, put: Any) -> None:
         ):
             text = f"from {source}."
             packet = geneve.packet(lab, two, one, source, str(target), text)
-            before = dropped(lab, "host1")
+            before = geneve.dropped(lab, "host1")
             if arrives:
                 geneve.inject(lab, packet)
                 until(lambda text=text: text in heard(), f"it arrives {text}")  # type: ignore[misc]
                 continue
             geneve.inject(lab, packet, times=20)
             seen = before + 20
-            until(lambda seen=seen: dropped(lab, "host1") >= seen, "all were dropped by the table")  # type: ignore[misc]
+            until(lambda seen=seen: geneve.dropped(lab, "host1") >= seen, "all were dropped by the table")  # type: ignore[misc]
             assert text not in heard()
-
-
-def dropped(lab: Lab, host: str) -> int:
-    """Packets that the table of peers has dropped since it was loaded."""
-    said = lab.exec(host, "nft", "list", "table", "inet", "sealane_peers").stdout
-    return sum(int(number) for number in re.findall(r"counter packets (\d+)", said))
 
 
 def test_a_new_node_is_known_without_a_gap(lab: Lab, api: Api, put: Any) -> None:
