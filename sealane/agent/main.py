@@ -66,6 +66,7 @@ class Agent:
         self._stale: set[str] = set(FIELDS)
         self._looked = 0.0
         self._trouble = "not yet looked"
+        self._certificate = ""  # what is wrong with it
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set.  Raises Unavailable when the local Open vSwitch never answered."""
@@ -94,7 +95,10 @@ class Agent:
 
     async def _renew(self) -> None:
         if membership.is_remote(self._settings):
-            await renewal.follow()
+            await renewal.follow(self._tell_certificate)
+
+    def _tell_certificate(self, trouble: str) -> None:
+        self._certificate = trouble
 
     async def withdraw(self) -> None:
         """Take our networks out of an engine that goes on without us; the API keeps them."""
@@ -162,7 +166,7 @@ class Agent:
             "docker": self._docker.status(),
             "ovs": self._switch.connected,
             "looked_at": self._looked,
-            "trouble": self._trouble,
+            "trouble": self._trouble or self._certificate,
         }
 
 

@@ -1,12 +1,15 @@
 """A joined node's certificate is renewed before its time is over: `python -m sealane.agent.renewal`.
 
-The agent starts this as a process of its own now and then, as what makes keys takes 13 MiB. It prints how
-many seconds there are until the next look. Whoever uses the certificate sees that the file is another one.
+The agent starts this as a process of its own now and then, as what makes keys takes 13 MiB. It prints a Look.
+Whoever uses the certificate sees that the file is another one.
 """
 
 import asyncio
 import sys
 import time
+from collections.abc import Callable
+
+import msgspec
 
 from sealane import config, log
 from sealane.agent.membership import credentials
@@ -24,14 +27,23 @@ DEADLINE = 60.0
 _log = log.get("agent")
 
 
-async def follow() -> None:
-    """For ever."""
+class Look(msgspec.Struct, frozen=True):
+    next: float
+    """Seconds until the next one."""
+    trouble: str = ""
+    """For people."""
+
+
+async def follow(tell: Callable[[str], None]) -> None:
+    """For ever; `tell` is told each time what the trouble is, or "" when there is none."""
     while True:
-        await asyncio.sleep(await _look())
+        found = await _look()
+        tell(found.trouble)
+        await asyncio.sleep(found.next)
 
 
-async def _look() -> float:
-    """One look in a process of its own; the seconds until the next."""
+async def _look() -> Look:
+    """One look in a process of its own."""
     try:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "sealane.agent.renewal"),
@@ -39,41 +51,41 @@ async def _look() -> float:
             stdout=asyncio.subprocess.PIPE,
         )
     except OSError as exc:
-        _log.error("could not look at this node's certificate", error=str(exc))
-        return LONGEST_RETRY
+        return Look(LONGEST_RETRY, f"could not look at this node's certificate: {exc}")
     try:
         async with asyncio.timeout(DEADLINE):
             out, _ = await process.communicate()
-        return max(SHORTEST, float(out.split()[-1]))
-    except (TimeoutError, ValueError, IndexError):
-        return LONGEST_RETRY
+        return msgspec.json.decode(out, type=Look)
+    except (TimeoutError, msgspec.MsgspecError):
+        return Look(LONGEST_RETRY, "could not look at this node's certificate")
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
 
 
-async def renew(settings: Settings) -> float:
-    """Renew it if it is due; the seconds until the next look. What fails is logged."""
+async def renew(settings: Settings) -> Look:
+    """Renew it if it is due."""
     from sealane.pki import node, read
 
     mine = node.Directory(settings.pki_dir)
     try:
         found = read.certificate(mine.node.read_text())
     except (SealaneError, OSError) as exc:
-        _log.error("this node's certificate can't be read; join again", error=str(exc))
-        return LONGEST_RETRY
+        return Look(LONGEST_RETRY, f"this node's certificate can't be read: {exc}; join again")
     if found.due > time.time():
-        return min(LONGEST, found.due - time.time())
+        return _until(found)
     try:
-        fresh = await _renewed(settings, found)
+        return _until(await _renewed(settings, found))
     except (SealaneError, OSError, KeyError) as exc:
         left = found.not_after - time.time()
         cure = f"tries again; {left:.0f} s are left" if left > 0 else "it has expired: join again"
-        _log.error("could not renew this node's certificate", error=str(exc), cure=cure)
-        return min(LONGEST_RETRY, max(SHORTEST, left / 10))
-    _log.info("renewed this node's certificate", serial=fresh.serial)
-    return min(LONGEST, max(SHORTEST, fresh.due - time.time()))
+        soon = min(LONGEST_RETRY, max(SHORTEST, left / 10))
+        return Look(soon, f"could not renew this node's certificate: {exc}; {cure}")
+
+
+def _until(good: Certificate) -> Look:
+    return Look(min(LONGEST, max(SHORTEST, good.due - time.time())))
 
 
 async def _renewed(settings: Settings, old: Certificate) -> Certificate:
@@ -84,13 +96,17 @@ async def _renewed(settings: Settings, old: Certificate) -> Certificate:
         given = (await api.request("POST", "sealane/renew", {"renewal": {"request": asked}}))["renewal"]
     fresh = read.certificate(given["certificate"])
     node.save(node.Directory(settings.pki_dir), key, given["certificate"], given["central_ca"])
+    _log.info("renewed this node's certificate", serial=fresh.serial)
     return fresh
 
 
 def main() -> None:
     settings = config.load().settings
     log.setup(settings.log_level, json=settings.log_json)
-    print(asyncio.run(renew(settings)))
+    found = asyncio.run(renew(settings))
+    if found.trouble:
+        _log.error(found.trouble)
+    print(msgspec.json.encode(found).decode())
 
 
 if __name__ == "__main__":

@@ -95,7 +95,10 @@ def register(id: str, values: Values, draft: Draft) -> list[Change]:
 
 
 def admit(id: str, values: Values, serial: str, draft: Draft) -> list[Change]:
-    """A node that joins, the first time or again with the same name and address. Raises Conflict."""
+    """A node that joins, the first time or again with the same name and address. Raises Conflict.
+
+    A token for all projects does not widen what a node has been held to.
+    """
     state, name, address = draft.look.state, values["name"], values["address"]
     before, holder = named(state, name), at(state, address)
     if before is not None and (before.address != address or is_local(before)):
@@ -103,7 +106,8 @@ def admit(id: str, values: Values, serial: str, draft: Draft) -> list[Change]:
     if before is None and holder is not None:
         raise _taken_address(holder)
     if before is not None:
-        return [_changed(before, draft, serials=(serial,), projects=values["projects"])]
+        projects = before.projects if values["projects"] == EVERYTHING else values["projects"]
+        return [_changed(before, draft, serials=(serial,), projects=projects)]
     return [Create(replace(_new(id, values, draft), serials=(serial,)))]
 
 

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sealane.agent.membership import register
+from sealane.agent.renewal import Look
 from sealane.cli.join import parse_address
 from sealane.client import ApiClient
 from sealane.config import Settings, load
@@ -197,7 +199,7 @@ async def test_a_node_renews_its_certificate_and_no_request_fails(
 async def renew_for_ever(machine: Machine) -> None:
     while True:
         done = await machine.run("-m", "sealane.agent.renewal")
-        await asyncio.sleep(float(done.said.split()[-1]))
+        await asyncio.sleep(msgspec.json.decode(done.said.splitlines()[-1], type=Look).next)
 
 
 async def test_a_certificate_that_has_expired_is_told(

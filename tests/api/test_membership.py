@@ -141,6 +141,13 @@ async def test_names_and_addresses_belong_to_one_node(database: OvsdbServer, dir
         assert again.node.serials != first.node.serials
 
 
+async def test_joining_again_does_not_widen_what_a_node_may(database: OvsdbServer, directory: Path) -> None:
+    async with central_part(database, directory) as part:
+        for given, has in ((["red"], ("red",)), (None, ("red",)), (["blue"], ("blue",)), (["*"], ("blue",))):
+            values = {} if given is None else {"projects": given}
+            assert (await member(part, "host2", "192.0.2.2", **values)).node.projects == has
+
+
 async def test_odd_names_addresses_and_requests_are_refused(database: OvsdbServer, directory: Path) -> None:
     async with central_part(database, directory) as part:
         made = await make_token(part)
