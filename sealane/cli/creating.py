@@ -21,8 +21,11 @@ def create(
     noun: Noun,
     prepare: Prepare = lambda client, body, given: body,
     finish: Finish = lambda client, made, given: made,
+    alone: Callable[[dict[str, Any]], bool] = lambda given: True,
 ) -> click.Command:
-    """prepare: completes the body that the options make; finish: what is made beside (subnets)."""
+    """prepare: completes the body that the options make. finish: makes what belongs to it (subnets), unless
+    it is made alone; the hosts are waited for once, after the last.
+    """
 
     @click.command(
         "create",
@@ -47,9 +50,10 @@ def create(
             if noun.named and not name:
                 raise click.UsageError("Missing argument 'NAME'")
             check(noun.fields, given, client)
-            made = finish(
-                client, _make(noun, client, prepare, {**given, "name": name, "count": count}), given
-            )
+            client.wait = wait if alone(given) else None
+            made = _make(noun, client, prepare, {**given, "name": name, "count": count})
+            client.wait = wait
+            made = finish(client, made, given)
         if file or count:
             show_many(made if output == "json" else named(client, list(made)), noun.columns, output)
         else:

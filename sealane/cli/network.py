@@ -108,12 +108,18 @@ def _prepare(client: Api, body: Body, given: dict[str, Any]) -> Body:
 CIDR = Field(option="--subnet", key="cidr", metavar="SUBNET", read=fields.network, many=True, help="")
 
 
+def _alone(given: dict[str, Any]) -> bool:
+    return bool(given["no_subnet"])
+
+
 def _finish(client: Api, made: Sequence[Body], given: dict[str, Any]) -> Sequence[Body]:
     """The subnets; the networks go again when they can't be had."""
-    if given["no_subnet"]:
+    if _alone(given):
         return made
+    wait = client.wait
     try:
         for one in made:
+            client.wait = wait if one is made[-1] else None
             _add_subnets(client, one, given["subnet"], given["ipv6"])
     except SealaneError:
         client.wait = None
@@ -133,7 +139,7 @@ def _add_subnets(client: Api, made: Body, cidrs: Sequence[str], ipv6: bool) -> N
     )
 
 
-network = noun.group(NETWORK, create := creating.create(NETWORK, _prepare, _finish))
+network = noun.group(NETWORK, create := creating.create(NETWORK, _prepare, _finish, _alone))
 create.params[1:1] = [
     CIDR.as_option("A subnet as 10.1.0.0/24, may be given again; none: a free one is chosen."),
     click.Option(["--no-subnet"], is_flag=True, help="Make no subnet."),

@@ -30,6 +30,11 @@ NOT_COPIED = ("sealane", "docker")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+def machines_own() -> set[str]:
+    """Variables of whoever calls that say where the machine's Sealane and Docker are: no host's business."""
+    return {name for name in os.environ if name.startswith(("SEALANE_", "DOCKER_"))}
+
+
 class Host:
     """The verbs of one host; calling one twice is harmless."""
 
@@ -91,6 +96,7 @@ class Host:
             start_new_session=True,
             text=True,
             cwd="/",
+            env={name: value for name, value in os.environ.items() if name not in machines_own()},
         )
         if listener is not None:
             listener.close()
@@ -148,7 +154,8 @@ class Host:
         """The command line with which the machine runs `argv` in all of the host's namespaces."""
         inside = ["nsenter", f"--target={self.need_pid()}", *NAMESPACES, "--wd=/root", "--"]
         path = f"{Path(sys.executable).parent}:{PATH}"
-        return [*inside, "env", "--unset=DOCKER_HOST", f"PATH={path}", *argv]
+        unset = (f"--unset={name}" for name in sorted(machines_own()))
+        return [*inside, "env", *unset, f"PATH={path}", *argv]
 
     def power_cut(self) -> None:
         """All its processes die at once; the disk stays. Repeatable."""

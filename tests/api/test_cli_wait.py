@@ -44,6 +44,10 @@ async def test_the_command_waits_for_the_hosts(host: Host) -> None:
             )
             status, _, err = await sealane(host, "network", "delete", "--wait=2", "blue")
             assert status == 1 and err.startswith("sealane: deleted, but within 2 s not applied by three")
+            begun = asyncio.get_running_loop().time()
+            status, _, err = await sealane(host, "network", "create", "both", "--ipv6", "--wait=4")
+            assert status == 1 and "within 4 s" in err
+            assert asyncio.get_running_loop().time() - begun < 8, "waited for the network and for its subnets"
             hosts.stopped.clear()
             assert (await sealane(host, "network", "create", "--wait", "red", "--no-subnet"))[0] == 0
 

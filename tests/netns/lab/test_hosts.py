@@ -114,6 +114,16 @@ def test_power_cut_keeps_the_disk_and_loses_run(lab):
     lab.exec("host1", "busybox", "ping", "-c", "1", "-W", "5", "host2")
 
 
+def test_where_the_machine_has_its_api_is_no_business_of_the_hosts(lab, monkeypatch):
+    """As after `export SEALANE_API_URL=…`, which is how a lab is reached from the machine."""
+    monkeypatch.setenv("SEALANE_API_URL", "unix:/nowhere")
+    lab.power_cut("host2")
+    lab.start()
+    said = lab.exec("host2", "env").stdout
+    started = lab.exec("host2", "cat", "/proc/1/environ").stdout
+    assert "SEALANE_API_URL" not in said + started
+
+
 def test_start_again_is_harmless(lab):
     before = [host.pid for host in lab.hosts()]
     lab.start()
