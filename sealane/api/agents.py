@@ -48,7 +48,7 @@ AGENTS = Kind(
         constant("resources_synced", None),
         Attribute(name="created_at", type=convert.NAME, filter=False),
         Attribute(name="started_at", type=convert.NAME, field="created_at", filter=False),
-        Attribute(name="heartbeat_timestamp", type=convert.NAME, filter=False),
+        Attribute(name="heartbeat_timestamp", type=convert.nullable(convert.NAME), filter=False),
     ),
 )
 

@@ -50,10 +50,10 @@ def _storable(value: str) -> str:
 
 
 def nullable(inner: Type) -> Type:
-    return Type(
-        lambda value: None if value is None else inner.convert(value),
-        {**inner.schema, "nullable": True},
-    )
+    schema: dict[str, Any] = {**inner.schema, "nullable": True}
+    if "enum" in schema:
+        schema["enum"] = [*schema["enum"], None]
+    return Type(lambda value: None if value is None else inner.convert(value), schema)
 
 
 def one_of(*choices: object) -> Type:

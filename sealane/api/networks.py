@@ -5,7 +5,7 @@ from typing import Any
 
 from sealane.api import convert, rules
 from sealane.api.attributes import Attribute, Kind, Values, constant, standard
-from sealane.api.convert import BOOLEAN, one_of
+from sealane.api.convert import BOOLEAN, nullable, one_of
 from sealane.api.draft import Draft
 from sealane.api.look import Look
 from sealane.model import Network, Subnet
@@ -57,7 +57,7 @@ NETWORKS = Kind(
         constant("l2_adjacency", True),
         constant("is_default", False, BOOLEAN, filter=True),
         constant("provider:network_type", "geneve", convert.NAME, filter=True),
-        constant("provider:physical_network", None, convert.NAME, filter=True),
+        constant("provider:physical_network", None, nullable(convert.NAME), filter=True),
         Attribute(name="provider:segmentation_id", type=convert.INTEGER, field="tunnel_key"),
         Attribute(
             name="sealane:gateway",

@@ -1,0 +1,201 @@
+"""The paths of /openapi.json that no table of networks, subnets and ports describes."""
+
+from sealane.api.agents import AGENTS
+from sealane.api.attributes import Kind
+from sealane.api.nodes import NODES
+from sealane.api.quotas import FLAGS, LIMITED
+from sealane.api.schemas import Part, asked, body, in_path, parameters, responses, schema, wrapped
+from sealane.api.tokens import TOKENS
+
+EXTRA_PATHS: Part = {
+    "/v2.0/sealane/changes": {
+        "get": {
+            "description": "Wait at most `timeout` seconds until the state is another than `after`.",
+            "parameters": asked("after", "timeout"),
+            "responses": responses(
+                "200",
+                {
+                    "type": "object",
+                    "properties": {
+                        "sequence": {"type": "integer"},
+                        "changed": {"type": "array", "items": {"type": "string"}},
+                    },
+                },
+            ),
+        }
+    },
+    "/v2.0/sealane/events": {
+        "get": {
+            "description": "Events after number `after`; waits at most `timeout` seconds for the "
+            "first of them. `gone`: some after that number are not to be had any more.",
+            "parameters": asked("after", "timeout"),
+            "responses": responses(
+                "200",
+                {
+                    "type": "object",
+                    "properties": {
+                        "events": {"type": "array", "items": {"type": "object"}},
+                        "last": {"type": "integer"},
+                        "gone": {"type": "boolean"},
+                    },
+                },
+            ),
+        }
+    },
+    "/v2.0/sealane/mismatches": {
+        "get": {
+            "description": "Ports that another host has than the one they are meant for.",
+            "responses": responses(
+                "200", wrapped("mismatches", {"type": "array", "items": {"type": "object"}})
+            ),
+        }
+    },
+    "/v2.0/sealane/free-cidr": {
+        "get": {
+            "description": "A subnet of the pool that overlaps none; it is not reserved.",
+            "parameters": asked("ip_version"),
+            "responses": responses("200", wrapped("cidr", {"type": "string"})),
+        }
+    },
+}
+
+
+def _texts(*names: str) -> Part:
+    found = {name: {"type": "string"} for name in names}
+    return {"type": "object", "properties": found, "required": list(names), "additionalProperties": False}
+
+
+def _sealane(kind: Kind, create: str) -> Part:
+    """A resource of ours that is made one by one, and whose own path has what the table of routes says."""
+    one, many = kind.singular, kind.plural
+    shown = schema(kind, lambda a: a.visible)
+    made = body(wrapped(one, schema(kind, lambda a: a.post, required=True)))
+    return {
+        f"/v2.0/sealane/{many}": {
+            "get": {
+                "parameters": parameters(kind),
+                "responses": responses("200", wrapped(many, {"type": "array", "items": shown})),
+            },
+            "post": {
+                "description": create,
+                "requestBody": made,
+                "responses": responses("201", wrapped(one, shown)),
+            },
+        },
+        f"/v2.0/sealane/{many}/{{id}}": {
+            "parameters": [in_path("id")],
+            "get": {"responses": responses("200", wrapped(one, shown))},
+            "delete": {"responses": responses("204", None)},
+        },
+    }
+
+
+def _called(key: str, given: Part, description: str) -> Part:
+    credentials = wrapped(key, {"type": "object"})
+    return {
+        "post": {
+            "description": description,
+            "requestBody": body(wrapped(key, given)),
+            "responses": responses("201", credentials),
+        }
+    }
+
+
+def _membership() -> Part:
+    found = _sealane(TOKENS, "The answer holds the token; nothing else ever does.")
+    found |= _sealane(NODES, "What the central part says of its own node; others join.")
+    one = found["/v2.0/sealane/nodes/{id}"]
+    change = body(wrapped("node", schema(NODES, lambda a: a.put)))
+    one["put"] = {"requestBody": change, "responses": responses("200", wrapped("node", {"type": "object"}))}
+    one["delete"]["parameters"] = [{"name": "force", "in": "query", "schema": {"type": "boolean"}}]
+    authority = wrapped("ca", _texts("certificate"))
+    found["/v2.0/sealane/ca"] = {"get": {"responses": responses("200", authority)}}
+    joining = _texts("token_id", "secret", "request", "name", "address")
+    found["/v2.0/sealane/join"] = _called("join", joining, "A token and a request for a certificate (PEM).")
+    found["/v2.0/sealane/renew"] = _called("renewal", _texts("request"), "For the node that asks.")
+    return found
+
+
+EXTRA_PATHS |= _membership()
+
+
+def _read(shown: Part, *named: str, description: str = "") -> Part:
+    """A path that can only be read."""
+    get: Part = {"responses": responses("200", shown)}
+    if description:
+        get["description"] = description
+    return {"get": get, **({"parameters": [in_path(name) for name in named]} if named else {})}
+
+
+def _many(shown: Part) -> Part:
+    return {"type": "array", "items": shown}
+
+
+OBJECT: Part = {"type": "object"}
+LIMIT: Part = {"type": "integer", "minimum": -1, "maximum": 2**31 - 1}
+
+
+def _quotas() -> Part:
+    one = "/v2.0/quotas/{project}"
+    limits = dict.fromkeys(LIMITED, LIMIT)
+    whose = {"project_id": {"type": "string"}, "tenant_id": {"type": "string"}}
+    shown: Part = {
+        "type": "object",
+        "properties": {**limits, **whose},
+        "required": [*limits, *whose],
+        "additionalProperties": False,
+    }
+    given: Part = {
+        "type": "object",
+        "properties": {**limits, **{key: {"type": "boolean"} for key in FLAGS}},
+        "additionalProperties": False,
+    }
+    counts = {key: {"type": "integer"} for key in ("limit", "used", "reserved")}
+    detail: Part = {"type": "object", "properties": counts, "required": list(counts)}
+    details: Part = {
+        "type": "object",
+        "properties": dict.fromkeys(LIMITED, detail),
+        "required": list(LIMITED),
+    }
+    change = {
+        "requestBody": body(wrapped("quota", given)),
+        "responses": responses("200", wrapped("quota", shown)),
+    }
+    return {
+        "/v2.0/quotas": _read(wrapped("quotas", _many(shown))),
+        one: {
+            **_read(wrapped("quota", shown), "project"),
+            "put": change,
+            "delete": {"responses": responses("204", None)},
+        },
+        f"{one}/default": _read(wrapped("quota", shown), "project"),
+        f"{one}/details.json": _read(wrapped("quota", details), "project"),
+    }
+
+
+def _documents() -> Part:
+    extension = _texts("alias", "name", "description", "updated")
+    extension["properties"]["links"] = {"type": "array", "items": {}}
+    agent = schema(AGENTS, lambda a: a.visible)
+    project = {"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
+    return {
+        "/": _read(wrapped("versions", _many(OBJECT))),
+        "/v2.0": _read(wrapped("version", OBJECT)),
+        "/v3": _read(wrapped("version", OBJECT)),
+        "/v3/projects": _read(wrapped("projects", _many(project)), description="Those that are in use."),
+        "/v3/projects/{id}": _read(wrapped("project", project), "id"),
+        "/v2.0/extensions": _read(wrapped("extensions", _many(extension))),
+        "/v2.0/extensions/{alias}": _read(wrapped("extension", extension), "alias"),
+        "/v2.0/availability_zones": _read(wrapped("availability_zones", _many(OBJECT))),
+        "/v2.0/agents": {
+            "get": {
+                "description": "Hosts. `alive`: its agent has asked within 75 s.",
+                "parameters": parameters(AGENTS),
+                "responses": responses("200", wrapped("agents", _many(agent))),
+            }
+        },
+        "/v2.0/agents/{id}": _read(wrapped("agent", agent), "id"),
+    }
+
+
+EXTRA_PATHS |= _quotas() | _documents()

@@ -1,0 +1,56 @@
+"""Requests that schemathesis makes of /openapi.json, to a real application on a real store.
+
+No answer is a 5xx, none has a status, a type or a shape that the document does not tell.  The seed is that of
+the day, and printed; API_SEED=N repeats a run.
+"""
+
+import asyncio
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+from tests.api.live import TOKEN, live
+from tests.daemons import OvsdbServer
+
+COMMAND = Path(sys.executable).with_name("schemathesis")
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+)
+CASES = 2000
+EXAMPLES = 15
+"""Of each operation, in the phase that makes them up; the other phases follow from the document."""
+PATIENT = ("/v2.0/sealane/changes", "/v2.0/sealane/events")
+"""Wait for what they are asked to."""
+DEADLINE = 270.0
+
+
+async def test_no_request_is_answered_by_a_defect_or_otherwise_than_described(database: OvsdbServer) -> None:
+    seed = os.environ.get("API_SEED", time.strftime("%Y%m%d"))
+    async with live(database) as api:
+        network = await api.make("network", name="n")
+        await api.make("subnet", network_id=network["id"], cidr="10.0.0.0/24")
+        await api.make("port", network_id=network["id"])
+        process = await asyncio.create_subprocess_exec(
+            COMMAND,
+            "run",
+            f"{api.url}/openapi.json",
+            *("--header", f"X-Auth-Token: {TOKEN}", "--seed", seed, "--max-examples", str(EXAMPLES)),
+            *("--checks", ",".join(CHECKS), "--request-timeout", "30", "--no-color"),
+            *(word for path in PATIENT for word in ("--exclude-path", path)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=database.directory,
+        )
+        async with asyncio.timeout(DEADLINE):
+            out = (await process.communicate())[0].decode()
+        print(f"seed {seed}\n{out}")
+        assert process.returncode == 0, out
+        counted = re.search(r"(\d+) generated", out)
+        assert counted is not None and int(counted[1]) >= CASES, out
+        for kind in ("networks", "subnets", "ports"):
+            assert (await api.call(f"GET /v2.0/{kind}")).status == 200
