@@ -22,7 +22,7 @@ from sealane.gate import status, view
 from sealane.gate.door import Door
 from sealane.gate.rules import DATABASE
 from sealane.gate.session import Inside
-from sealane.model import Node
+from sealane.model import Node, Token
 from sealane.ovsdb.client import Client
 from sealane.pki import admission, tls
 from sealane.pki.certificate import Certificate
@@ -151,7 +151,7 @@ class Gate:
 async def serve(settings: Settings) -> None:
     """Run until cancelled."""
     async with AsyncExitStack() as stack:
-        store = Store(settings.store_remote)
+        store = Store(settings.store_remote, reads=(Node, Token))
         stack.push_async_callback(store.stop)
         southbound = Client(settings.sb_remote, DATABASE)
         stack.push_async_callback(southbound.stop)

@@ -17,6 +17,7 @@ from sealane.ovn.northbound import DATABASE, Northbound
 from sealane.ovn.reconcile import Reconciler
 from sealane.ovsdb.client import Client
 from sealane.store.db import Store
+from sealane.translate.desired import READS
 
 _log = log.get("translator")
 T = TypeVar("T")
@@ -27,7 +28,7 @@ START_TIMEOUT = 10.0
 async def run(settings: Settings) -> None:
     """Translate until cancelled."""
     async with AsyncExitStack() as stack:
-        store = Store(settings.store_remote)
+        store = Store(settings.store_remote, reads=READS)
         stack.push_async_callback(store.stop)
         client = Client(settings.nb_remote, DATABASE, leader_only=True)  # locks are per server
         stack.push_async_callback(client.stop)

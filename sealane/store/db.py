@@ -8,7 +8,7 @@ commit(changes) ── plan ── one transaction ──┬── done: the own
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
 from sealane.errors import DeadlineExceeded
@@ -18,11 +18,11 @@ from sealane.ovsdb import operations as ops
 from sealane.ovsdb.client import Client
 from sealane.ovsdb.replica import Change as RowChange
 from sealane.ovsdb.replica import Replica
-from sealane.store.changes import Change
+from sealane.store.changes import Change, Stored
 from sealane.store.claims import Claims
 from sealane.store.plan import ROOT, Plan, View, plan
 from sealane.store.refusals import refusal
-from sealane.store.snapshot import MONITORED, advance
+from sealane.store.snapshot import advance, monitored
 
 DATABASE = "Sealane"
 RETRY_WAIT = 0.1
@@ -32,9 +32,15 @@ FORGET_REQUESTS = 86400
 
 
 class Store:
-    """`remote` as for ovsdb.client.Client."""
+    """`remote` as for ovsdb.client.Client.
 
-    def __init__(self, remote: str, *, probe: float = 5.0) -> None:
+    reads: the kinds that alone are followed, and cost memory; whoever is to commit needs all (None).
+    """
+
+    def __init__(
+        self, remote: str, *, probe: float = 5.0, reads: Collection[type[Stored]] | None = None
+    ) -> None:
+        self._reads = reads
         self._client = Client(remote, DATABASE, probe=probe)
         self._claims = Claims()
         self._state = State()
@@ -48,7 +54,7 @@ class Store:
         await self._client.start(timeout)
         await self._prepare(_until(deadline))
         if self._replica is None:
-            self._replica = await self._client.monitor(MONITORED, _until(deadline), self._follow)
+            self._replica = await self._client.monitor(monitored(self._reads), _until(deadline), self._follow)
 
     async def stop(self) -> None:
         await self._client.stop()
@@ -84,6 +90,7 @@ class Store:
         Raises AddressInUse, Conflict, OverQuota, NotFound, RevisionMismatch, BadRequest; Unavailable within
         `timeout` seconds: whether it was done is unknown then, and the same Create may be repeated.
         """
+        assert self._reads is None, "this store reads only a part"
         deadline = asyncio.get_running_loop().time() + timeout
         while True:
             version, request = self._running.version, str(uuid.uuid4())
@@ -121,7 +128,8 @@ class Store:
         return self._replica
 
     def _follow(self, changes: Sequence[RowChange]) -> None:
-        self._claims.follow(changes)
+        if self._reads is None:
+            self._claims.follow(changes)
         self._state = advance(self._state, changes)
         for listener in self._listeners:
             listener(self._state)

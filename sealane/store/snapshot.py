@@ -1,6 +1,6 @@
 """The replica of the database as the immutable `State` that the rest of Sealane reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -19,6 +19,13 @@ MONITORED: Mapping[str, Sequence[str]] = {
     "Network": (*COLUMNS["Network"], "subnets_revision"),
     "Quota": (*COLUMNS["Quota"], "uses"),
 }
+
+
+def monitored(kinds: Collection[type[Stored]] | None) -> Mapping[str, Sequence[str]]:
+    """Tables and columns to be followed for a state of these kinds; None: of all, with their claims."""
+    if kinds is None:
+        return MONITORED
+    return {table: MONITORED[table] for table in ("Sealane", *(TABLES[kind] for kind in kinds))}
 
 
 def advance(state: State, changes: Sequence[Change]) -> State:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from sealane.model import State
+from sealane.model import Network, Port, State, Subnet
 from sealane.translate import ports, switches
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Row
@@ -11,6 +11,8 @@ PIPELINE: tuple[Callable[[State, Memo], Iterator[Row]], ...] = (
     switches.rows,  # Network, Subnet -> Logical_Switch, and the gateway's localport
     ports.rows,  # Port -> Logical_Switch_Port
 )
+READS = (Network, Subnet, Port)
+"""What the stages look at; the translator's state has nothing else."""
 
 
 def desired(state: State, memo: Memo | None = None) -> tuple[Row, ...]:

@@ -72,6 +72,21 @@ async def reach(store: Store, sequence: int) -> State:
     return store.state
 
 
+async def test_a_store_may_follow_a_part(server: OvsdbServer) -> None:
+    async with prepared(server) as ((store,), _, sub):
+        part = Store(server.remote, reads=(Port,))
+        try:
+            await part.start(PATIENCE)
+            state = await store.commit(Create(one := port(sub, "10.0.0.9")))
+            seen = await reach(part, state.sequence)
+            assert seen.ports.keys() == {one.id}
+            assert not seen.networks and not seen.subnets
+            with pytest.raises(AssertionError):
+                await part.commit(Delete(one))
+        finally:
+            await part.stop()
+
+
 async def test_what_is_committed_is_read_at_once_and_by_others(server: OvsdbServer) -> None:
     async with stores(server, 2) as (one, other):
         net = network(labels={"a": "b"}, mtu=1400)
