@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from sealane import log
 from sealane.errors import Unauthorized
-from sealane.gate.session import CHUNK, Inside, Session
+from sealane.gate.session import CHUNK, TOLD, Inside, Session
 from sealane.model import Node
 from sealane.pki.certificate import Certificate, of_peer
 
@@ -87,8 +87,7 @@ class Door:
         try:
             outer = await _handshake(connection, context)
         except (OSError, TimeoutError) as exc:  # ssl.SSLError is an OSError
-            self.refused += 1
-            _log.info("no handshake", address=host, reason=str(exc))
+            self._tell("no handshake", host, str(exc))
             return
         finally:
             self._greeted[host] -= 1
@@ -102,8 +101,7 @@ class Door:
             node = self._admit(peer)
             assert peer is not None
         except Unauthorized as exc:
-            self.refused += 1
-            _log.warning("not let in", address=host, reason=exc.message)
+            self._tell("not let in", host, exc.message)
             outer[1].transport.abort()
             return
         session = Session(node, peer, outer, self._inside)
@@ -116,6 +114,12 @@ class Door:
             session.close()
             self.sessions.remove(session)
             _log.info("a node is gone", node=node.name, address=host)
+
+    def _tell(self, what: str, host: str, reason: str) -> None:
+        """Strangers are not to fill the log: after the first, every TOLD-th is told of."""
+        self.refused += 1
+        if self.refused <= TOLD or self.refused % TOLD == 0:
+            _log.warning(what, address=host, reason=reason, refused=self.refused)
 
     def _make_room(self, node: str) -> None:
         its = [session for session in self.sessions if session.node.name == node]

@@ -8,11 +8,13 @@ Killed, it takes its sessions along; the controllers connect again to the next o
 """
 
 import asyncio
+import json
 import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sealane import config, log
@@ -24,7 +26,7 @@ from sealane.gate.rules import DATABASE
 from sealane.gate.session import Inside
 from sealane.model import Node, Token
 from sealane.ovsdb.client import Client
-from sealane.pki import admission, tls
+from sealane.pki import admission, files, tls
 from sealane.pki.certificate import Certificate
 from sealane.store.db import Store
 
@@ -48,7 +50,8 @@ class Gate:
         self._inside: tuple[Inner, Inside] | None = None
         self._door: Door | None = None
         self._at = ""
-        self._known: frozenset[str] = frozenset()
+        self._memory = settings.run_dir / "gate.nodes"
+        self._known = _remembered(self._memory)
         self._look = min(LOOK, settings.server_lifetime / 12)
 
     def show(self) -> dict[str, object]:
@@ -64,7 +67,7 @@ class Gate:
         """Until cancelled. What fails is logged and tried again."""
         while True:
             try:
-                await self._until(self._is_wanted)
+                await self._closed()
                 await self._open()
             except (SealaneError, OSError) as exc:
                 _log.error("the gate can't be open; tries again", reason=str(exc), seconds=RETRY)
@@ -75,9 +78,12 @@ class Gate:
             self._store.state, time.time()
         )
 
-    async def _until(self, holds: Callable[[], bool]) -> None:
-        while not holds():
-            await self._store.changed(self._store.state.sequence, self._look)
+    async def _closed(self) -> None:
+        """Until somebody may come."""
+        while not self._is_wanted():
+            seen = self._store.state.sequence
+            await self._bury()
+            await self._store.changed(seen, self._look)
 
     async def _open(self) -> None:
         """Be open until nobody can come any more. Raises SealaneError, OSError."""
@@ -87,8 +93,8 @@ class Gate:
 
         directory, lifetime = Directory(self._settings.pki_dir), self._settings.server_lifetime
         await asyncio.to_thread(ensure, directory, lifetime)
-        files = tls.Files(directory.server)
-        files.moved()
+        shown = tls.Files(directory.server)
+        shown.moved()
         context = tls.server(directory.server, directory.node_ca, required=True)
         inner, inside = self._inside = self._inside or await self._look_inside()
         await inner.open()
@@ -98,33 +104,41 @@ class Gate:
         checked = time.monotonic()
         try:
             while self._is_wanted() and not serving.done():
-                await self._store.changed(self._store.state.sequence, self._look)
+                seen = self._store.state.sequence
                 self._door.review()
                 await self._bury()
+                await self._store.changed(seen, self._look)
                 if time.monotonic() < checked + self._look:
                     continue
                 checked = time.monotonic()
                 await asyncio.to_thread(ensure, directory, lifetime)
-                if files.moved():
+                if shown.moved():
                     tls.reload(context, directory.server)
                     _log.info("shows a new certificate")
         finally:
             self._at = ""
             serving.cancel()
-            with suppress(asyncio.CancelledError):
-                await serving
-            await self._bury()
-            await inner.close()
+            try:
+                with suppress(asyncio.CancelledError):
+                    await serving
+            finally:
+                await self._bury()
+                await inner.close()
 
     async def _bury(self) -> None:
-        """Take the chassis of removed nodes away, as they can't do it: others drop their tunnels to them."""
+        """Take the chassis of removed nodes away, as they can't do it: others drop their tunnels to them.
+
+        Which nodes there were is kept in a file: one may be removed while the gate is being started again.
+        """
         now = frozenset(node.name for node in self._store.state.nodes.values() if node.serials)
         for name in self._known - now:
             where = [["name", "==", name]]
             tables = ("Chassis_Private", "Chassis")
             await self._southbound.transact([{"op": "delete", "table": t, "where": where} for t in tables])
             _log.info("the chassis of a removed node is gone", node=name)
-        self._known = now
+        if now != self._known:
+            files.write(self._memory, json.dumps(sorted(now)))
+            self._known = now
 
     async def _look_inside(self) -> tuple["Inner", Inside]:
         from sealane.gate.inner import COLUMNS, LOOPBACK, Inner  # not before it is wanted: it takes 13 MiB
@@ -146,6 +160,13 @@ class Gate:
 
     def _admit(self, peer: Certificate | None) -> Node:
         return admission.node_of(peer, self._store.state, time.time())
+
+
+def _remembered(memory: Path) -> frozenset[str]:
+    try:
+        return frozenset(json.loads(memory.read_text()))
+    except (OSError, ValueError, TypeError):
+        return frozenset()
 
 
 async def serve(settings: Settings) -> None:

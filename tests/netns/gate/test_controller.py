@@ -205,6 +205,16 @@ def test_a_removed_node_is_out_and_its_chassis_goes(place: Place, thief: Member)
         assert other.is_running
 
 
+def test_a_node_that_is_removed_while_the_gate_is_down_goes_too(place: Place, thief: Member) -> None:
+    with Controller(thief, place.directory / "h3c") as other:
+        until(lambda: has_chassis(place, "host3"), "it has registered")
+        place.kill_gate()
+        thief.remove()
+        assert has_chassis(place, "host3") and other.is_running
+        place.start_gate()
+        until(lambda: not has_chassis(place, "host3"), "its chassis is gone")
+
+
 def test_exit_takes_its_chassis_away(place: Place, host: Controller) -> None:
     host.leave()
     assert not has_chassis(place, "host2")
