@@ -197,16 +197,20 @@ class Printer:
 
     def _more(self, event: Body) -> str:
         """What is to be said besides."""
-        shown = event["name"] and event["what"] in ("created", "active", "seen")
-        addresses = plain(event["addresses"]) if shown else ""
-        network = f"on {self._name(event['network_id'])}" if event["kind"] in ("subnet", "port") else ""
-        host = f"host {event['host']}" if event["kind"] == "port" and event["host"] else ""
-        texts = {
-            "misbound": f"is on {event['host']} but meant for {event['wanted_host'] or 'no host'}",
-            "updated": plain(event["fields"]),
-            "gone": "earlier events are forgotten: the API was restarted, or they were too many",
-        }
-        return ", ".join(text for text in (texts.get(event["what"], host), network, addresses) if text)
+        told = []
+        if event["kind"] in ("subnet", "port"):
+            told.append(f"on {self._name(event['network_id'])}")
+        if event["what"] == "misbound":
+            told.append(f"bound by {event['host']}, meant for {event['wanted_host'] or 'no host'}")
+        elif event["kind"] == "port" and event["host"]:
+            told.append(f"host {event['host']}")
+        if event["name"] and event["what"] in ("created", "active", "seen"):
+            told.append(plain(event["addresses"]))
+        if event["fields"]:
+            told.append(f"changed: {plain(event['fields'])}")
+        if event["kind"] == "journal":
+            told.append("earlier events are forgotten: the API was restarted, or they were too many")
+        return ", ".join(text for text in told if text)
 
     def _name(self, network: str) -> str:
         if network not in self.names:

@@ -85,8 +85,8 @@ def test_lines_for_people(sealane, some):
         ["port", "created", "web"],
         ["port", "deleted", "web"],
     ]
-    assert "admin_state_up, mtu" in lines[1]
-    assert "host host1, on blue" in lines[2]
+    assert "changed: admin_state_up, mtu" in lines[1]
+    assert "on blue, host host1" in lines[2]
 
 
 def test_since_that_is_nothing(sealane):
