@@ -66,8 +66,10 @@ class Feed:
         Many rows are taken in parts, so that others are answered in between.
         """
         take = self._take_network if collection == "networks" else self._take_port
-        known = set(self._networks if collection == "networks" else self._ports)
-        gone = known - {row["id"] for row in news.rows} if news.complete else set(news.gone)
+        gone = set(news.gone)
+        if news.complete:
+            gone = set(self._networks if collection == "networks" else self._ports)
+            gone -= {str(row["id"]) for row in news.rows}
         for number, row in enumerate([*({"id": id} for id in gone), *news.rows]):
             if number % PART == PART - 1:
                 await asyncio.sleep(0)
