@@ -261,6 +261,8 @@ def _error(status: int, raw: bytes, *, by_token: bool) -> errors.SealaneError:
     message = str(detail.get("message") or f"the API answered with HTTP status {status}")
     if status == 401 and by_token:
         message += "; give the admin's token or use the unix socket"
+    if status == 403 and not by_token:
+        message = f"{message.rstrip('.')}; it is for the central machine to do"
     kind = next((t for t in _types(errors.SealaneError) if t.status == status), errors.SealaneError)
     return kind(message, type=str(detail.get("type") or kind.type))
 

@@ -1,8 +1,13 @@
 """Networks, subnets and ports by the command: every attribute, every verb."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
+
+from tests.daemons import PATIENCE
 
 
 @pytest.fixture
@@ -114,6 +119,19 @@ def test_pairs_and_addresses_of_a_port_come_and_go(sealane, blue):
     left = sealane.json("port", "unset", "web", "--pair", "10.1.0.200", "--ip", "10.1.0.9")
     assert left["allowed_address_pairs"] == []
     assert [ip["ip_address"] for ip in left["fixed_ips"]] == ["10.1.0.10"]
+
+
+def test_members_that_are_added_at_once_are_all_kept(sealane, central, blue):
+    sealane.json("port", "create", "web", "--network", "blue")
+    wanted = [f"10.5.0.{number}" for number in range(1, 5)]
+    command = (sys.executable, "-m", "sealane.cli.main", "port", "add", "web", "--pair")
+    running = [
+        subprocess.Popen((*command, pair), env=os.environ | central.environ, stdout=subprocess.DEVNULL)
+        for pair in wanted
+    ]
+    assert [process.wait(PATIENCE) for process in running] == [0] * len(wanted)
+    pairs = sealane.json("port", "show", "web")["allowed_address_pairs"]
+    assert {pair["ip_address"] for pair in pairs} == set(wanted)
 
 
 def test_labels_of_a_network(sealane, blue):
