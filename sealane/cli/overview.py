@@ -31,18 +31,17 @@ def overview() -> str:
 
 
 def _state(settings: Settings) -> tuple[str, bool]:
-    if settings.api_url:
-        return f"The API is at {settings.api_url}.", True
+    elsewhere = f" The API is at {settings.api_url}." if settings.api_url else ""
     path = settings.supervisor_socket
     try:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(PROMPT)
             probe.connect(str(path))
     except PermissionError:
-        return "Sealane runs here; commands that change something need root.", True
+        return f"Sealane runs here; what changes something needs root.{elsewhere}", True
     except OSError:
-        return "Sealane does not run on this machine.", False
-    return f"Sealane runs here, on host {settings.host_name}.", True
+        return f"Sealane does not run on this machine.{elsewhere}", bool(elsewhere)
+    return f"Sealane runs here, on host {settings.host_name}.{elsewhere}", True
 
 
 def show(ctx: click.Context) -> None:
