@@ -26,12 +26,17 @@ def join(lab: Lab) -> None:
     until(lambda: connected(lab, "host2"), "ovn-controller comes in with the new certificate")
 
 
-def test_hosts_of_a_lab_have_joined(lab: Lab) -> None:
+def nodes(lab: Lab) -> list[list[str]]:
     listed = lab.exec("host2", "sealane", "node", "list").stdout.split("\n")[1:3]
-    assert [line.split()[:3] for line in listed] == [
-        ["host1", str(lab.plan.address("host1").ip), "central"],
-        ["host2", str(lab.plan.address("host2").ip), "joined"],
+    return [line.split()[:4] for line in listed]
+
+
+def test_hosts_of_a_lab_have_joined(lab: Lab) -> None:
+    expected = [
+        ["host1", "alive", str(lab.plan.address("host1").ip), "central"],
+        ["host2", "alive", str(lab.plan.address("host2").ip), "joined"],
     ]
+    until(lambda: nodes(lab) == expected, "both nodes are there and alive")
     assert not lab.plan.join_line("host2").exists(), "the token is gone with its use"
     assert lab.exec("host1", "sealane", "token", "list").stdout.count("\n") == 1
 
