@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sealane import errors
+from sealane.cli.cures import cured
 from sealane.config import TLS_PORT, Settings
 from sealane.pki.certificate import CENTRAL
 from sealane.pki.node import Credentials
@@ -264,7 +265,8 @@ def _error(status: int, raw: bytes, *, by_token: bool) -> errors.SealaneError:
     if status == 403 and not by_token:
         message = f"{message.rstrip('.')}; it is for the central machine to do"
     kind = next((t for t in _types(errors.SealaneError) if t.status == status), errors.SealaneError)
-    return kind(message, type=str(detail.get("type") or kind.type))
+    name = str(detail.get("type") or kind.type)
+    return kind(cured(message, name), type=name)
 
 
 def _types(base: type[errors.SealaneError]) -> Iterator[type[errors.SealaneError]]:

@@ -136,7 +136,11 @@ def joined(old: Any, new: Any) -> Any:
     """`old` and those of `new` that are not there."""
     if isinstance(new, dict):
         return old | new
-    return [*old, *(member for member in new if not any(_fits(one, member) for one in old))]
+    both = list(old)
+    for member in new:
+        if not any(_fits(one, member) for one in both):
+            both.append(member)
+    return both
 
 
 def _fits(there: Any, wanted: Any) -> bool:

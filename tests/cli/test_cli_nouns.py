@@ -114,7 +114,9 @@ def test_set_replaces_add_and_unset_change_members(sealane, blue):
 
 def test_pairs_and_addresses_of_a_port_come_and_go(sealane, blue):
     sealane.json("port", "create", "web", "--network", "blue", "--ip", "10.1.0.9")
-    added = sealane.json("port", "add", "web", "--pair", "10.1.0.200", "--ip", "10.1.0.10")
+    twice = ("--pair", "10.1.0.200") * 2
+    added = sealane.json("port", "add", "web", *twice, "--ip", "10.1.0.10")
+    assert len(added["allowed_address_pairs"]) == 1
     assert {ip["ip_address"] for ip in added["fixed_ips"]} == {"10.1.0.9", "10.1.0.10"}
     left = sealane.json("port", "unset", "web", "--pair", "10.1.0.200", "--ip", "10.1.0.9")
     assert left["allowed_address_pairs"] == []

@@ -62,8 +62,9 @@ def test_wrong_usage(sealane, arguments, said):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     (
-        ((*PORT, "--ip", "10.9.0.1"), "10.9.0.1"),
-        ((*PORT, "--ip", "10.1.0.1"), "10.1.0.1"),
+        ((*PORT, "--ip", "10.9.0.1"), "10.9.0.1 is not a valid IP for any of the subnets"),
+        ((*PORT, "--ip", "10.9.0.1"), "; 'sealane subnet list --network NETWORK' shows what there is"),
+        ((*PORT, "--ip", "10.1.0.1"), "; give another address, or none"),
         ((*PORT, "--subnet", "low"), "no subnet 'low'"),
         ((*PORT, "--dns-name", "a b"), "dns_name"),
         ((*PORT, "--mac", "01:00:5e:00:00:01"), "mac_address"),
@@ -71,7 +72,8 @@ def test_wrong_usage(sealane, arguments, said):
         ((*SUBNET, "--cidr", "10.1.0.0/25"), "overlaps"),
         ((*SUBNET, "--cidr", "10.2.0.0/24", "--gateway", "10.3.0.1"), "10.3.0.1"),
         (("network", "set", "blue", "--description", "x" * 300), "description"),
-        (("network", "delete", "blue"), "still in use"),
+        (("network", "delete", "blue"), "still in use on the network; 'sealane port list --network"),
+        ((*PORT, "--no-port-security", "--pair", "10.1.0.77"), "; 'sealane port unset PORT --pair all'"),
     ),
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",
 )

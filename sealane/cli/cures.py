@@ -1,0 +1,27 @@
+"""What to do about an error of the API, by its type: the messages themselves are Neutron's."""
+
+from collections.abc import Mapping
+
+CURES: Mapping[str, str] = {
+    "IpAddressAlreadyAllocated": "give another address, or none: a free one is taken",
+    "InvalidIpForNetwork": "'sealane subnet list --network NETWORK' shows what there is",
+    "InvalidIpForSubnet": "give one between the first and the last of the subnet",
+    "IpAddressGenerationFailure": "delete ports, or add a subnet with 'sealane subnet create'",
+    "MacAddressInUse": "give another, or none: a free one is chosen",
+    "NetworkInUse": "'sealane port list --network NETWORK' shows them",
+    "SubnetInUse": "'sealane port list --subnet SUBNET' shows them",
+    "OutOfBoundsAllocationPool": "give a pool as FIRST-LAST within it",
+    "OverlappingAllocationPools": "give pools that have no address in common",
+    "GatewayConflictWithAllocationPools": "give pools without the gateway",
+    "GatewayIpInUse": "a port has that address: give another one",
+    "AddressPairAndPortSecurityRequired": "'sealane port unset PORT --pair all' takes the pairs away",
+    "OverQuota": "'sealane quota show PROJECT' tells more, 'sealane quota set' changes it",
+    "RevisionNumberConstraintFailed": "somebody else has changed it meanwhile: try again",
+    "ExtensionNotFound": "'sealane extension list' shows all",
+}
+
+
+def cured(message: str, kind: str) -> str:
+    """One line that ends with what to do, where we know it."""
+    cure = CURES.get(kind)
+    return f"{message.rstrip('.')}; {cure}" if cure else message
