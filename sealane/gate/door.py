@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from sealane import log
 from sealane.errors import Unauthorized
-from sealane.gate.session import CHUNK, TOLD, Inside, Session
+from sealane.gate.session import CHUNK, Inside, Session, is_told
 from sealane.model import Node
 from sealane.pki.certificate import Certificate, of_peer
 
@@ -116,9 +116,8 @@ class Door:
             _log.info("a node is gone", node=node.name, address=host)
 
     def _tell(self, what: str, host: str, reason: str) -> None:
-        """Strangers are not to fill the log: after the first, every TOLD-th is told of."""
         self.refused += 1
-        if self.refused <= TOLD or self.refused % TOLD == 0:
+        if is_told(self.refused):
             _log.warning(what, address=host, reason=reason, refused=self.refused)
 
     def _make_room(self, node: str) -> None:

@@ -60,7 +60,7 @@ class Gate:
             "open": self._at,
             "nodes": sorted({session.node.name for session in sessions}),
             "refused_connections": self._door.refused if self._door else 0,
-            "refused_requests": sum(session.refusals for session in sessions),
+            "refused_requests": dict(self._inside[1].refusals) if self._inside else {},
         }
 
     async def run(self) -> None:

@@ -9,9 +9,10 @@ updates that a client does not take (ovsdb-server keeps one set of changes for e
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sealane import log
 from sealane.errors import BadRequest, SealaneError
@@ -32,7 +33,7 @@ PATIENCE = 10.0
 RETRY = 0.2
 """Seconds between two tries of it."""
 TOLD = 20
-"""Refusals of one connection that are logged; a further one only every TOLD-th time."""
+"""Refusals that are logged; of further ones one in ten times as many."""
 
 _log = log.get("gate")
 _ENDS = (OSError, TimeoutError, asyncio.IncompleteReadError)
@@ -48,6 +49,8 @@ class Inside:
     context: Callable[[str], ssl.SSLContext]
     port: Callable[[], Awaitable[int]]
     host: str
+    refusals: Counter[str] = field(default_factory=Counter)
+    """Of each node, in all of its connections."""
 
 
 class Session:
@@ -62,7 +65,6 @@ class Session:
     ) -> None:
         self.node = node
         self.certificate = certificate
-        self.refusals = 0
         self._reader, self._writer = outer
         self._inside = inside
         self._conversation = Conversation()
@@ -121,6 +123,7 @@ class Session:
             while data := await self._reader.read(CHUNK):
                 for raw in frames.feed(data):
                     await _send(inner, await self._judged(messages.parse(raw)))
+                    await asyncio.sleep(0)  # other nodes come between the requests of a busy one
         except BadRequest as exc:
             self._log.error("a node sent what no ovn-controller sends; closed", reason=exc.message)
         except SealaneError as exc:
@@ -149,9 +152,15 @@ class Session:
             check_transaction(params, self.node, self._inside.view)
 
     def _tell(self, reason: str) -> None:
-        self.refusals += 1
-        if self.refusals <= TOLD or self.refusals % TOLD == 0:
-            self._log.error("refused to a node", reason=reason, refusals=self.refusals)
+        refusals = self._inside.refusals
+        refusals[self.node.name] += 1
+        if is_told(refusals[self.node.name]):
+            self._log.error("refused to a node", reason=reason, refusals=refusals[self.node.name])
+
+
+def is_told(number: int) -> bool:
+    """Whoever is refused again and again is not to fill the log."""
+    return number <= TOLD or number % (TOLD * 10) == 0
 
 
 async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
