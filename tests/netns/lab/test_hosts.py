@@ -143,7 +143,7 @@ def test_unknown_hosts(lab):
 def trace(name: str) -> set[str]:
     """What there is of a lab on the machine."""
     mounts = Path("/proc/self/mountinfo").read_text()
-    cgroups = {str(p) for p in Path("/sys/fs/cgroup").glob(f"**/sealane-{name}-*")}
+    cgroups = {str(p) for top in ("", "*/") for p in Path("/sys/fs/cgroup").glob(f"{top}sealane-{name}-*")}
     files = {str(p) for p in (planning.run_dir(name), planning.state_dir(name)) if p.exists()}
     listed = output("ps", "-eo", "pid,args").splitlines()
     processes = {line for line in listed if f"/{planning.run_dir(name).name}" in line}
