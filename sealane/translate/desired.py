@@ -1,13 +1,13 @@
 """The desired northbound database: one computation, for create, update, restart and repair."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
 from sealane.model import Network, Port, State, Subnet
 from sealane.translate import ports, switches
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Row
 
-PIPELINE: tuple[Callable[[State, Memo], Iterator[Row]], ...] = (
+PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
     switches.rows,  # Network, Subnet -> Logical_Switch, and the gateway's localport
     ports.rows,  # Port -> Logical_Switch_Port
 )

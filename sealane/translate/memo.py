@@ -5,14 +5,26 @@ The model's objects are immutable and a State shares those that have not changed
 else can have gone into it, for a stage's functions are pure.  Without a memo the result is equal.
 """
 
-from collections.abc import Callable
-from typing import TypeVar, TypeVarTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, TypeVarTuple
 
+from sealane.model import moved
 from sealane.translate.rows import Row
 
+T = TypeVar("T")
 R = TypeVar("R", Row, Row | None)
 Given = TypeVarTuple("Given")
 Kept = dict[str, tuple[tuple[object, ...], Row | None]]
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What `each` was given the last time, and what it made."""
+
+    objects: Mapping[str, Any] = field(default_factory=dict)
+    beside: tuple[object, ...] = ()
+    made: Mapping[str, tuple[tuple[Any, ...], Row]] = field(default_factory=dict)
 
 
 class Memo:
@@ -21,6 +33,7 @@ class Memo:
     def __init__(self) -> None:
         self._last: dict[object, Kept] = {}
         self._this: dict[object, Kept] = {}
+        self._stages: dict[object, _Stage] = {}
 
     def begin(self) -> None:
         """A new round: one computation of all rows."""
@@ -41,6 +54,39 @@ class Memo:
             return known[1]  # type: ignore[return-value]  # what `make` gave for this key
 
         return row
+
+    def each(
+        self,
+        make: Callable[[*Given], Row],
+        objects: Mapping[str, T],
+        given: Callable[[T], tuple[*Given] | None],
+        beside: tuple[object, ...],
+    ) -> list[Row]:
+        """make(*given(object)) of each object; None: it has no row. `beside`: all else that `given` looks at.
+
+        Where that is what it was in the last round, only the objects that have moved are looked at.
+        """
+        last = self._stages.get(make, _Stage())
+        made = dict(last.made)
+        if _same(last.beside, beside):
+            keys = moved(last.objects, objects)
+        else:
+            keys = last.objects.keys() | objects.keys()
+        for key in keys:
+            inputs = given(objects[key]) if key in objects else None
+            if inputs is None:
+                made.pop(key, None)
+                continue
+            known = made.get(key)
+            if known is None or known[0] != inputs:
+                row = make(*inputs)
+                made[key] = inputs, known[1] if known and known[1] == row else row
+        self._stages[make] = _Stage(objects, beside, made)
+        return [row for _, row in made.values()]
+
+
+def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
 def _kept(before: Row | None, now: Row | None) -> Row | None:

@@ -17,14 +17,17 @@ from sealane.translate.switches import OWNED, parent, prefix_length, tunnel_key
 UNKNOWN = "unknown"
 
 
-def rows(state: State, memo: Memo) -> Iterator[Row]:
+def rows(state: State, memo: Memo) -> list[Row]:
     """A port whose network is not there (yet) has no row: it comes with the network."""
-    networks, subnets, row = state.networks, state.subnets, memo.of(_port)
-    for port in state.ports.values():
+    networks, subnets = state.networks, state.subnets
+
+    def given(port: Port) -> tuple[Port, Network, *tuple[Subnet | None, ...]] | None:
         network = networks.get(port.network_id)
-        if network is not None:
-            own = [subnets.get(fixed.subnet_id) for fixed in port.fixed_ips]
-            yield row(port.id, port, network, *own)
+        if network is None:
+            return None
+        return (port, network, *(subnets.get(fixed.subnet_id) for fixed in port.fixed_ips))
+
+    return memo.each(_port, state.ports, given, (networks, subnets))
 
 
 def _port(port: Port, network: Network, *subnets: Subnet | None) -> Row:
