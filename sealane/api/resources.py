@@ -66,7 +66,7 @@ class Handlers:
         wanted = _of_what_is_seen(caller, query.parse(self.kind, raw))
         news: Values = {}
         if wanted.since is not None:
-            wanted, news = self._since(wanted, wanted.since, look, policy.sight(caller))
+            wanted, news = self._since(wanted, wanted.since, look, caller)
         page = query.select(self.kind, wanted, look, raw)
         body: Values = {self.kind.plural: self._shown(page.rows, look, wanted.fields), **news}
         if wanted.among is not None:
@@ -76,10 +76,14 @@ class Handlers:
             body[f"{self.kind.plural}_links"] = [{"rel": r, "href": f"{base}?{q}"} for r, q in page.links]
         return answer(body)
 
-    def _since(self, wanted: Query, cursor: str, look: Look, sight: str) -> tuple[Query, Values]:
-        """The query of what has changed, or of all; and what the answer says of it."""
+    def _since(self, wanted: Query, cursor: str, look: Look, caller: Caller) -> tuple[Query, Values]:
+        """The query of what has changed, or of all; and what the answer says of it.
+
+        Who does not see all is not told what is gone either: it may have been somebody else's.
+        """
+        sight = policy.sight(caller)
         self._touched.follow(self.kind.collection(look.state))
-        changed = self._touched.since(cursor, sight)
+        changed = self._touched.since(cursor, sight) if policy.sees_all(caller) else None
         news = {"sealane:cursor": self._touched.cursor(sight), "sealane:complete": changed is None}
         return replace(wanted, among=changed), news
 

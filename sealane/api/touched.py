@@ -5,7 +5,8 @@
 
 A cursor counts the states that this process has looked at; it says nothing to another process, nor to
 this one when the changes since are too many to be remembered, nor to a caller who may see other rows by
-now.  The answer is then all rows, and says so: a client that replaces what it has is never wrong.
+now.  The answer is then all rows, and says so: a client that replaces what it has is never wrong.  So it is
+always for a node that does not see all.
 """
 
 import secrets

@@ -352,6 +352,9 @@ async def test_a_node_lists_what_is_there_for_it_and_nothing_else(database: Ovsd
         ports = {s: (await rooms.port(s))["id"] for s in PORT_SITUATIONS}
         seen = (await node.call("GET /v2.0/ports")).body["ports"]
         assert {p["id"] for p in seen} == {id for s, id in ports.items() if s != "foreign"}
+        news = (await node.call("GET /v2.0/ports?sealane:since=")).body
+        news = (await node.call(f"GET /v2.0/ports?sealane:since={news['sealane:cursor']}")).body
+        assert news["ports"] == seen and news["sealane:complete"] and "sealane:gone" not in news
         networks = (await node.call("GET /v2.0/networks?sort_key=name&limit=10")).body["networks"]
         assert {n["id"] for n in networks} == {id for s, id in rooms.networks.items() if s != "foreign"}
         for line in (
