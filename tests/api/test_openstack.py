@@ -3,13 +3,16 @@
 import asyncio
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 from tests.api.live import TOKEN, Live, live
+from tests.api.test_server import Host, becomes, host
 from tests.daemons import PATIENCE, OvsdbServer
 
+__all__ = ["host"]
 COMMAND = Path(sys.executable).with_name("openstack")
 
 
@@ -116,3 +119,28 @@ async def test_ports_in_detail_zones_and_what_is_not_served(database: OvsdbServe
             ("network delete more", "one or more ports"),
         ):
             assert said in (await openstack(api, line, fails=True)).lower(), line
+
+
+async def test_what_openrc_prints_is_all_that_the_command_needs(host: Host) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, host.api(api_listen_fd=str(listener.fileno())):
+        async with host.session() as api:
+            await becomes(api, "GET /v2.0/networks", [], "networks")
+            await api.make("network", name="blue")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("OS_", "SEALANE_"))} | {
+            "SEALANE_CONFIG": "/nonexistent",
+            "SEALANE_ETC_DIR": str(host.directory / "etc"),
+            "SEALANE_API_BIND": f"127.0.0.1:{listener.getsockname()[1]}",
+            "PATH": f"{COMMAND.parent}:{os.environ['PATH']}",
+        }
+        shell = 'eval "$(sealane openrc)" && openstack network list --project default -f value -c Name'
+        process = await asyncio.create_subprocess_exec(
+            "bash",
+            "-c",
+            shell,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(PATIENCE):
+            out, err = await process.communicate()
+        assert out.decode().split() == ["blue"], err.decode()
