@@ -1,7 +1,7 @@
 """The agent of a node: `python -m sealane.agent.main`; with `purge` it takes everything off the host.
 
     feed ─────────> names (resolver), mirrors (Docker)
-    every 30 s ───> reconciler.resync, collection of what belongs to nobody
+    every 20 s ───> reconciler.resync, collection of what belongs to nobody
     agent.sock ───> status, the netns door
     plugin socket > the Docker door
 
@@ -33,6 +33,7 @@ from sealane.config import Settings
 from sealane.errors import SealaneError, Unavailable
 from sealane.host.ovs import Switch
 
+_NAMES = 2.0  # seconds that the API may take to tell the names
 _START = 30.0  # seconds that the local Open vSwitch database may take to answer
 _SWITCH = 0.0005  # seconds
 _log = log.get("agent")
@@ -71,6 +72,8 @@ class Agent:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set.  Raises Unavailable when the local Open vSwitch never answered."""
         await self._api.start()
+        await self._first_names()
+        await self._docker.open_doors()
         await self._switch.start(_START)
         await self._look()
         await self._docker.start()
@@ -92,6 +95,15 @@ class Agent:
             for task in running[1:]:
                 task.cancel()
         await self._close()
+
+    async def _first_names(self) -> None:
+        """Before any door of the resolver opens: one that knows no names yet would deny those that there are.
+
+        With the API away it opens all the same, for Docker's own names and the outside.
+        """
+        with suppress(TimeoutError, Unavailable):
+            async with asyncio.timeout(_NAMES):
+                await self._refresh_names(frozenset(FIELDS))
 
     async def _renew(self) -> None:
         if membership.is_remote(self._settings):

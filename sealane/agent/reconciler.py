@@ -32,8 +32,8 @@ from sealane.host.netlink import Socket
 from sealane.host.ovs import Switch
 from sealane.host.values import SwitchPort
 
-RESYNC = 30.0
-"""Seconds between two looks at the whole host."""
+RESYNC = 20.0
+"""Seconds between two looks at the whole host: what nobody wants any more is gone within 30."""
 
 T = TypeVar("T")
 Facts = set[Fact]

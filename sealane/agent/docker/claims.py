@@ -75,14 +75,20 @@ class Claims:
         return {claim.port_id for claim in self._open.values()}
 
     def is_idle(self, port: Body, used: Collection[str]) -> bool:
-        """Has nobody, now or soon, a container on the port?  `used`: ports of this host's attachments.
+        """Has nobody a container on the port?  `used`: ports of this host's attachments.
 
-        An endpoint that is gone can have left its port, when its removal was cut off.
+        An endpoint that is gone can have left its port, when its removal was cut off; and dockerd never
+        releases an address if it did not hear that it was granted.
         """
         if port["device_owner"] == AUXILIARY:
             return True
         mine = port["device_owner"] == OWNER and port["binding:host_id"] == self.host
-        return mine and port["id"] not in used and port["id"] not in self.open_ports()
+        return mine and port["id"] not in used
+
+    def forget(self, network_id: str) -> None:
+        """All that is reserved on a network that goes."""
+        self._open = {key: claim for key, claim in self._open.items() if key[0] != network_id}
+        self._promised = {key: born for key, born in self._promised.items() if key[0] != network_id}
 
     def expire(self, age: float) -> None:
         """Let go of what was reserved longer than `age` seconds ago: it counts as an orphan now."""

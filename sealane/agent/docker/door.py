@@ -65,10 +65,13 @@ class DockerDoor:
         self._trouble = "not asked yet"
         self._collect_at = 0.0
 
-    async def start(self) -> None:
-        """dockerd is served from now on, with the API or the engine down or not. Raises OSError."""
+    async def open_doors(self) -> None:
+        """Containers that were here before find names again."""
         for attachment in self.drivers.network.attachments().values():
             await self.drivers.network.announce(attachment)
+
+    async def start(self) -> None:
+        """dockerd is served from now on, with the API or the engine down or not. Raises OSError."""
         await self._listener.start()
         watchers = (self._watch_engine(), self._keep())
         self._tasks = [asyncio.create_task(watcher) for watcher in watchers]

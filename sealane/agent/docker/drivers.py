@@ -33,6 +33,7 @@ def build(
     networks = Networks(api, catalog, pools, claims, memory)
     network = NetworkDriver(networks, catalog, claims, memory, reconciler)
     claims.evict = network.evict
+    networks.clear = network.clear
     ipam = IpamDriver(api, catalog, pools, claims)
     plugin = Plugin({**network.calls(), **ipam.calls()}, deadline)
     return Drivers(catalog, claims, networks, network, ipam, plugin)

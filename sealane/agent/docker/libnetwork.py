@@ -149,6 +149,12 @@ class NetworkDriver:
             await self._leave(endpoint_id)
             await self._delete(endpoint_id)
 
+    async def clear(self, network_id: str) -> None:
+        """Remove all endpoints on a network that dockerd has removed: it has none on it any more."""
+        for endpoint_id, attachment in self.attachments().items():
+            if attachment.network_id == network_id:
+                await self.collect(endpoint_id)
+
     async def evict(self, port_id: str) -> bool:
         """Take the endpoint behind a port off this host if it is dead; is the port free now?
 

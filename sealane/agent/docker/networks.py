@@ -10,7 +10,7 @@ Otherwise mirror.py makes the view anew.
 
 import asyncio
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,14 @@ OUR_SPACE = m.AddressSpaces().local
 _log = log.get("docker")
 
 
+Clear = Callable[[str], Awaitable[None]]
+"""Takes all endpoints of a Sealane network off this host."""
+
+
+async def _clear_nothing(network_id: str) -> None:
+    return
+
+
 class Networks:
     def __init__(
         self, api: ApiClient, catalog: Catalog, pools: PendingPools, claims: Claims, memory: Memory
@@ -41,6 +49,7 @@ class Networks:
         self._memory = memory
         self._turns = Turns()
         self._unfinished: set[str] = set()
+        self.clear: Clear = _clear_nothing
 
     @property
     def unfinished(self) -> frozenset[str]:
@@ -88,13 +97,14 @@ class Networks:
         an API that does not answer, and us: collect.py takes up what is doomed.
         """
         self._memory.put_network(replace(record, doomed=True))
+        if not self._has_others(record.network_id):
+            await self.clear(record.network_id)  # of endpoints whose creation dockerd did not hear of
         await self.remove_unused(record.network_id)
         self._memory.remove_network(record.docker_id)
 
     async def remove_unused(self, network_id: str) -> None:
         """Delete a network that Docker made and that no port is on, in the whole cluster."""
-        records = self._memory.networks.values()
-        if any(record.network_id == network_id and not record.doomed for record in records):
+        if self._has_others(network_id):
             self._unfinished.discard(network_id)  # another network of this engine stands for it
             return
         try:
@@ -103,6 +113,11 @@ class Networks:
             self._unfinished.add(network_id)
             raise
         self._unfinished.discard(network_id)
+
+    def _has_others(self, network_id: str) -> bool:
+        """Does another network of this engine stand for it?"""
+        records = self._memory.networks.values()
+        return any(record.network_id == network_id and not record.doomed for record in records)
 
     async def record(self, docker_id: str) -> DockerNetwork:
         """Ours for this engine's network. A lost memory is mended from the API; mirror.py does the rest."""
@@ -132,6 +147,7 @@ class Networks:
             await self._delete_all(network, ports)
 
     async def _delete_all(self, network: NetworkView, ports: Iterable[dict[str, Any]]) -> None:
+        self._claims.forget(network.id)
         try:
             for port in ports:
                 await self._claims.release(port["id"], adopted=False)

@@ -110,6 +110,30 @@ def test_a_port_that_a_removal_left_does_not_keep_the_network(engine: Engine) ->
     asyncio.run(story())
 
 
+def test_an_address_whose_grant_dockerd_did_not_hear_of_does_not_keep_the_network(engine: Engine) -> None:
+    async def story() -> None:
+        pool = await engine.network()
+        settle(engine)
+        await engine.address(pool)
+        await engine.call("NetworkDriver.DeleteNetwork", NetworkID=NET)
+        assert not engine.api.all("networks") and not engine.api.all("ports")
+        assert not engine.drivers.claims.open_ports()
+
+    asyncio.run(story())
+
+
+def test_an_endpoint_that_dockerd_did_not_hear_of_does_not_keep_the_network(engine: Engine) -> None:
+    async def story() -> None:
+        pool = await engine.network()
+        settle(engine)
+        await engine.endpoint(await engine.address(pool))
+        await engine.call("NetworkDriver.DeleteNetwork", NetworkID=NET)
+        assert not engine.memory.attachments
+        assert not engine.api.all("networks") and not engine.api.all("ports")
+
+    asyncio.run(story())
+
+
 def test_a_call_in_full_after_the_agent_died_over_it_succeeds(engine: Engine) -> None:
     """What the porter does; dockerd itself would send an empty body, which is refused."""
 
