@@ -4,16 +4,18 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from faults import life
+from faults.ask import ask
 from faults.contract import Contract
-from faults.site import CENTRAL, HOSTS, Site, until
+from faults.site import CENTRAL, HOSTS, PATIENCE, Site, until
 from faults.strikes import Striker, call_of, points
 from faults.table import Case
-from sealane.failpoint import AFTER, BEFORE
+from sealane.failpoint import AFTER, BEFORE, Plan
+from sealane.lab import readiness
 from tests.e2e.docker.engines import IMAGE, Engine
 
 CENTRAL_PARTS = ("api", "store", "ovn-nb", "ovn-sb", "ovn-northd", "translator", "gate")
@@ -22,6 +24,9 @@ OTHERS = (*CENTRAL_PARTS, *NODE_PARTS, "dockerd")
 HUNG = ("api", "store", "ovs-db")
 ATTACHED, KILLS, BATCH = 200, 10, 8
 RACES = 10
+BUSY = "busy"
+"""A network that stays for a campaign: the network of a life must be gone after each."""
+REMOTE = ("gate", "api", "ovn-sb", "ovn-controller", "porter")
 
 
 class Campaigns:
@@ -40,6 +45,8 @@ class Campaigns:
             "parts": self.parts,
             "live-restore": self.live_restore,
             "supervisor": self.supervisor,
+            "remote": self.remote,
+            "join": self.join,
             "hang": self.hang,
             "away": self.away,
             "power": self.power,
@@ -90,6 +97,40 @@ class Campaigns:
             case.back = time.monotonic() - begin
             yield self.striker.judge(case, lived)
 
+    def remote(self) -> Iterator[Case]:
+        """The same where API and southbound database are reached by mutual TLS and the gate."""
+        striker = Striker(self.site, "host2")
+        effects = striker.count()
+        for number, effect in self._some(list(enumerate(effects, 1)), 3):
+            case = striker.kill(number, f"{effect} in {call_of(effects, number)}")
+            case.fault = "agent of a joined host killed at its own side effects"
+            yield case
+        for part in REMOTE:
+            for number, when, point in self._some(points(effects), 3):
+                case = striker.kill_other(part, number, point, when)
+                case.fault = f"{part} killed at each driver call of a joined host"
+                yield case
+
+    def join(self) -> Iterator[Case]:
+        """host2 joins again, and the API dies at each of its side effects, or the command is killed."""
+        line = self._join_line()
+        with self.site.order(CENTRAL, "api", Plan()):
+            assert self._join_again(line) == 0
+        effects = self.site.trace(CENTRAL, "api")
+        for number, effect in enumerate(effects, 1):
+            for when in (BEFORE, AFTER):
+                case = Case("API killed while a host joins", f"{when} {effect}")
+                old, line = self.site.pid(CENTRAL, "api"), self._join_line()
+                with self.site.order(CENTRAL, "api", Plan(at=number, when=when)):
+                    code = self._join_again(line)
+                case.refused = f"sealane node join ended with {code}" if code else ""
+                case.back = self.site.wait_back(CENTRAL, "api", old)
+                yield self._joined(case)
+        for tenths in range(2, 14, 3):
+            case = Case("join command killed", f"after {tenths / 10:g} s")
+            self._join_again(self._join_line(), tenths / 10)
+            yield self._joined(case)
+
     def hang(self) -> Iterator[Case]:
         """A part is stopped (SIGSTOP) from a driver call of a life on: every call is answered."""
         found = [point for point in points(self.striker.count()) if point[1] == BEFORE]
@@ -110,12 +151,12 @@ class Campaigns:
 
     def away(self) -> Iterator[Case]:
         """docker run while the agent is away: it succeeds if the agent is back within 12 s, else it fails."""
-        self.one("network", "create", *life.OUR_IPAM, life.NETWORK)
+        self.one("network", "create", *life.OUR_IPAM, BUSY)
         for seconds, succeeds in ((2.0, True), (6.0, True), (11.0, True), (25.0, False)):
             case = Case(f"agent away for {seconds:g} s: docker run {'succeeds' if succeeds else 'fails'}", "")
             begin = time.monotonic()
             with self._kept_away(seconds):
-                done = self.one.raw(*life.STEPS["run"])
+                done = self.one.raw(*_on_busy(life.STEPS["run"]))
                 case.slowest = round(time.monotonic() - begin, 2)
             if (done.returncode == 0) != succeeds:
                 case.wrong = f"ended with {done.returncode}: {done.stderr.strip()[-300:]}"
@@ -123,7 +164,7 @@ class Campaigns:
             self.site.wait_ready()
             self.one.raw("rm", "-f", life.CONTAINER)
             yield self.striker.judge(case)
-        self.one("network", "rm", life.NETWORK)
+        self.one("network", "rm", BUSY)
 
     def power(self) -> Iterator[Case]:
         """A host loses its power with containers on it, and is started: the same addresses, no ghosts."""
@@ -148,10 +189,10 @@ class Campaigns:
 
     def last_address(self, times: int = RACES) -> Iterator[Case]:
         """Both hosts ask at once; a /29 without its gateway has 5, and four are taken."""
-        self.one("network", "create", *life.OUR_IPAM, "--subnet", "10.83.0.0/29", life.NETWORK)
-        until(lambda: life.NETWORK in self.two.networks(), "the mirror")
+        self.one("network", "create", *life.OUR_IPAM, "--subnet", "10.83.0.0/29", BUSY)
+        until(lambda: BUSY in self.two.networks(), "the mirror")
         for number in range(4):
-            self.one.run(f"taken{number}", life.NETWORK)
+            self.one.run(f"taken{number}", BUSY)
         for number in range(times):
             case = Case("two hosts ask for the last address", f"time {number + 1}", calls=2)
             start = threading.Barrier(2)
@@ -163,7 +204,7 @@ class Campaigns:
                 engine.raw("rm", "-f", life.CONTAINER)
             yield self.striker.judge(case)
         self.one("rm", "-f", *(f"taken{number}" for number in range(4)))
-        self.one("network", "rm", life.NETWORK)
+        self.one("network", "rm", BUSY)
 
     def two_hundred(self) -> Iterator[Case]:
         """200 containers come and go, on both hosts, with ten kills in between: nothing is left."""
@@ -190,6 +231,26 @@ class Campaigns:
 
     # small parts
 
+    def _join_line(self) -> str:
+        """With a token that serves once; the API is there, or soon."""
+        until(lambda: not readiness.missing_door(self.site.lab.plan), "the API answers")
+        return readiness.join_line(self.site.lab.plan)
+
+    def _join_again(self, line: str, seconds: float = PATIENCE) -> int:
+        """The command on host2, killed after some time; its exit status."""
+        *_, address, token = line.split()
+        argv = ("timeout", "-s", "KILL", f"{seconds:g}", "sealane", "node", "join", address, "-")
+        return self.site.lab.exec("host2", *argv, stdin=f"{token}\n", check=False).returncode
+
+    def _joined(self, case: Case) -> Case:
+        """Another token always helps, and there is one node of the name."""
+        if self._join_again(self._join_line()) != 0:
+            case.wrong = "joining with another token failed"
+        nodes = ask(self.site.lab.plan.api_socket, "GET", "/v2.0/sealane/nodes")[1]["nodes"]
+        if sorted(node["name"] for node in nodes) != list(HOSTS):
+            case.wrong = f"nodes: {nodes}"
+        return self.striker.judge(case)
+
     def _some(self, items: list, more: int = 1) -> list:  # type: ignore[type-arg]
         return items[:: self.every * more]
 
@@ -210,7 +271,7 @@ class Campaigns:
     def _race(self, engine: Engine, start: threading.Barrier) -> int:
         start.wait()
         return engine.raw(
-            "run", "-d", "--name", life.CONTAINER, "--network", life.NETWORK, IMAGE, *life.SLEEP
+            "run", "-d", "--name", life.CONTAINER, "--network", BUSY, IMAGE, *life.SLEEP
         ).returncode
 
     def _kill_supervisor(self) -> None:
@@ -237,7 +298,7 @@ class Campaigns:
             yield
         finally:
             keeper.join()
-            until(lambda: self.site.hurry(CENTRAL) or self.site.parts(CENTRAL)["agent"]["ready"], "the agent")
+            self.site.wait_ready()
 
     @contextmanager
     def _live_restore(self) -> Iterator[None]:
@@ -282,3 +343,7 @@ class Campaigns:
         if self._slowest_call() > before:
             case.hung = "a call was answered after more than 10 s"
         return case
+
+
+def _on_busy(argv: Sequence[str]) -> tuple[str, ...]:
+    return tuple(BUSY if word == life.NETWORK else word for word in argv)

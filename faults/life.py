@@ -2,7 +2,7 @@
 
     network create · run -p · network connect · network disconnect · rm · network rm
 
-Each step is a docker command on host1 and must end within PATIENCE: done, or refused.  After a refusal the
+Each step is a docker command on one host and must end within PATIENCE: done, or refused.  After a refusal the
 rest is undone, as a user would.
 """
 
@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from faults.site import Late, Site, until
-from tests.e2e.docker.engines import DOCKER, IMAGE, Engine
+from faults.site import CENTRAL, Late, Site, until
+from tests.e2e.docker.engines import IMAGE, Engine
 
 NETWORK, CONTAINER = "brief", "probe"
 HOME, HOME_CIDR = "home", "10.81.0.0/24"
@@ -50,10 +50,9 @@ class Told:
 class Life:
     """Lived in a thread, so that a fault can be made meanwhile."""
 
-    def __init__(self, site: Site, steps: Sequence[str] = tuple(STEPS)) -> None:
-        self.engine = Engine(site.lab, "host1")
+    def __init__(self, site: Site, host: str = CENTRAL) -> None:
+        self.engine = Engine(site.lab, host)
         self.told = Told()
-        self._steps = tuple(steps)
         self._thread = threading.Thread(target=self._live, name="life")
 
     def __enter__(self) -> "Life":
@@ -68,8 +67,8 @@ class Life:
         return not self._thread.is_alive()
 
     def _live(self) -> None:
-        for name in self._steps:
-            if not self._step(name, STEPS[name]):
+        for name, argv in STEPS.items():
+            if not self._step(name, argv):
                 break
         if self.told.refused or self.told.hung:
             undo(self.engine)
@@ -118,7 +117,8 @@ def begin(site: Site) -> None:
         engine.clear()
         if engine.raw("image", "inspect", IMAGE).returncode != 0:
             engine.image()
-    undo(one)
+    for name in one.networks() - {HOME}:
+        one.raw("network", "rm", name)
     if HOME not in one.networks():
         one("network", "create", *OUR_IPAM, "--subnet", HOME_CIDR, HOME)
     until(lambda: HOME in two.networks(), "the mirror is there")
@@ -150,7 +150,3 @@ def wait_alive(site: Site, seconds: float = 30.0) -> tuple[float, list[str]]:
             return seconds, lost
         time.sleep(0.2)
     return time.monotonic() - begin, []
-
-
-def command(engine: Engine) -> tuple[str, ...]:
-    return (DOCKER, "-H", f"unix://{engine.socket}")

@@ -132,9 +132,15 @@ class Site:
 
     def hurry(self, host: str) -> None:
         """Whoever waits for his turn to be started again is started now."""
-        for name, child in self.parts(host).items():
-            if child["state"] == "backing off":
-                self._ask(host, {"command": "restart", "name": name})
+        for name in self.parts(host):
+            self._hurry(host, name)
+
+    def _hurry(self, host: str, part: str) -> None:
+        """Only one that still waits after the first delay: what has come up must not be restarted."""
+        if self.parts(host).get(part, {}).get("state") == "backing off":
+            time.sleep(FIRST_DELAY)
+            if self.parts(host).get(part, {}).get("state") == "backing off":
+                self._ask(host, {"command": "restart", "name": part})
 
     def _is_ready(self, host: str) -> bool:
         self.hurry(host)
@@ -144,8 +150,7 @@ class Site:
     def _is_back(self, host: str, part: str, old: int | None) -> bool:
         child = self.parts(host).get(part, {})
         if child.get("state") == "backing off":
-            time.sleep(FIRST_DELAY)
-            self._ask(host, {"command": "restart", "name": part})
+            self._hurry(host, part)
         return bool(child.get("ready")) and child["pid"] not in (None, old)
 
     def _failpoints(self, host: str) -> Path:
