@@ -29,7 +29,7 @@ def credentials(settings: Settings) -> Credentials | None:
 async def register(api: ApiClient, settings: Settings) -> None:
     """Until it has been done. What is refused is logged: what runs goes on."""
     told = ""
-    while is_remote(settings) or not settings.api_url:
+    while True:
         try:
             await _say(api, settings)
         except SealaneError as exc:
