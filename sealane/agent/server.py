@@ -7,10 +7,8 @@ POST /attach        {"netns": "/path", "network": "id or name", "ip", "mac", "if
 POST /detach        {"id": …} or {"netns": "/path", "ifname": "eth0"}
 """
 
-import os
-import socket
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sealane import log
+from sealane import listening, log
 from sealane.agent import metrics
 from sealane.agent.door import AttachRequest, NetnsDoor
 from sealane.agent.memory import Memory
@@ -89,7 +87,7 @@ class Listener:
     async def serve(self) -> None:
         """Until `stop`; the socket is removed then.  Raises OSError."""
         try:
-            await self._server.serve([_bound(self._path)])
+            await self._server.serve([listening.unix(self._path)])
         finally:
             self._path.unlink(missing_ok=True)
 
@@ -102,20 +100,6 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Signals belong to main.py."""
         yield
-
-
-def _bound(path: Path) -> socket.socket:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-    with suppress(FileNotFoundError):
-        path.unlink()
-    before = os.umask(0o177)
-    try:
-        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        bound.bind(str(path))
-    finally:
-        os.umask(before)
-    bound.listen(64)
-    return bound
 
 
 def _answering(handler: Handler) -> Handler:

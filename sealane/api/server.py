@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from sealane import config, failpoint, log
+from sealane import config, failpoint, listening, log
 from sealane.api import auth, health, sockets
 from sealane.api.agents import Agents
 from sealane.api.app import create_app
@@ -72,7 +72,7 @@ class Doors:
         self._guarded: list[socket.socket] = []
         extra = [Path(settings.api_socket_extra)] if settings.api_socket_extra else []
         for path in (settings.api_socket, *extra):
-            listener = sockets.unix(path)
+            listener = listening.unix(path)
             self._names.append(path)
             self._trusted.append(listener)
         if settings.api_bind:
@@ -92,7 +92,7 @@ class Doors:
             for server, _ in servers:
                 server.should_exit = True
         for path in self._names:
-            sockets.forget(path)
+            listening.forget(path)
 
 
 def make_server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> Server:

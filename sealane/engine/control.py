@@ -8,11 +8,11 @@
 import asyncio
 import contextlib
 import json
-import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from sealane import listening
 from sealane.engine.supervisor import Supervisor
 from sealane.errors import BadRequest, SealaneError, Unavailable
 
@@ -22,12 +22,8 @@ Answer = Mapping[str, object]
 @contextlib.asynccontextmanager
 async def serve(supervisor: Supervisor, socket: Path) -> AsyncIterator[None]:
     """Answer on `socket` (0600) while the block runs; the caller holds the run directory's lock."""
-    socket.unlink(missing_ok=True)
-    previous = os.umask(0o177)
-    try:
-        server = await asyncio.start_unix_server(lambda r, w: _converse(supervisor, r, w), str(socket))
-    finally:
-        os.umask(previous)
+    bound = listening.unix(socket)
+    server = await asyncio.start_unix_server(lambda r, w: _converse(supervisor, r, w), sock=bound)
     try:
         yield
     finally:

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from sealane import listening
 
 ASKING = 5.0
 """Seconds that a question may take."""
@@ -24,9 +25,4 @@ async def serve(path: Path, read: Callable[[], Mapping[str, object]]) -> asyncio
                 await writer.drain()
         writer.close()
 
-    path.unlink(missing_ok=True)
-    previous = os.umask(0o177)
-    try:
-        return await asyncio.start_unix_server(answer, str(path))
-    finally:
-        os.umask(previous)
+    return await asyncio.start_unix_server(answer, sock=listening.unix(path))

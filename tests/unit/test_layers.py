@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "config": {"errors"},
     "log": set(),
     "failpoint": set(),
+    "listening": set(),
     "ovsdb": {"errors", "failpoint", "log"},
     "host": {"config", "errors", "failpoint", "log", "names", "ovsdb"},
     "pki": {"errors", "model"},
@@ -22,10 +23,16 @@ MAY_IMPORT = {
     "translate": {"errors", "model", "names"},
     "store": {"config", "errors", "log", "model", "names", "ovsdb"},
     "ovn": {"config", "errors", "failpoint", "log", "model", "names", "ovsdb", "store", "translate"},
-    "api": {"config", "errors", "failpoint", "log", "model", "names", "ovn", "ovsdb", "pki", "store"},
-    "agent": {"client", "config", "errors", "failpoint", "host", "log", "model", "names", "ovsdb", "pki"},
-    "gate": {"config", "errors", "log", "model", "names", "ovsdb", "pki", "store"},
-    "engine": {"config", "errors", "host", "log", "model", "names", "ovsdb", "pki", "store"},
+    "api": {
+        *("config", "errors", "failpoint", "listening", "log", "model"),
+        *("names", "ovn", "ovsdb", "pki", "store"),
+    },
+    "agent": {
+        *("client", "config", "errors", "failpoint", "host", "listening"),
+        *("log", "model", "names", "ovsdb", "pki"),
+    },
+    "gate": {"config", "errors", "listening", "log", "model", "names", "ovsdb", "pki", "store"},
+    "engine": {"config", "errors", "host", "listening", "log", "model", "names", "ovsdb", "pki", "store"},
     "lab": {"config", "errors", "host", "log", "names"},
     "cli": {"agent", "client", "config", "engine", "errors", "host", "lab", "log", "model", "names", "pki"},
 }

@@ -12,13 +12,11 @@ It decides nothing, keeps nothing, and imports next to nothing, so that it has n
 
 import asyncio
 import json
-import os
 import signal
-import socket
 from contextlib import suppress
 from pathlib import Path
 
-from sealane import config
+from sealane import config, listening
 
 PATIENCE = 12.5
 """Seconds for a call in all, the agent's absence included; a living agent answers within 10."""
@@ -39,7 +37,9 @@ class Porter:
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Until `stop`; the socket is removed then. Raises OSError."""
-        server = await asyncio.start_unix_server(self._converse, sock=_bound(self._outer), limit=HEAD_LIMIT)
+        server = await asyncio.start_unix_server(
+            self._converse, sock=listening.unix(self._outer), limit=HEAD_LIMIT
+        )
         async with server:
             await stop.wait()
         self._outer.unlink(missing_ok=True)
@@ -112,20 +112,6 @@ def _refusal(text: str) -> bytes:
     body = json.dumps({"Err": text, "Error": text}).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
-
-
-def _bound(path: Path) -> socket.socket:
-    """A listening socket, 0600. One that is left over is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listening.bind(str(path))
-    finally:
-        os.umask(before)
-    listening.listen(128)
-    return listening
 
 
 async def _run(outer: Path, inner: Path) -> None:

@@ -7,8 +7,6 @@ that is not a whole request is an error.
 """
 
 import asyncio
-import os
-import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from sealane import failpoint, log
+from sealane import failpoint, listening, log
 from sealane.agent import metrics
 from sealane.agent.docker.messages import Activated, Empty, Failure, decode
 from sealane.errors import DeadlineExceeded, SealaneError
@@ -131,7 +129,9 @@ class Listener:
 
     async def start(self) -> None:
         """Returns when dockerd can connect. Raises OSError."""
-        self._serving = asyncio.create_task(self._server.serve([_bind(self._path)]), name="docker plugin")
+        self._serving = asyncio.create_task(
+            self._server.serve([listening.unix(self._path)]), name="docker plugin"
+        )
 
     async def stop(self) -> None:
         """Answer what is under way, then close; the socket is removed."""
@@ -147,17 +147,3 @@ class _QuietServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Signals belong to the agent."""
         yield
-
-
-def _bind(path: Path) -> socket.socket:
-    """A listening socket, which queues connections from now on. One that is left over is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listening.bind(str(path))
-    finally:
-        os.umask(before)
-    listening.listen(128)
-    return listening
