@@ -87,19 +87,22 @@ def test_a_key_completes_commands_options_and_names(shell, central, tmp_path):
         screen.line("sealane network create x --gateway rou\t", "--gateway router")
 
 
-def test_a_name_that_a_shell_would_take_apart_is_offered_as_its_id(central, sealane):
+def offered() -> list[str]:
+    """What `sealane network show` is completed with. click keeps what a command's first context says."""
+    from sealane.cli.main import cli
     from sealane.cli.network import network
 
-    made = central.client.create("networks", {"name": "two words"})
     show = network.commands["show"]
-    found = show.params[0].shell_complete(show.make_context("show", ["x"]), "")
-    assert [item.value for item in found] == [made["id"]]
+    context = show.make_context("show", ["x"], parent=cli.make_context("sealane", ["network"]))
+    return [item.value for item in show.params[0].shell_complete(context, "")]
+
+
+def test_a_name_that_a_shell_would_take_apart_is_offered_as_its_id(central, sealane):
+    made = central.client.create("networks", {"name": "two words"})
+    assert offered() == [made["id"]]
 
 
 def test_without_an_api_nothing_is_offered_and_nothing_is_said(monkeypatch, capsys):
-    from sealane.cli.network import network
-
     monkeypatch.setenv("SEALANE_RUN_DIR", "/nonexistent")
-    show = network.commands["show"]
-    assert show.params[0].shell_complete(show.make_context("show", ["x"]), "") == []
+    assert offered() == []
     assert capsys.readouterr() == ("", "")

@@ -78,11 +78,8 @@ class Mirrors:
                 self._memory.remove_network(record.docker_id)
 
     async def _remove(self, record: DockerNetwork) -> None:
-        try:
-            await self._catalog.network(record.network_id, fresh=True)
+        if await self._is_there(record.network_id):
             return  # made since the list was read
-        except NotFound:
-            pass
         try:
             await self._engine.remove_network(record.docker_id)
         except (Forbidden, Conflict) as exc:
@@ -91,7 +88,18 @@ class Mirrors:
         self._memory.remove_network(record.docker_id)
         _log.info("mirror removed", network=record.network_id, name=record.name)
 
+    async def _is_there(self, network_id: str) -> bool:
+        """Whether the API has the network at this moment."""
+        try:
+            await self._catalog.network(network_id, fresh=True)
+        except NotFound:
+            return False
+        return True
+
     async def _make(self, network: NetworkView) -> None:
+        """A record goes after its network: so where there is no record, the API knows if that was removed."""
+        if not await self._is_there(network.id):
+            return  # removed since the list was read
         for name in (network.name, f"{network.name}.{network.project}"):
             try:
                 docker_id = await self._engine.create_network(name, mirror_spec(network))

@@ -84,6 +84,17 @@ def test_mirrors_follow_the_api(node: Node) -> None:
     asyncio.run(story())
 
 
+def test_a_network_that_goes_during_a_pass_is_not_mirrored_again(node: Node) -> None:
+    async def story() -> None:
+        blue = await node.network("blue")
+        listed, known = await node.engine.networks(), await node.drivers.catalog.all()
+        await node.api.delete("networks", blue["id"])
+        await node.mirrors.reconcile(listed, known)
+        assert node.engine.made == 0
+
+    asyncio.run(story())
+
+
 def test_name_that_is_taken_gets_the_project(node: Node) -> None:
     async def story() -> None:
         blue = await node.network("blue")
