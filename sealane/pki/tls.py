@@ -6,6 +6,8 @@ from pathlib import Path
 
 from sealane.errors import HostError
 
+_TRIES = 10
+
 
 class Files:
     """Notices when one of these files has been replaced."""
@@ -55,9 +57,20 @@ def reload(context: ssl.SSLContext, certificate: Path) -> None:
 def _load(context: ssl.SSLContext, certificate: Path | None, trusted: Path | None) -> None:
     try:
         if certificate is not None:
-            context.load_cert_chain(certificate)
+            _load_pair(context, certificate)
         if trusted is not None:
             context.load_verify_locations(trusted)
     except OSError as exc:  # ssl.SSLError is one
         files = " or ".join(str(path) for path in (certificate, trusted) if path is not None)
         raise HostError(f"{files} can't be used: {exc}") from exc
+
+
+def _load_pair(context: ssl.SSLContext, certificate: Path) -> None:
+    """OpenSSL opens the file once for the certificate and once for the key: it may be replaced in between."""
+    for _ in range(_TRIES):
+        try:
+            return context.load_cert_chain(certificate)
+        except ssl.SSLError as exc:
+            if exc.reason != "KEY_VALUES_MISMATCH":
+                raise
+    context.load_cert_chain(certificate)
