@@ -144,6 +144,7 @@ async def test_a_replica_forgets_what_went_away_while_it_was_away(directory: Pat
         async with client_of(server.remote) as client:
             replica = await client.monitor({"Animal": ["name"]})
             await client.transact([animal(client, "emu")], durable=True)
+            await names_become(replica, {"emu"})
             server.kill()
             server.database.unlink()
             OvsdbServer(directory, schema, clustered=False)
@@ -171,6 +172,7 @@ async def test_the_next_remote_is_used_and_only_a_leader_when_asked(server: Ovsd
     remotes = f"unix:{server.directory}/nobody.sock,{server.remote}"
     async with client_of(remotes, leader_only=True) as client:
         await client.transact([animal(client, "emu")])
+        assert client.remote == server.remote
 
 
 async def test_an_idle_connection_lives_on_by_its_probe(server: OvsdbServer) -> None:
@@ -187,6 +189,7 @@ async def test_tcp(server: OvsdbServer) -> None:
     (number,) = re.findall(r"listening on port (\d+)", (server.directory / "log").read_text())
     async with client_of(f"tcp:127.0.0.1:{number}") as client:
         await client.transact([animal(client, "emu")])
+        assert client.remote == f"tcp:127.0.0.1:{number}"
 
 
 async def test_nobody_there_is_unavailable_and_says_where(directory: Path) -> None:

@@ -47,6 +47,7 @@ def test_dockerd_killed_frees_and_gives_again(blue: str, one: Engine, two: Engin
 def test_dockerd_killed_while_the_agent_is_away(blue: str, one: Engine, api: Api) -> None:
     """dockerd removes stale endpoints without a driver to tell."""
     one.run("gone", blue)
+    assert len(api.ports()) == 1
     agent = one.kill(AGENT, "STOP")
     dockerd = one.kill(DOCKERD)
     one.wait_restarted(DOCKERD, dockerd)

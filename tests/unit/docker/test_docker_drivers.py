@@ -236,7 +236,9 @@ def test_lost_memory_is_mended(engine: Engine) -> None:
         pool = await engine.network()
         engine.path.unlink()
         engine.restart_agent()
-        await run_container(engine, pool)
+        granted = await run_container(engine, pool)
+        (port,) = engine.api.all("ports")
+        assert [f"{f.ip_address}/24" for f in port.fixed_ips] == [granted]
 
     asyncio.run(story())
 
@@ -306,12 +308,12 @@ def test_builtin_ipam_claims_what_docker_offers(engine: Engine) -> None:
 
 def test_mirror_of_a_builtin_network_allocates_from_the_top(engine: Engine) -> None:
     async def story() -> None:
-        await test_network_of_builtin(engine)
+        await network_of_builtin(engine)
         (network,) = engine.api.all("networks")
         pool = await engine.pool("172.20.0.0/24", hint=network.id)
         assert await engine.address(pool["PoolID"]) == "172.20.0.254/24"
 
-    async def test_network_of_builtin(engine: Engine) -> None:
+    async def network_of_builtin(engine: Engine) -> None:
         data = {"AddressSpace": "LocalDefault", "Pool": "172.20.0.0/24", "Gateway": "172.20.0.1/24"}
         body = {"NetworkID": NET, "Options": {}, "IPv4Data": [data], "IPv6Data": []}
         await engine.call("NetworkDriver.CreateNetwork", **body)

@@ -52,7 +52,8 @@ def test_a_socket_left_over_is_replaced(tmp_path: Path) -> None:
         listener = Listener(Plugin({}).app, path)
         async with asyncio.timeout(10):
             await listener.start()
-            await ask(path, ACTIVATE)
+            head, _ = await ask(path, ACTIVATE)
+            assert head.startswith(b"HTTP/1.1 200")
             await listener.stop()
 
     asyncio.run(story())

@@ -140,6 +140,7 @@ def test_the_server_certificate_is_renewed_when_due_or_damaged(directory: centra
 def test_an_authority_without_a_certificate_was_never_used(directory: central.Directory) -> None:
     directory.node_ca.unlink()
     central.ensure(directory)
+    assert directory.node_ca.exists()
     central.node_authority(directory)
 
 
