@@ -22,6 +22,12 @@ docker: docker_gwbridge, past every policy; none: nobody, the network is interna
 Origin = Literal["api", "docker"]
 """Who made a network: `docker network rm` deletes only what Docker made."""
 
+NetworkType = Literal["geneve", "vlan", "flat"]
+"""geneve: an overlay; the others are a segment of a physical network that hosts have a bridge to."""
+
+Direction = Literal["ingress", "egress"]
+EtherType = Literal["IPv4", "IPv6"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
@@ -48,6 +54,12 @@ class Network(Resource):
     origin: Origin = "api"
     labels: Mapping[str, str] = field(default_factory=dict)
     tunnel_key: int = 0
+    external: bool = False
+    """Routers may have their gateway in it (`router:external`)."""
+    network_type: NetworkType = "geneve"
+    physical_network: str | None = None
+    segmentation_id: int | None = None
+    """VLAN of a network of type vlan; the key of an overlay is `tunnel_key`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +103,15 @@ class AddressPair:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DhcpOption:
+    """One of a port's `extra_dhcp_opts`."""
+
+    opt_name: str
+    opt_value: str
+    ip_version: int = 4
+
+
+@dataclass(frozen=True, kw_only=True)
 class Port(Resource):
     network_id: str
     mac_address: str
@@ -106,6 +127,88 @@ class Port(Resource):
     dns_name: str = ""
     dns_aliases: tuple[str, ...] = ()
     tunnel_key: int = 0
+    security_groups: tuple[str, ...] = ()
+    """Ids, in ascending order."""
+    extra_dhcp_opts: tuple[DhcpOption, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Router(Resource):
+    """Its interfaces are the ports whose `device_id` is its id, by their `device_owner`."""
+
+    admin_state_up: bool = True
+    routes: tuple[HostRoute, ...] = ()
+    gateway_ports: tuple[str, ...] = ()
+    """Ports in external networks, the one of `external_gateway_info` first."""
+    enable_snat: bool = True
+    enable_default_route_ecmp: bool = False
+    enable_default_route_bfd: bool = False
+    tunnel_key: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloatingIP(Resource):
+    floating_network_id: str
+    floating_ip_address: str
+    floating_port_id: str
+    """The port that holds the address in the external network."""
+    port_id: str | None = None
+    """The port that is reached by it; its fixed address and its router go with it."""
+    fixed_ip_address: str | None = None
+    router_id: str | None = None
+    dns_name: str = ""
+    dns_domain: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortForwarding(Resource):
+    floatingip_id: str
+    protocol: str
+    external_port: int
+    internal_port_id: str
+    internal_ip_address: str
+    internal_port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityGroup(Resource):
+    stateful: bool = True
+    shared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityGroupRule(Resource):
+    """What may pass; what no rule names may not."""
+
+    security_group_id: str
+    direction: Direction
+    ethertype: EtherType = "IPv4"
+    protocol: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str | None = None
+    remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressGroup(Resource):
+    addresses: tuple[str, ...] = ()
+    """CIDRs."""
+    shared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RBACPolicy(Resource):
+    """Lets a project use what belongs to another."""
+
+    object_type: str
+    """"network", "security_group", "address_group"."""
+    object_id: str
+    action: str
+    """"access_as_shared", "access_as_external"."""
+    target_tenant: str
+    """A project's id, or "*"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +256,13 @@ class State:
     nodes: Mapping[str, Node] = field(default_factory=dict)
     tokens: Mapping[str, Token] = field(default_factory=dict)
     quotas: Mapping[str, Quota] = field(default_factory=dict)
+    routers: Mapping[str, Router] = field(default_factory=dict)
+    floatingips: Mapping[str, FloatingIP] = field(default_factory=dict)
+    port_forwardings: Mapping[str, PortForwarding] = field(default_factory=dict)
+    security_groups: Mapping[str, SecurityGroup] = field(default_factory=dict)
+    security_group_rules: Mapping[str, SecurityGroupRule] = field(default_factory=dict)
+    address_groups: Mapping[str, AddressGroup] = field(default_factory=dict)
+    rbac_policies: Mapping[str, RBACPolicy] = field(default_factory=dict)
 
 
 class Rows(dict[str, T]):

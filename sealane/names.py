@@ -25,6 +25,14 @@ AUXILIARY_PORT = "sealane:auxiliary"
 NETNS_PORT = "sealane:netns"
 """device_owner of a port that was made for a network namespace (`sealane attach`)."""
 
+ROUTER_INTERFACE = "network:router_interface"
+ROUTER_GATEWAY = "network:router_gateway"
+FLOATING_PORT = "network:floatingip"
+"""device_owner of a router's ports and of a floating IP's, as Neutron calls them."""
+
+ROUTER_PORTS = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY})
+"""Owners of ports whose `device_id` is a router."""
+
 NOWHERE = "(unbound)"
 """requested-chassis of a port that belongs to no host yet: no host can be called so, so none claims it."""
 
@@ -83,3 +91,17 @@ def gateway_namespace(network_id: str) -> str:
 def uplink(network_id: str) -> str:
     """Host's end of the veth pair between the gateway's namespace and the host."""
     return f"slu{network_id[:11]}"
+
+
+def logical_router(router_id: str) -> str:
+    return f"neutron-{router_id}"
+
+
+def router_port(port_id: str) -> str:
+    """Logical_Router_Port of a port whose device is a router."""
+    return f"lrp-{port_id}"
+
+
+def port_group(group_id: str) -> str:
+    """Without hyphens, which match expressions take for something else (ovn-sb(5), Logical_Flow)."""
+    return f"pg_{group_id.replace('-', '_')}"

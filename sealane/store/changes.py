@@ -2,9 +2,37 @@
 
 from dataclasses import dataclass
 
-from sealane.model import Network, Node, Port, Quota, Subnet, Token
+from sealane.model import (
+    AddressGroup,
+    FloatingIP,
+    Network,
+    Node,
+    Port,
+    PortForwarding,
+    Quota,
+    RBACPolicy,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    Token,
+)
 
-Stored = Network | Subnet | Port | Node | Token | Quota
+Stored = (
+    Network
+    | Subnet
+    | Port
+    | Node
+    | Token
+    | Quota
+    | Router
+    | FloatingIP
+    | PortForwarding
+    | SecurityGroup
+    | SecurityGroupRule
+    | AddressGroup
+    | RBACPolicy
+)
 
 
 @dataclass(frozen=True)

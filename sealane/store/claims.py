@@ -12,6 +12,11 @@ from sealane.ovsdb.values import Row
 DATAPATH = "datapath"
 """The scope in which networks, and later routers, have their keys: one datapath space in OVN."""
 
+SEGMENT = "segment:"
+"""Begins the scope of a physical network, in which its networks have their VLANs for keys."""
+UNTAGGED = 4095
+"""The key of a flat network; no VLAN has that number (IEEE 802.1Q)."""
+
 DATAPATH_KEYS = range(1, 1 << 24)
 PORT_KEYS = range(GATEWAY_PORT_KEY + 1, 1 << 15)
 """ovn-sb(5): Datapath_Binding.tunnel_key has 24 bits, a unicast Port_Binding.tunnel_key 15."""

@@ -18,25 +18,40 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sealane.errors import BadRequest, Conflict, NotFound, OverQuota, RevisionMismatch
-from sealane.model import Network, Node, Port, Quota, State, Subnet, Token
+from sealane.model import (
+    FloatingIP,
+    Network,
+    Port,
+    Router,
+    State,
+    Subnet,
+)
+from sealane.names import ROUTER_PORTS
 from sealane.ovsdb import operations as ops
 from sealane.ovsdb.values import Row, Schema
 from sealane.store.changes import Change, Create, Delete, Stored, Update
-from sealane.store.claims import DATAPATH, DATAPATH_KEYS, PORT_KEYS, Claims, free_key
-from sealane.store.rows import COLLECTIONS, TABLES, canonical, network_of, same_content, to_row
+from sealane.store.claims import (
+    DATAPATH,
+    DATAPATH_KEYS,
+    PORT_KEYS,
+    SEGMENT,
+    UNTAGGED,
+    Claims,
+    free_key,
+)
+from sealane.store.fixed import refuse_fixed
+from sealane.store.rows import (
+    COLLECTIONS,
+    RESOURCES,
+    TABLES,
+    canonical,
+    network_of,
+    same_content,
+    to_row,
+)
 
 ROOT = "5ea1a000-0000-4000-8000-000000000001"
 """The uuid of the one row of table Sealane."""
-
-_FIXED: Mapping[type[Stored], tuple[str, ...]] = {
-    Network: ("tunnel_key",),
-    Subnet: ("network_id", "cidr", "ip_version"),
-    Port: ("network_id", "tunnel_key"),
-    Node: ("name",),
-    Token: ("digest", "expires_at"),
-    Quota: ("project_id",),
-}
-"""Attributes that an Update may not change."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +118,7 @@ class _Planner:
         self.changes = 0
         self._view = view
         self._networks: set[str] = set()
+        self._routers: set[str] = set()
         self._subnets: list[Subnet] = []
         self._deleted: set[str] = set()
         self._bumped: set[str] = set()
@@ -142,14 +158,32 @@ class _Planner:
                 self._create_subnet(obj)
             case Port():
                 self._create_port(obj)
+            case Router():
+                self._create_router(obj)
+            case FloatingIP():
+                self._insert("FloatingIP", {**to_row(obj), "association": self._associate(obj)}, obj.id)
             case _:
                 self._insert(TABLES[type(obj)], to_row(obj), obj.id)
 
     def _create_network(self, network: Network) -> None:
         network = replace(network, tunnel_key=self._key(DATAPATH, DATAPATH_KEYS, network.tunnel_key))
         claim = self._insert("TunnelKey", {"scope": DATAPATH, "key": network.tunnel_key})
-        self._insert("Network", {**to_row(network), "tunnel": claim, "subnets_revision": 0}, network.id)
+        held = {"tunnel": claim, "segment": self._segment(network), "subnets_revision": 0}
+        self._insert("Network", {**to_row(network), **held}, network.id)
         self._networks.add(network.id)
+
+    def _segment(self, network: Network) -> str | None:
+        """A VLAN of a physical network, or the whole of it, belongs to one network."""
+        if network.network_type == "geneve":
+            return None
+        scope = f"{SEGMENT}{network.physical_network}"
+        return self._insert("TunnelKey", {"scope": scope, "key": network.segmentation_id or UNTAGGED})
+
+    def _create_router(self, router: Router) -> None:
+        router = replace(router, tunnel_key=self._key(DATAPATH, DATAPATH_KEYS, router.tunnel_key))
+        claim = self._insert("TunnelKey", {"scope": DATAPATH, "key": router.tunnel_key})
+        self._insert("Router", {**to_row(router), "tunnel": claim}, router.id)
+        self._routers.add(router.id)
 
     def _create_subnet(self, subnet: Subnet) -> None:
         self._require_network(subnet.network_id)
@@ -162,10 +196,11 @@ class _Planner:
     def _create_port(self, port: Port) -> None:
         self._require_network(port.network_id)
         port = replace(port, tunnel_key=self._key(port.network_id, PORT_KEYS, port.tunnel_key))
-        self._insert("Port", {**to_row(port), "allocations": self._allocations(port)}, port.id)
+        held = {"allocations": self._allocations(port), "router": self._router_of(port)}
+        self._insert("Port", {**to_row(port), **held}, port.id)
 
     def _update(self, old: Stored, new: Stored) -> None:
-        self._refuse_fixed(old, new)
+        refuse_fixed(old, new)
         present = _find(self._view.state, old)
         if present is None:
             raise _not_found(old)
@@ -180,12 +215,35 @@ class _Planner:
         self.body.append(ops.update(self._view.schema, TABLES[type(old)], old.id, row))
 
     def _moved_claims(self, old: Stored, new: Stored) -> dict[str, object]:
-        if isinstance(old, Port) and isinstance(new, Port) and old.fixed_ips != new.fixed_ips:
-            kept = {(ip.subnet_id, ip.ip_address) for ip in old.fixed_ips}
-            return {"allocations": self._allocations(new, kept)}
+        if isinstance(old, Port) and isinstance(new, Port):
+            return self._moved_port(old, new)
+        if isinstance(old, FloatingIP) and isinstance(new, FloatingIP):
+            moved = (old.port_id, old.fixed_ip_address) != (new.port_id, new.fixed_ip_address)
+            return {"association": self._associate(new)} if moved else {}
         if isinstance(old, Subnet) and isinstance(new, Subnet) and old.gateway_ip != new.gateway_ip:
             return {"gateway_allocation": self._claim(new.id, new.gateway_ip)}
         return {}
+
+    def _moved_port(self, old: Port, new: Port) -> dict[str, object]:
+        moved: dict[str, object] = {}
+        if old.fixed_ips != new.fixed_ips:
+            kept = {(ip.subnet_id, ip.ip_address) for ip in old.fixed_ips}
+            moved["allocations"] = self._allocations(new, kept)
+        if (old.device_id, old.device_owner) != (new.device_id, new.device_owner):
+            moved["router"] = self._router_of(new)
+        return moved
+
+    def _router_of(self, port: Port) -> str | None:
+        """The router that can't go while the port is there."""
+        known = port.device_id in self._view.state.routers or port.device_id in self._routers
+        return port.device_id if port.device_owner in ROUTER_PORTS and known else None
+
+    def _associate(self, floating: FloatingIP) -> str | None:
+        """A fixed address has one floating IP at most: an index of the table says so."""
+        if floating.port_id is None or floating.fixed_ip_address is None:
+            return None
+        row = {"port": floating.port_id, "address": floating.fixed_ip_address}
+        return self._insert("Association", row)
 
     def _delete(self, obj: Stored, guarded: bool) -> None:
         self._deleted.add(obj.id)
@@ -242,7 +300,7 @@ class _Planner:
         """Within the quota of its project, also if others create in it at the same moment: all that
         create in a project with a quota wait for the same number, and raise it.
         """
-        kind, project = TABLES[type(obj)].lower(), obj.project_id
+        kind, project = RESOURCES[type(obj)], obj.project_id
         quota = next((q for q in self._view.state.quotas.values() if q.project_id == project), None)
         limit = quota.limits.get(kind, -1) if quota is not None else -1
         if quota is None or limit < 0:
@@ -290,11 +348,6 @@ class _Planner:
     def _require_network(self, network_id: str) -> None:
         if network_id not in self._networks and network_id not in self._view.state.networks:
             raise NotFound(f"Network {network_id} could not be found.", type="NetworkNotFound")
-
-    def _refuse_fixed(self, old: Stored, new: Stored) -> None:
-        changed = [name for name in ("id", *_FIXED[type(old)]) if getattr(old, name) != getattr(new, name)]
-        if changed:
-            raise BadRequest(f"'{changed[0]}' can't be changed")
 
     def _insert(self, table: str, row: Mapping[str, object], row_id: str = "") -> str:
         row_id = row_id or str(uuid.uuid4())

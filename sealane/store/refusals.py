@@ -4,12 +4,33 @@ import re
 
 from sealane.errors import AddressInUse, Conflict, NotFound, RevisionMismatch, SealaneError
 from sealane.ovsdb import errors
+from sealane.store.claims import SEGMENT
 from sealane.store.plan import Plan
 from sealane.store.rows import TABLES
 
 _INDEX = re.compile(r'multiple rows in "(\w+)" table to have identical values \((.*?)\) for index on (.*?)\.')
 _HELD = re.compile(r"cannot delete (\w+) row (\S+) because")
 _DANGLING = re.compile(r"references nonexistent row (\S+) in table (\w+)")
+
+_DUPLICATES = {
+    "Association": (
+        "FloatingIPPortAlreadyAssociated",
+        "the fixed address has a floating IP already: disassociate that one first",
+    ),
+    "PortForwarding": ("BadRequest", "the floating IP forwards this protocol and port already"),
+    "SecurityGroupRule": ("SecurityGroupRuleExists", "Security group rule already exists"),
+    "RBACPolicy": ("RbacPolicyExists", "an RBAC policy says the same already"),
+}
+"""table -> type and message of what its index refuses."""
+
+_HOLDERS = {
+    "Network": "delete the subnets and ports in it first",
+    "Router": "remove its interfaces, its gateway and its floating IPs first",
+    "SecurityGroup": "take it from its ports, and delete the rules that name it, first",
+    "AddressGroup": "delete the rules that name it first",
+    "Port": "disassociate its floating IPs and delete its port forwardings first",
+}
+"""table -> what to do before a row of it can go."""
 
 
 def refusal(error: errors.OvsdbError, plan: Plan) -> SealaneError | None:
@@ -36,8 +57,13 @@ def _constraint(error: errors.OvsdbError, plan: Plan) -> SealaneError | None:
         return AddressInUse(f"IP address {address} is in use in the subnet")
     if "mac_address" in columns:
         return Conflict(f"MAC address is in use in the network ({values})", type="MacAddressInUse")
+    if table in _DUPLICATES:
+        kind, message = _DUPLICATES[table]
+        return Conflict(f"{message} ({values})", type=kind)
     if table in ("Node", "Quota"):
         return Conflict(f"another {table.lower()} has the same {columns.strip(chr(34))} ({values})")
+    if (segment := _segment_of(values)) is not None:
+        return Conflict(f"The segment {segment} is in use by another network", type="VlanIdInUse")
     if plan.chose_keys:
         return None
     return Conflict(f"tunnel key is in use ({values})", type="TunnelKeyInUse")
@@ -46,7 +72,7 @@ def _constraint(error: errors.OvsdbError, plan: Plan) -> SealaneError | None:
 def _reference(error: errors.OvsdbError) -> SealaneError:
     if match := _HELD.search(error.details):
         table, row = match.groups()
-        message = f"{table} {row} is in use: delete the subnets and ports in it first"
+        message = f"{table} {row} is in use: {_HOLDERS.get(table, 'delete what refers to it first')}"
         return Conflict(message, type=f"{table}InUse")
     if match := _DANGLING.search(error.details):
         row, table = match.groups()
@@ -60,3 +86,8 @@ def _wait(error: errors.OvsdbError, plan: Plan) -> SealaneError | None:
         return None
     kind = TABLES[type(obj)]
     return RevisionMismatch(f"{kind} {obj.id} has changed since revision {obj.revision_number}")
+
+
+def _segment_of(values: str) -> str | None:
+    """Of the values of a TunnelKey row; None where it is another scope's."""
+    return values if SEGMENT in values else None

@@ -13,16 +13,59 @@ from dataclasses import dataclass, fields, replace
 import msgspec
 
 from sealane.errors import BadRequest
-from sealane.model import FixedIP, Network, Node, Port, Quota, Subnet, Token
+from sealane.model import (
+    AddressGroup,
+    FixedIP,
+    FloatingIP,
+    Network,
+    Node,
+    Port,
+    PortForwarding,
+    Quota,
+    RBACPolicy,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    Token,
+)
 from sealane.ovsdb.values import Row
 from sealane.store.changes import Stored
 
-TABLES: Mapping[type[Stored], str] = {
-    kind: kind.__name__ for kind in (Network, Subnet, Port, Node, Token, Quota)
+COLLECTIONS: Mapping[type[Stored], str] = {
+    Network: "networks",
+    Subnet: "subnets",
+    Port: "ports",
+    Node: "nodes",
+    Token: "tokens",
+    Quota: "quotas",
+    Router: "routers",
+    FloatingIP: "floatingips",
+    PortForwarding: "port_forwardings",
+    SecurityGroup: "security_groups",
+    SecurityGroupRule: "security_group_rules",
+    AddressGroup: "address_groups",
+    RBACPolicy: "rbac_policies",
 }
-COLLECTIONS: Mapping[type[Stored], str] = {kind: f"{name.lower()}s" for kind, name in TABLES.items()}
 """The attribute of a State that holds the objects of a kind."""
-_RENAMED = {"network_id": "network"}
+TABLES: Mapping[type[Stored], str] = {kind: kind.__name__ for kind in COLLECTIONS}
+RESOURCES: Mapping[type[Stored], str] = {
+    kind: f"{name[:-3]}y" if name.endswith("ies") else name[:-1] for kind, name in COLLECTIONS.items()
+}
+"""What quotas call one of a kind."""
+_RENAMED = {
+    "network_id": "network",
+    "security_group_id": "security_group",
+    "remote_group_id": "remote_group",
+    "remote_address_group_id": "remote_address_group",
+    "floating_network_id": "floating_network",
+    "floating_port_id": "floating_port",
+    "port_id": "port",
+    "router_id": "router",
+    "floatingip_id": "floatingip",
+    "internal_port_id": "target",
+}
+"""attribute -> the column that refers to the row."""
 _JSON = {
     "tags",
     "allocation_pools",
@@ -34,7 +77,14 @@ _JSON = {
     "dns_aliases",
     "projects",
     "serials",
+    "extra_dhcp_opts",
+    "routes",
+    "gateway_ports",
+    "addresses",
 }
+_SETS = {"security_groups"}
+_SINCE = {"network_type": "geneve", "extra_dhcp_opts": "[]"}
+"""What a row means that is older than the column, which is empty then."""
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 
@@ -57,9 +107,22 @@ def _text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _reader(kind: object) -> Callable[[object], object]:
+def _sorted(value: object) -> tuple[str, ...]:
+    return tuple(sorted(typing.cast(frozenset[str], value)))
+
+
+def _reader(kind: object, empty: str | None) -> Callable[[object], object]:
     decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder(kind)
-    return lambda text: decoder.decode(str(text))
+    return lambda text: decoder.decode(str(text) or empty or "")
+
+
+def _decoder(name: str, kind: object) -> Callable[[object], object]:
+    empty = _SINCE.get(name)
+    if name in _JSON:
+        return _reader(kind, empty)
+    if name in _SETS:
+        return _sorted
+    return _same if empty is None else lambda value: value or empty
 
 
 def _fields_of(kind: type[Stored]) -> tuple[_Field, ...]:
@@ -69,7 +132,7 @@ def _fields_of(kind: type[Stored]) -> tuple[_Field, ...]:
             field.name,
             _RENAMED.get(field.name, field.name),
             _text if field.name in _JSON else _same,
-            _reader(hints[field.name]) if field.name in _JSON else _same,
+            _decoder(field.name, hints[field.name]),
         )
         for field in fields(kind)
         if field.name != "id"
@@ -106,7 +169,8 @@ def canonical(obj: Stored) -> Stored:
         fixed = tuple(
             FixedIP(subnet_id=check_id(f.subnet_id), ip_address=_address(f.ip_address)) for f in obj.fixed_ips
         )
-        return replace(obj, mac_address=_mac(obj.mac_address), fixed_ips=fixed)
+        groups = tuple(sorted({check_id(id) for id in obj.security_groups}))
+        return replace(obj, mac_address=_mac(obj.mac_address), fixed_ips=fixed, security_groups=groups)
     if isinstance(obj, Node):
         return replace(obj, address=_address(obj.address))
     return obj
@@ -115,7 +179,7 @@ def canonical(obj: Stored) -> Stored:
 def same_content(one: Stored, other: Stored) -> bool:
     """Whether a repeated Create asks for what is there: all but what the server side fills in."""
     filled = {"revision_number": 0, "created_at": "", "updated_at": ""}
-    if isinstance(one, Network | Port) and 0 in (one.tunnel_key, getattr(other, "tunnel_key", 0)):
+    if isinstance(one, Network | Port | Router) and 0 in (one.tunnel_key, getattr(other, "tunnel_key", 0)):
         filled["tunnel_key"] = 0
     return replace(one, **filled) == replace(other, **filled)  # type: ignore[arg-type]
 

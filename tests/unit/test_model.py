@@ -26,11 +26,14 @@ def port_row(name: str) -> dict[str, object]:
     )
     return {
         **dict.fromkeys((*texts, "host", "vnic_type", "dns_name", "network"), ""),
-        **dict.fromkeys(("tags", "fixed_ips", "allowed_address_pairs", "dns_aliases"), "[]"),
+        **dict.fromkeys(
+            ("tags", "fixed_ips", "allowed_address_pairs", "dns_aliases", "extra_dhcp_opts"), "[]"
+        ),
         "name": name,
         "profile": "{}",
         "revision_number": 1,
         "tunnel_key": 5,
+        "security_groups": frozenset(),
         **dict.fromkeys(("admin_state_up", "port_security_enabled"), True),
     }
 

@@ -8,7 +8,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealane.errors import BadRequest
-from sealane.model import AddressPair, FixedIP, HostRoute, Network, Node, Pool, Port, Quota, Subnet, Token
+from sealane.model import (
+    AddressGroup,
+    AddressPair,
+    DhcpOption,
+    FixedIP,
+    FloatingIP,
+    HostRoute,
+    Network,
+    Node,
+    Pool,
+    Port,
+    PortForwarding,
+    Quota,
+    RBACPolicy,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    Token,
+)
 from sealane.ovsdb.values import Schema
 from sealane.store.changes import Stored
 from sealane.store.create import SCHEMA, packaged_version
@@ -42,6 +61,10 @@ networks = st.builds(
     origin=st.sampled_from(["api", "docker"]),
     labels=st.dictionaries(texts, texts, max_size=3),
     tunnel_key=st.integers(1, 2**24 - 1),
+    external=st.booleans(),
+    network_type=st.sampled_from(["geneve", "vlan", "flat"]),
+    physical_network=st.none() | texts,
+    segmentation_id=st.none() | st.integers(1, 4094),
 )
 subnets = st.builds(
     Subnet,
@@ -68,6 +91,8 @@ ports = st.builds(
     ).map(tuple),
     dns_aliases=words,
     tunnel_key=st.integers(1, 32767),
+    security_groups=st.sets(ids, max_size=3).map(lambda found: tuple(sorted(found))),
+    extra_dhcp_opts=st.lists(st.builds(DhcpOption, opt_name=texts, opt_value=texts), max_size=2).map(tuple),
 )
 
 
@@ -75,8 +100,57 @@ nodes = st.builds(Node, **standard, address=texts, projects=words, serials=words
 tokens = st.builds(Token, **standard, digest=texts, expires_at=st.integers(0, 2**40), projects=words)
 quotas = st.builds(Quota, **standard, limits=st.dictionaries(texts, st.integers(-1, 2**31), max_size=3))
 
+routes = st.lists(st.builds(HostRoute, destination=texts, nexthop=texts), max_size=2).map(tuple)
+routers = st.builds(
+    Router,
+    **standard,
+    routes=routes,
+    gateway_ports=words,
+    enable_snat=st.booleans(),
+    tunnel_key=st.integers(1),
+)
+floating = st.builds(
+    FloatingIP,
+    **standard,
+    floating_network_id=ids,
+    floating_ip_address=texts,
+    floating_port_id=ids,
+    port_id=st.none() | ids,
+    fixed_ip_address=st.none() | texts,
+    router_id=st.none() | ids,
+)
+numbers = st.none() | st.integers(0, 65535)
+rules = st.builds(
+    SecurityGroupRule,
+    **standard,
+    security_group_id=ids,
+    direction=st.sampled_from(["ingress", "egress"]),
+    protocol=st.none() | texts,
+    port_range_min=numbers,
+    port_range_max=numbers,
+    remote_ip_prefix=st.none() | texts,
+    remote_group_id=st.none() | ids,
+    remote_address_group_id=st.none() | ids,
+)
+policed = (
+    rules
+    | st.builds(SecurityGroup, **standard, stateful=st.booleans(), shared=st.booleans())
+    | st.builds(AddressGroup, **standard, addresses=words)
+    | st.builds(RBACPolicy, **standard, object_type=texts, object_id=texts, action=texts, target_tenant=texts)
+)
+forwardings = st.builds(
+    PortForwarding,
+    **standard,
+    floatingip_id=ids,
+    protocol=texts,
+    external_port=st.integers(1, 65535),
+    internal_port_id=ids,
+    internal_ip_address=texts,
+    internal_port=st.integers(1, 65535),
+)
 
-@given(networks | subnets | ports | nodes | tokens | quotas)
+
+@given(networks | subnets | ports | nodes | tokens | quotas | routers | floating | policed | forwardings)
 def test_an_object_survives_its_row_and_the_wire(obj: Stored) -> None:
     table = PACKAGED.table(TABLES[type(obj)])
     wire = msgspec.json.decode(msgspec.json.encode(table.encode(to_row(obj))))

@@ -1,0 +1,52 @@
+"""What of a row stays as it was made: its place, its keys, and what other rows rely upon."""
+
+from collections.abc import Mapping
+
+from sealane.errors import BadRequest
+from sealane.model import (
+    FloatingIP,
+    Network,
+    Node,
+    Port,
+    PortForwarding,
+    Quota,
+    RBACPolicy,
+    Router,
+    SecurityGroupRule,
+    Subnet,
+    Token,
+)
+from sealane.store.changes import Stored
+
+FIXED: Mapping[type[Stored], tuple[str, ...]] = {
+    Network: ("tunnel_key", "network_type", "physical_network", "segmentation_id"),
+    Subnet: ("network_id", "cidr", "ip_version"),
+    Port: ("network_id", "tunnel_key"),
+    Node: ("name",),
+    Token: ("digest", "expires_at"),
+    Quota: ("project_id",),
+    Router: ("tunnel_key",),
+    FloatingIP: ("floating_network_id", "floating_ip_address", "floating_port_id"),
+    PortForwarding: ("floatingip_id",),
+    SecurityGroupRule: (
+        "security_group_id",
+        "direction",
+        "ethertype",
+        "protocol",
+        "port_range_min",
+        "port_range_max",
+        "remote_ip_prefix",
+        "remote_group_id",
+        "remote_address_group_id",
+    ),
+    RBACPolicy: ("object_type", "object_id", "action"),
+}
+"""Attributes that an Update may not change."""
+
+
+def refuse_fixed(old: Stored, new: Stored) -> None:
+    """Raises BadRequest that names the attribute."""
+    kept = ("id", *FIXED.get(type(old), ()))
+    changed = [name for name in kept if getattr(old, name) != getattr(new, name)]
+    if changed:
+        raise BadRequest(f"'{changed[0]}' can't be changed")
