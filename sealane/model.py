@@ -240,7 +240,7 @@ class Quota(Resource):
     """How many of each kind a project may have; a kind that is not named has the default."""
 
     limits: Mapping[str, int] = field(default_factory=dict)
-    """"network", "subnet", "port" -> count; -1 is without limit."""
+    """"network", "security_group_rule", … -> count; -1 is without limit."""
 
 
 @dataclass(frozen=True)

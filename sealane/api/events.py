@@ -1,6 +1,6 @@
 """What happened, as the difference of two moments. Pure.
 
-    two States             -> networks, subnets, ports, nodes, tokens, quotas created, updated, deleted
+    two States             -> networks, ports, routers, nodes … created, updated, deleted
     bindings that moved    -> ports bound, active, down
     two sets of ports      -> misbound (an alarm), righted
     two sets of hosts      -> nodes seen, lost (an alarm)
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sealane.model import Node, Port, State, Subnet, moved
+from sealane.model import AddressGroup, FloatingIP, Node, Port, State, Subnet, moved
 from sealane.ovn.southbound import Binding
 
 What = Literal[
@@ -24,7 +24,7 @@ ALARMS: frozenset[What] = frozenset({"misbound", "lost"})
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
     """fields: which attributes were updated, in the API's words. wanted_host: of a port that is misbound.
-    addresses: of a port or a node; of a subnet what it spans.
+    addresses: of a port or a node; of a subnet what it spans; of a floating IP its own and where it leads.
     """
 
     kind: str
@@ -49,7 +49,14 @@ KINDS: Mapping[str, Callable[[State], Mapping[str, Any]]] = {
     "quota": lambda state: state.quotas,
     "network": lambda state: state.networks,
     "subnet": lambda state: state.subnets,
+    "address_group": lambda state: state.address_groups,
+    "security_group": lambda state: state.security_groups,
+    "security_group_rule": lambda state: state.security_group_rules,
+    "rbac_policy": lambda state: state.rbac_policies,
+    "router": lambda state: state.routers,
     "port": lambda state: state.ports,
+    "floatingip": lambda state: state.floatingips,
+    "port_forwarding": lambda state: state.port_forwardings,
 }
 """Parents first: so they are told of when they come, and in the opposite order when they go."""
 
@@ -106,6 +113,10 @@ def _about(kind: str, what: What, row: Any, **more: Any) -> Event:
 
 
 def _addresses(row: Any) -> tuple[str, ...]:
+    if isinstance(row, FloatingIP):
+        return (row.floating_ip_address, *((row.fixed_ip_address,) if row.fixed_ip_address else ()))
+    if isinstance(row, AddressGroup):
+        return row.addresses
     if isinstance(row, Port):
         return tuple(fixed.ip_address for fixed in row.fixed_ips)
     if isinstance(row, Subnet):

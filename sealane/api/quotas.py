@@ -16,10 +16,25 @@ from sealane.api.caller import caller_of
 from sealane.api.desk import Desk
 from sealane.api.draft import Draft
 from sealane.errors import BadRequest, NotFound
-from sealane.model import Quota, State
+from sealane.model import (
+    FloatingIP,
+    Network,
+    Port,
+    Quota,
+    RBACPolicy,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    State,
+    Subnet,
+)
 from sealane.store.changes import Change, Create, Delete, Update
+from sealane.store.rows import COLLECTIONS, RESOURCES
 
-LIMITED: Mapping[str, str] = {"network": "networks", "subnet": "subnets", "port": "ports"}
+LIMITED: Mapping[str, str] = {
+    RESOURCES[kind]: COLLECTIONS[kind]
+    for kind in (Network, Subnet, Port, Router, FloatingIP, SecurityGroup, SecurityGroupRule, RBACPolicy)
+}
 """Kind -> its collection."""
 FLAGS = ("check_limit", "force")
 LIMIT = convert.integer(-1, 2**31 - 1)

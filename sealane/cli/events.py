@@ -20,7 +20,21 @@ POLL = 25
 """Seconds that the API may hold an answer back."""
 PAUSE = 0.5
 """Seconds before the next try while the API does not answer."""
-KINDS = ("network", "subnet", "port", "node", "token", "quota")
+KINDS = (
+    "network",
+    "subnet",
+    "port",
+    "router",
+    "floatingip",
+    "port_forwarding",
+    "security_group",
+    "security_group_rule",
+    "address_group",
+    "rbac_policy",
+    "node",
+    "token",
+    "quota",
+)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 COLOURS = {
     "created": "green",
@@ -31,7 +45,7 @@ COLOURS = {
     "down": "yellow",
     "gone": "yellow",
 }
-HELP = """What happened: networks, subnets, ports, nodes, tokens and quotas created, updated, deleted;
+HELP = """What happened: networks, ports, routers, security groups, nodes … created, updated, deleted;
 ports bound to a host, active, down; ports that another host has than the one they are meant for; nodes
 lost and seen again.
 

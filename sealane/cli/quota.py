@@ -1,7 +1,6 @@
 """`sealane quota`: how many resources a project may have."""
 
 import urllib.parse
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -11,7 +10,17 @@ from sealane.cli.noun import Ordered, api
 from sealane.cli.output import Column, F, output_option, show_json, show_many
 from sealane.errors import NotFound
 
-KINDS = ("network", "subnet", "port")
+KINDS = {
+    "network": "networks",
+    "subnet": "subnets",
+    "port": "ports",
+    "router": "routers",
+    "floatingip": "floating-ips",
+    "security_group": "security-groups",
+    "security_group_rule": "security-group-rules",
+    "rbac_policy": "rbac-policies",
+}
+"""The API's word -> the option."""
 UNLIMITED = -1
 
 
@@ -20,11 +29,14 @@ def _limit(value: Any) -> str:
 
 
 USE = (Column("KIND", "kind"), Column("USED", "used"), Column("LIMIT", "limit", _limit))
-LIMITS = (Column("PROJECT", "project_id"), *(Column(f"{k.upper()}S", k, _limit) for k in KINDS))
+LIMITS = (
+    Column("PROJECT", "project_id"),
+    *(Column(option.replace("-", " ").upper(), kind, _limit) for kind, option in KINDS.items()),
+)
 
 quota = Ordered(
     "quota",
-    help="How many networks, subnets and ports a project may have: show, set, reset, list.\n\n"
+    help="How many networks, ports, routers … a project may have: show, set, reset, list.\n\n"
     "\b\nExample:\n  sealane quota set acme --networks 10 --ports 200\n  sealane quota show acme",
 )
 
@@ -54,21 +66,23 @@ def _number(ctx: click.Context, param: click.Parameter, value: str | None) -> in
     return int(value)
 
 
-def _limit_option(kind: str) -> Callable[[F], F]:
-    return click.option(f"--{kind}s", kind, callback=_number, metavar="N|none", help=f"How many {kind}s.")
+def _limit_options(command: F) -> F:
+    for kind, option in reversed(KINDS.items()):
+        many = option.replace("-", " ")
+        text = f"How many {many}."
+        command = click.option(f"--{option}", kind, callback=_number, metavar="N|none", help=text)(command)
+    return command
 
 
 @quota.command("set")
 @click.argument("project")
-@_limit_option("network")
-@_limit_option("subnet")
-@_limit_option("port")
+@_limit_options
 @output_option
 def set_(project: str, output: str, **limits: int | None) -> None:
     """Limit a project; what it has already stays."""
     given = {kind: limit for kind, limit in limits.items() if limit is not None}
     if not given:
-        raise click.UsageError("nothing to set; give at least one of --networks, --subnets and --ports")
+        raise click.UsageError("nothing to set; give at least one limit, such as --ports 200")
     show_many([api().change("PUT", _path(project), {"quota": given})["quota"]], LIMITS, output)
 
 

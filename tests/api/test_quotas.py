@@ -5,7 +5,13 @@ import asyncio
 from tests.api.live import live
 from tests.daemons import OvsdbServer
 
-KINDS = {"network": -1, "subnet": -1, "port": -1}
+KINDS = dict.fromkeys(
+    (
+        *("network", "subnet", "port", "router", "floatingip"),
+        *("security_group", "security_group_rule", "rbac_policy"),
+    ),
+    -1,
+)
 
 
 async def test_life_of_a_quota(database: OvsdbServer) -> None:
@@ -30,7 +36,7 @@ async def test_life_of_a_quota(database: OvsdbServer) -> None:
         tight = {"network": 0, "check_limit": True}
         assert (await api.call(f"PUT {path}", {"quota": tight})).error == "InvalidQuotaValue"
         assert (await api.call(f"PUT {path}", {"quota": {**tight, "force": True}})).status == 200
-        for body in ({"port": -2}, {"port": "x"}, {"port": True}, {"router": 1}, {"port": 2**31}, 1, None):
+        for body in ({"port": -2}, {"port": "x"}, {"port": True}, {"node": 1}, {"port": 2**31}, 1, None):
             assert (await api.call(f"PUT {path}", {"quota": body})).status == 400, body
         assert (await api.call(f"PUT /v2.0/quotas/{'x' * 256}", {"quota": {}})).status == 400
 

@@ -14,7 +14,7 @@ def test_a_quota_is_set_shown_kept_and_reset(sealane, acme):
     assert {v["limit"] for v in sealane.json("quota", "show", acme).values()} == {-1}
     sealane.json("quota", "set", acme, "--networks", "1", "--ports", "none")
     sealane.json("network", "create", "one", "--no-subnet", "--project", acme)
-    assert sealane("quota", "show", acme).lines == [
+    assert sealane("quota", "show", acme).lines[:3] == [
         ["network", "1", "1"],
         ["subnet", "0", "none"],
         ["port", "0", "none"],
