@@ -7,10 +7,11 @@ HTTP body to the northbound row.  Nothing here imports anything of ours.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 from weakref import ref
 
 T = TypeVar("T")
+Key = TypeVar("Key")
 
 GatewayMode = Literal["host", "router", "docker", "none"]
 """Who is the default gateway of a network's containers.
@@ -276,16 +277,16 @@ class Rows(dict[str, T]):
         self.moved: frozenset[str] = frozenset()
         self._before = ref(before) if isinstance(before, Rows) else None
 
-    def follows(self, other: Mapping[str, T]) -> bool:
+    def follows(self, other: Mapping[Any, T]) -> bool:
         """Whether `moved` tells it from `other`."""
         return self._before is not None and self._before() is other
 
 
-def moved(before: Mapping[str, T], after: Mapping[str, T]) -> Collection[str]:
+def moved(before: Mapping[Key, T], after: Mapping[Key, T]) -> Collection[Key]:
     """Keys of what came, went or is another object; of two States in a row at no cost."""
     if before is after:
         return ()
     if isinstance(after, Rows) and after.follows(before):
-        return after.moved
+        return cast(Collection[Key], after.moved)
     others = [key for key, row in after.items() if before.get(key) is not row]
     return [*others, *(before.keys() - after.keys())]

@@ -10,6 +10,9 @@ OWNER_KEY = "sealane:owner"
 OWNER = "sealane"
 """external_ids[OWNER_KEY] == OWNER marks every OVSDB row that is ours to change or delete."""
 
+ROW_KEY = "sealane:key"
+"""external_ids[ROW_KEY] of a northbound row that has no name (an ACL, a NAT): what it is known by."""
+
 LINK_MARK = "sealane:"
 """Every link of ours has an alias (IFLA_IFALIAS) that begins so; then the kind and an id."""
 

@@ -5,6 +5,7 @@ that lost it, perhaps without having heard of it yet, changes nothing.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sealane.ovsdb import operations
 from sealane.ovsdb.client import Client
@@ -13,7 +14,8 @@ from sealane.ovsdb.operations import Operation
 from sealane.ovsdb.replica import Replica
 from sealane.ovsdb.values import Named, Schema
 from sealane.translate.diff import Tables
-from sealane.translate.rows import TABLES, Edge, Plan, Ref, Update
+from sealane.translate.rows import Edge, Plan, Ref, Update, Value
+from sealane.translate.tables import TABLES
 
 DATABASE = "OVN_Northbound"
 LOCK = "sealane_translator"
@@ -93,17 +95,28 @@ class Northbound:
 def encode(plan: Plan, schema: Schema) -> list[Operation]:
     """The operations of a plan: rows first, so that references to new rows have a name to refer to."""
     names = {row.ref: Named(f"row{number}") for number, row in enumerate(plan.create)}
-    wanted = [operations.insert(schema, r.table, r.columns, name=str(names[r.ref])) for r in plan.create]
+    wanted: list[Operation] = []
+    for row in plan.create:
+        columns = _pointing(row.columns, names)
+        wanted.append(operations.insert(schema, row.table, columns, name=str(names[row.ref])))
     for update in plan.update:
-        wanted += _update(update, schema)
+        wanted += _update(replace(update, put=_pointing(update.put, names)), schema)
     wanted += _edges(plan.detach, "delete", names, schema)
     wanted += [operations.delete(d.ref.table, d.uuid) for d in plan.delete]
     wanted += _edges(plan.attach, "insert", names, schema)
     return wanted
 
 
+def _pointing(columns: Mapping[str, Value], names: Mapping[Ref, Named]) -> Mapping[str, Value]:
+    """With the names of rows that are created for what points to them."""
+    return {column: names[v] if isinstance(v, Ref) else v for column, v in columns.items()}
+
+
 def _update(update: Update, schema: Schema) -> list[Operation]:
-    """Whole columns by one update; keys of maps by mutations: a key has to go before it is set anew."""
+    """Whole columns by one update; the rest by mutations, so that a large set is not written again.
+
+    A key has to go before it is set anew; a set that may not be empty gets members before it loses some.
+    """
     table = schema.table(update.ref.table)
     mutations: list[tuple[str, str, object]] = []
     for column in sorted({*update.merge, *update.drop}):
@@ -112,6 +125,8 @@ def _update(update: Update, schema: Schema) -> list[Operation]:
         gone = sorted({*merge, *update.drop.get(column, ())})
         mutations += [(column, "delete", ["set", gone])] if gone else []
         mutations += [(column, "insert", encode_map(merge))] if merge else []
+    for mutator, sets in (("insert", update.insert), ("delete", update.remove)):
+        mutations += [(c, mutator, table.column(c).encode(items)) for c, items in sorted(sets.items())]
     put = [operations.update(schema, table.name, update.uuid, update.put)] if update.put else []
     return [*put, *([operations.mutate(table.name, update.uuid, *mutations)] if mutations else [])]
 
@@ -122,10 +137,7 @@ def _edges(
     """One mutation for each parent, however many children it gains or loses."""
     children: dict[tuple[str, str, str], list[str]] = {}
     for edge in edges:
-        parent = TABLES[edge.child.table].parent
-        assert parent is not None, f"{edge.child.table} has no parent"
-        table, column = parent
-        key = (table, column, edge.parent_uuid or names[edge.parent])
+        key = (edge.parent.table, edge.column, edge.parent_uuid or names[edge.parent])
         children.setdefault(key, []).append(edge.child_uuid or names[edge.child])
     return [
         operations.mutate(table, uuid, (column, mutator, schema.table(table).column(column).encode(members)))

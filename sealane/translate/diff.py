@@ -2,155 +2,144 @@
 
     wanted   found      plan
     ──────   ────────   ─────────────────────────────────────────────────────────
-      x        -        create, attach to its parent
-      x        x        update the columns and keys that differ; move it to its parent
-      -        x        delete, detach from whatever holds it
+      x        -        create, attach to its parents
+      x        x        update the columns and keys that differ; move it to its parents
+      -        x        delete, detach from whatever it belongs to
       -     foreign     nothing
       x     foreign     blocked: its name is unique in the database, and taken elsewhere
 
-A row is ours when it bears our mark.  A row that lost the mark but has the name of a wanted row, which
-contains an UUID of ours, is taken back, unless it is a port that hangs on a switch of somebody else.
+A row is ours when it bears our mark.  A row that lost the mark but has the name or key of a wanted row, which
+contains an UUID of ours, is taken back, unless it is a port that hangs on a switch of somebody else.  What
+somebody else shares of ours by a weak reference (his port group has our port) is his affair.
 """
 
-from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
-from sealane import names
-from sealane.translate.rows import TABLES, Delete, Edge, Plan, Ref, Row, Update, Value, owns_key
+from sealane.translate.rows import Delete, Edge, Parent, Plan, Ref, Row, Update, Value
+from sealane.translate.tables import TABLES, owns_key
+from sealane.translate.world import Columns, Holder, Standing, Tables, World, marked, members
 
-Columns = Mapping[str, object]
-Tables = Mapping[str, Mapping[str, Columns]]
-"""table -> UUID -> column -> value, as an OVSDB replica holds it: sets are frozensets, maps dicts."""
-
-
-@dataclass
-class _Found:
-    """Our rows as they are there: by name, and by what holds them."""
-
-    uuids: dict[Ref, str] = field(default_factory=dict)
-    surplus: dict[str, Ref] = field(default_factory=dict)
-    blocked: set[Ref] = field(default_factory=set)
-    holders: dict[str, set[str]] = field(default_factory=dict)
+__all__ = ["Columns", "Tables", "by_ref", "decide", "diff", "marked"]
 
 
 def diff(wanted: Iterable[Row], tables: Tables) -> Plan:
     """The plan; empty (false) when nothing is to be done.  Raises KeyError for a table not monitored."""
-    rows = {row.ref: row for row in wanted}
-    found = _find(rows, tables)
-    create = [r for ref, r in rows.items() if ref not in found.uuids and ref not in found.blocked]
-    updates = (
-        _update(rows[ref], uuid, tables[ref.table][uuid]) for ref, uuid in found.uuids.items() if ref in rows
-    )
-    gone = {uuid: ref for ref, uuid in found.uuids.items() if ref not in rows} | found.surplus
-    attach, detach = _edges(rows, found, gone, tables)
-    return Plan(
-        create=tuple(sorted(create, key=lambda row: row.ref)),
-        update=tuple(sorted((u for u in updates if u is not None), key=lambda update: update.ref)),
-        delete=tuple(
-            Delete(ref, uuid) for uuid, ref in sorted(gone.items(), key=lambda item: (item[1], item[0]))
-        ),
-        attach=attach,
-        detach=detach,
-        blocked=tuple(sorted(found.blocked)),
-    )
+    world = World()
+    return decide(world, world.move(by_ref(wanted), tables))
 
 
-def marked(columns: Columns) -> bool:
-    """Whether a row bears our mark."""
-    ids = columns.get("external_ids")
-    return isinstance(ids, Mapping) and ids.get(names.OWNER_KEY) == names.OWNER
+def by_ref(rows: Iterable[Row]) -> dict[Ref, Row]:
+    return {row.ref: row for row in rows}
 
 
-def _find(rows: Mapping[Ref, Row], tables: Tables) -> _Found:
-    found = _Found(holders=_holders(tables))
-    for table in TABLES:
-        for uuid, columns in sorted(tables[table].items()):
-            if marked(columns):
-                ref = Ref(table, str(columns["name"]))
-                if found.uuids.setdefault(ref, uuid) != uuid:
-                    found.surplus[uuid] = ref
-    for table in TABLES:
-        _take_back(table, rows, tables, found)
-    return found
+@dataclass
+class _Parts:
+    create: list[Row] = field(default_factory=list)
+    update: list[Update] = field(default_factory=list)
+    delete: list[Delete] = field(default_factory=list)
+    attach: list[Edge] = field(default_factory=list)
+    detach: list[Edge] = field(default_factory=list)
+    blocked: list[Ref] = field(default_factory=list)
+
+    def plan(self) -> Plan:
+        return Plan(
+            create=tuple(sorted(self.create, key=lambda row: row.ref)),
+            update=tuple(sorted(self.update, key=lambda update: update.ref)),
+            delete=tuple(sorted(self.delete, key=lambda delete: (delete.ref, delete.uuid))),
+            attach=tuple(sorted(self.attach, key=_place)),
+            detach=tuple(sorted(self.detach, key=_place)),
+            blocked=tuple(sorted(self.blocked)),
+        )
 
 
-def _take_back(table: str, rows: Mapping[Ref, Row], tables: Tables, found: _Found) -> None:
-    for uuid, columns in sorted(tables[table].items()):
-        ref = Ref(table, str(columns["name"]))
-        if ref not in rows or ref in found.uuids or marked(columns):
-            continue
-        if found.holders.get(uuid, set()) <= set(found.uuids.values()):
-            found.uuids[ref] = uuid
-        elif TABLES[table].unique_name:
-            found.blocked.add(ref)
+def decide(world: World, refs: Iterable[Ref]) -> Plan:
+    """What is to be done for these rows."""
+    parts = _Parts()
+    for ref in refs:
+        row, standing = world.wanted.get(ref), world.standing(ref)
+        if row is not None and standing.blocked:
+            parts.blocked.append(ref)
+        elif row is not None and standing.comes:
+            _make(world, row, standing, parts)
+        for uuid in (standing.uuid, *standing.surplus):
+            if uuid is not None and standing.goes(uuid):
+                parts.delete.append(Delete(ref, uuid))
+                parts.detach += _detach(world, ref, uuid, ())
+    return parts.plan()
 
 
-def _holders(tables: Tables) -> dict[str, set[str]]:
-    """Child's UUID -> UUIDs of the rows that refer to it, foreign ones as well."""
-    holders: dict[str, set[str]] = {}
-    for spec in TABLES.values():
-        if spec.parent is not None:
-            table, column = spec.parent
-            for uuid, columns in tables[table].items():
-                for child in members(columns.get(column)):
-                    holders.setdefault(child, set()).add(uuid)
-    return holders
+def _make(world: World, row: Row, standing: Standing, parts: _Parts) -> None:
+    uuid = standing.uuid
+    if uuid is None:
+        parts.create.append(_resolved(world, row))
+    else:
+        update = _update(world, row, uuid)
+        parts.update += [update] if update else []
+        parts.detach += _detach(world, row.ref, uuid, row.parents)
+    held = {(holder.column, holder.uuid) for holder in world.holders(uuid)}
+    for parent, column in row.parents:
+        place = world.standing(parent)
+        if place.comes and (column, place.uuid) not in held:
+            parts.attach.append(Edge(parent, column, row.ref, place.uuid, uuid))
 
 
-def _edges(
-    rows: Mapping[Ref, Row], found: _Found, gone: Mapping[str, Ref], tables: Tables
-) -> tuple[tuple[Edge, ...], tuple[Edge, ...]]:
-    attach, detach = [], []
-    for row in rows.values():
-        if row.parent is None or row.ref in found.blocked:
-            continue
-        uuid, parent = found.uuids.get(row.ref), found.uuids.get(row.parent)
-        holders = found.holders.get(uuid, set()) if uuid else set()
-        if parent is None or parent not in holders:
-            attach.append(Edge(row.parent, row.ref, parent, uuid))
-        detach += _detach(row.ref, uuid, holders - {parent} - gone.keys(), tables)
-    for uuid, ref in gone.items():
-        detach += _detach(ref, uuid, found.holders.get(uuid, set()) - gone.keys(), tables)
-    return tuple(sorted(attach, key=_place)), tuple(sorted(detach, key=_place))
+def _place(edge: Edge) -> tuple[Ref, str, Ref, str, str]:
+    return edge.parent, edge.column, edge.child, edge.parent_uuid or "", edge.child_uuid or ""
 
 
-def _place(edge: Edge) -> tuple[Ref, Ref, str, str]:
-    return edge.parent, edge.child, edge.parent_uuid or "", edge.child_uuid or ""
+def _detach(world: World, child: Ref, uuid: str, parents: tuple[Parent, ...]) -> list[Edge]:
+    """From all that hold it and are not wanted to, as far as that is ours to say."""
+    right = {(column, world.standing(parent).uuid) for parent, column in parents}
+    return [
+        Edge(world.ref(holder.table, holder.uuid), holder.column, child, holder.uuid, uuid)
+        for holder in world.holders(uuid)
+        if (holder.column, holder.uuid) not in right and not world.goes(holder) and _belongs(world, holder)
+    ]
 
 
-def _detach(child: Ref, uuid: str | None, holders: Set[str | None], tables: Tables) -> list[Edge]:
-    parent = TABLES[child.table].parent
-    if parent is None:
-        return []
-    table = parent[0]
-    present = sorted(h for h in holders if h is not None)
-    return [Edge(Ref(table, str(tables[table][h]["name"])), child, h, uuid) for h in present]
+def _belongs(world: World, holder: Holder) -> bool:
+    return holder.column in TABLES[holder.table].holds or world.ours(holder)
 
 
-def _update(row: Row, uuid: str, columns: Columns) -> Update | None:
+def _resolved(world: World, row: Row) -> Row:
+    pointers = {c: v for c in TABLES[row.table].refers if isinstance(v := row.columns.get(c), Ref)}
+    if not pointers:
+        return row
+    return replace(row, columns={**row.columns, **{c: _pointer(world, v) for c, v in pointers.items()}})
+
+
+def _pointer(world: World, ref: Ref) -> Value:
+    """The UUID of a row that is there, the Ref of one that is created, None of one that does not come."""
+    target = world.standing(ref)
+    return (target.uuid or ref) if target.comes else None
+
+
+def _update(world: World, row: Row, uuid: str) -> Update | None:
+    columns = world.tables[row.table][uuid]
     put: dict[str, Value] = {}
     merge: dict[str, Mapping[str, str]] = {}
     drop: dict[str, frozenset[str]] = {}
-    for column, value in row.columns.items():
+    insert: dict[str, frozenset[object]] = {}
+    remove: dict[str, frozenset[object]] = {}
+    for column, wanted in row.columns.items():
         found = columns.get(column)
-        if found == value:  # nearly always, and 10,000 ports have 70,000 columns
+        if found == wanted:  # nearly always, and 10,000 ports have 70,000 columns
             continue
+        value = _pointer(world, wanted) if isinstance(wanted, Ref) else wanted
         if isinstance(value, Mapping):
             there = _mapping(found)
             changed = {k: v for k, v in value.items() if there.get(k) != v}
             surplus = frozenset(k for k in there if k not in value and owns_key(row.table, column, k))
             merge |= {column: changed} if changed else {}
             drop |= {column: surplus} if surplus else {}
-        elif not isinstance(value, frozenset) or value != members(found):
+        elif isinstance(value, frozenset):
+            insert |= {column: value - members(found)} if value - members(found) else {}
+            remove |= {column: members(found) - value} if members(found) - value else {}
+        elif found != value:
             put[column] = value
-    return Update(row.ref, uuid, put, merge, drop) if put or merge or drop else None
-
-
-def members(value: object) -> frozenset[str]:
-    """Of a column that holds a set: a replica has None and a bare atom for none and for one."""
-    if value is None:
-        return frozenset()
-    return frozenset(value) if isinstance(value, (Set, tuple, list)) else frozenset({str(value)})
+    changes = put, merge, drop, insert, remove
+    return Update(row.ref, uuid, *changes) if any(changes) else None
 
 
 def _mapping(value: object) -> Mapping[str, str]:

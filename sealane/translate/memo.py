@@ -13,9 +13,10 @@ from sealane.model import moved
 from sealane.translate.rows import Row
 
 T = TypeVar("T")
-R = TypeVar("R", Row, Row | None)
+R = TypeVar("R", Row, Row | None, tuple[Row, ...])
 Given = TypeVarTuple("Given")
-Kept = dict[str, tuple[tuple[object, ...], Row | None]]
+Made = Row | tuple[Row, ...] | None
+Kept = dict[str, tuple[tuple[object, ...], Made]]
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class _Stage:
 
     objects: Mapping[str, Any] = field(default_factory=dict)
     beside: tuple[object, ...] = ()
-    made: Mapping[str, tuple[tuple[Any, ...], Row]] = field(default_factory=dict)
+    made: Mapping[str, tuple[tuple[Any, ...], Made]] = field(default_factory=dict)
 
 
 class Memo:
@@ -57,12 +58,12 @@ class Memo:
 
     def each(
         self,
-        make: Callable[[*Given], Row],
+        make: Callable[[*Given], R],
         objects: Mapping[str, T],
         given: Callable[[T], tuple[*Given] | None],
         beside: tuple[object, ...],
     ) -> list[Row]:
-        """make(*given(object)) of each object; None: it has no row. `beside`: all else that `given` looks at.
+        """make(*given(object)) of each object; None: no rows. `beside`: all else that `given` looks at.
 
         Where that is what it was in the last round, only the objects that have moved are looked at.
         """
@@ -79,16 +80,20 @@ class Memo:
                 continue
             known = made.get(key)
             if known is None or known[0] != inputs:
-                row = make(*inputs)
-                made[key] = inputs, known[1] if known and known[1] == row else row
+                made[key] = inputs, _kept(known[1] if known else None, make(*inputs))
         self._stages[make] = _Stage(objects, beside, made)
-        return [row for _, row in made.values()]
+        return [
+            row for _, rows in made.values() for row in ((rows,) if isinstance(rows, Row) else rows or ())
+        ]
 
 
 def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
     return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
-def _kept(before: Row | None, now: Row | None) -> Row | None:
+def _kept(before: Made, now: Made) -> Made:
     """An equal row stays the same object, so that nobody compares it with what is there again."""
-    return before if before == now else now
+    if not isinstance(now, tuple):
+        return before if before == now else now
+    known = {row.ref: row for row in before} if isinstance(before, tuple) else {}
+    return tuple(known[row.ref] if known.get(row.ref) == row else row for row in now)

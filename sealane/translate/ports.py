@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from sealane import names
 from sealane.model import Network, Port, State, Subnet
 from sealane.translate.memo import Memo
-from sealane.translate.rows import Row, Value
-from sealane.translate.switches import OWNED, parent, prefix_length, tunnel_key
+from sealane.translate.rows import OWNED, Row, Value
+from sealane.translate.switches import parent, prefix_length, tunnel_key
 
 UNKNOWN = "unknown"
 
@@ -42,7 +42,7 @@ def _port(port: Port, network: Network, *subnets: Subnet | None) -> Row:
         "external_ids": _external_ids(port, subnets),
         "options": _options(port),
     }
-    return Row("Logical_Switch_Port", names.logical_port(port.id), columns, parent(port.network_id))
+    return Row("Logical_Switch_Port", names.logical_port(port.id), columns, (parent(port.network_id),))
 
 
 def _addresses(port: Port, allowed: Mapping[str, list[str]]) -> frozenset[str]:

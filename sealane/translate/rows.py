@@ -9,40 +9,66 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-Value = str | int | bool | None | frozenset[str] | Mapping[str, str]
-"""None is the empty set of an optional column."""
+from sealane import names
+from sealane.translate.tables import TABLES
 
 
 class Ref(NamedTuple):
-    """A row, by name; a tuple, as plans hash them by the ten thousand."""
+    """A row, by its key; a tuple, as plans hash them by the ten thousand."""
 
     table: str
     key: str
+
+
+Value = str | int | float | bool | None | frozenset[str] | frozenset[int] | Mapping[str, str] | Ref
+"""None is the empty set of an optional column. A Ref points to another wanted row, or to none while that
+does not come."""
+
+
+class Parent(NamedTuple):
+    """What a row hangs on: the row and its column."""
+
+    ref: Ref
+    column: str
 
 
 @dataclass(frozen=True)
 class Row:
-    """A wanted row.  A child (a port) names its parent (a switch), whose column then refers to it."""
+    """A wanted row.  A child (a port) names its parents (switch, groups); their columns then refer to it."""
 
     table: str
     key: str
     columns: Mapping[str, Value]
-    parent: Ref | None = None
+    parents: tuple[Parent, ...] = ()
 
     @cached_property
     def ref(self) -> Ref:
         return Ref(self.table, self.key)
 
 
+OWNED = {names.OWNER_KEY: names.OWNER}
+
+
+def row(table: str, key: str, columns: Mapping[str, Value], *parents: Parent) -> Row:
+    """A row with what it is known by: its mark, and its name or its key among the external_ids."""
+    ids = columns.get("external_ids", {})
+    assert isinstance(ids, Mapping)
+    if TABLES[table].named:
+        return Row(table, key, {"name": key, **columns, "external_ids": {**OWNED, **ids}}, parents)
+    return Row(table, key, {**columns, "external_ids": {**OWNED, names.ROW_KEY: key, **ids}}, parents)
+
+
 @dataclass(frozen=True)
 class Update:
-    """What to change in one row that is there: whole columns, and single keys of maps."""
+    """What to change in one row that is there: whole columns, members of sets, keys of maps."""
 
     ref: Ref
     uuid: str
     put: Mapping[str, Value] = field(default_factory=dict)
     merge: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     drop: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    insert: Mapping[str, frozenset[object]] = field(default_factory=dict)
+    remove: Mapping[str, frozenset[object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,9 +79,10 @@ class Delete:
 
 @dataclass(frozen=True)
 class Edge:
-    """A parent's reference to a child.  No UUID: the row is created by the same plan."""
+    """A reference to a child in a parent's column.  No UUID: the row is created by the same plan."""
 
     parent: Ref
+    column: str
     child: Ref
     parent_uuid: str | None = None
     child_uuid: str | None = None
@@ -63,7 +90,11 @@ class Edge:
 
 @dataclass(frozen=True)
 class Plan:
-    """The way from what is there to what is wanted, in order.  `blocked`: a foreign row bears the name."""
+    """The way from what is there to what is wanted, in order.  `blocked`: a foreign row bears the name.
+
+    Of the columns of rows to create and the values to put, a Ref is to a row that the plan creates; one
+    that is there is told by its UUID.
+    """
 
     create: tuple[Row, ...] = ()
     update: tuple[Update, ...] = ()
@@ -77,56 +108,5 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """How many rows it touches."""
-        return len(self.create) + len(self.update) + len(self.delete)
-
-
-@dataclass(frozen=True)
-class Table:
-    """What of a table is ours.
-
-    parent: the table and the column that refer to our rows; OVSDB removes a row of a table that is not
-    a root as soon as nothing refers to it (RFC 7047 3.2, isRoot).
-    maps: for each map column the keys that are ours; a name that ends in ':' stands for all keys that
-    begin so.  Other keys of our rows belong to others (northd, an operator) and stay as they are.
-    """
-
-    columns: tuple[str, ...]
-    maps: Mapping[str, tuple[str, ...]]
-    parent: tuple[str, str] | None = None
-    unique_name: bool = False
-
-
-EXTERNAL_IDS = ("neutron:", "sealane:")
-
-TABLES: Mapping[str, Table] = {
-    "Logical_Switch": Table(
-        columns=("name", "ports", "external_ids", "other_config"),
-        maps={
-            "external_ids": EXTERNAL_IDS,
-            "other_config": (
-                "requested-tnl-key",
-                "mcast_snoop",
-                "mcast_flood_unregistered",
-                "vlan-passthru",
-            ),
-        },
-    ),
-    "Logical_Switch_Port": Table(
-        columns=("name", "type", "addresses", "port_security", "enabled", "external_ids", "options"),
-        maps={
-            "external_ids": EXTERNAL_IDS,
-            "options": ("requested-chassis", "requested-tnl-key", "mcast_flood", "mcast_flood_reports"),
-        },
-        parent=("Logical_Switch", "ports"),
-        unique_name=True,
-    ),
-}
-"""Every table that Sealane writes.  DNS, and ACLs that reject, are not among them (ovn CVE-2025-0650)."""
-
-
-def owns_key(table: str, column: str, key: str) -> bool:
-    """Whether a key of a map column in a row of ours is ours to change."""
-    return any(
-        key.startswith(name) if name.endswith(":") else key == name for name in TABLES[table].maps[column]
-    )
+        """How many rows and references it touches."""
+        return sum(map(len, (self.create, self.update, self.delete, self.attach, self.detach)))

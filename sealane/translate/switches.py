@@ -17,9 +17,7 @@ from collections.abc import Iterator, Mapping
 from sealane import names
 from sealane.model import Network, State, Subnet
 from sealane.translate.memo import Memo
-from sealane.translate.rows import Ref, Row, Value
-
-OWNED = {names.OWNER_KEY: names.OWNER}
+from sealane.translate.rows import OWNED, Parent, Ref, Row, Value
 
 FLOODING = {"mcast_snoop": "false", "mcast_flood_unregistered": "false", "vlan-passthru": "false"}
 """Multicast goes to all ports of the network, as on any switch; VLAN tags of containers are dropped."""
@@ -38,9 +36,9 @@ def rows(state: State, memo: Memo) -> Iterator[Row]:
             yield gateway
 
 
-def parent(network_id: str) -> Ref:
+def parent(network_id: str) -> Parent:
     """The switch that the ports of a network hang on."""
-    return Ref("Logical_Switch", names.logical_switch(network_id))
+    return Parent(Ref("Logical_Switch", names.logical_switch(network_id)), "ports")
 
 
 def tunnel_key(key: int) -> dict[str, str]:
@@ -92,7 +90,7 @@ def _gateway(network: Network, *subnets: Subnet) -> Row | None:
         },
         "options": tunnel_key(names.GATEWAY_PORT_KEY),
     }
-    return Row("Logical_Switch_Port", name, columns, parent(network.id))
+    return Row("Logical_Switch_Port", name, columns, (parent(network.id),))
 
 
 def _by_network(state: State) -> Mapping[str, list[Subnet]]:

@@ -3,6 +3,7 @@
 from sealane.model import State
 from sealane.ovn.memory import MemorySource
 from sealane.ovn.reconcile import Reconciler
+from sealane.translate.desired import desired
 from sealane.translate.rows import Plan
 from sealane.translate.text import rows_text
 from tests.daemons import PATIENCE, OvsdbServer
@@ -19,7 +20,9 @@ async def test_each_case_from_the_one_before_and_from_nothing(nb: OvsdbServer) -
         for case in [*CASES, *CASES[::-1]]:
             for _ in range(2):
                 await reconciler.once(load(case))
-                assert rows_text(there(db.tables)) == (case / "northbound.txt").read_text(), case.name
+                assert (
+                    rows_text(there(db.tables, desired(load(case)))) == (case / "northbound.txt").read_text()
+                ), case.name
                 assert await reconciler.once(load(case)) == Plan()
                 if case in CASES[::2]:
                     await reconciler.once(State())
