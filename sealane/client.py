@@ -107,8 +107,9 @@ class ApiClient:
             await self._session.close()
             self._session = None
 
-    async def list(self, collection: str, **filters: str) -> list[Body]:
-        body = await self.request("GET", collection, query=filters)
+    async def list(self, collection: str, fields: Iterable[str] = (), **filters: str) -> list[Body]:
+        query = [*filters.items(), *(("fields", field) for field in fields)]
+        body = await self.request("GET", collection, query=query)
         return list(body[_plural(collection)])
 
     async def since(self, collection: str, cursor: str, fields: Iterable[str] = ()) -> News:

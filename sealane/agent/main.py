@@ -24,7 +24,7 @@ from sealane.agent.door import NetnsDoor
 from sealane.agent.memory import Memory
 from sealane.agent.peers import Peers
 from sealane.agent.reconciler import RESYNC, Reconciler
-from sealane.agent.resolver.feed import FIELDS
+from sealane.agent.resolver.feed import FIELDS, SERVERS
 from sealane.agent.resolver.feed import Feed as Names
 from sealane.agent.resolver.feed import make as make_names
 from sealane.agent.server import App, Listener
@@ -64,7 +64,7 @@ class Agent:
         app = App(self._door, self._memory, self._status)
         self._listener = Listener(app.routes(), settings.agent_socket)
         self._gateways: set[str] = set()
-        self._stale: set[str] = set(FIELDS)
+        self._stale: set[str] = {*FIELDS, "subnets"}
         self._looked = 0.0
         self._trouble = "not yet looked"
         self._certificate = ""  # what is wrong with it
@@ -103,7 +103,7 @@ class Agent:
         """
         with suppress(TimeoutError, Unavailable):
             async with asyncio.timeout(_NAMES):
-                await self._refresh_names(frozenset(FIELDS))
+                await self._refresh_names(frozenset(self._stale))
 
     async def _renew(self) -> None:
         if membership.is_remote(self._settings):
@@ -163,7 +163,10 @@ class Agent:
 
     async def _refresh_names(self, collections: frozenset[str]) -> None:
         """What has moved is asked for; after an error also what had moved before."""
-        self._stale |= collections & FIELDS.keys()
+        self._stale |= collections & {*FIELDS, "subnets"}
+        if "subnets" in self._stale:
+            self._names.take_servers(await self._api.list("subnets", SERVERS))
+            self._stale.discard("subnets")
         for collection in sorted(self._stale):
             news = await self._api.since(collection, self._names.cursors[collection], FIELDS[collection])
             await self._names.take(collection, news)

@@ -40,7 +40,9 @@ _log = log.get("docker")
 class Sandboxes(Protocol):
     """Who wants to know which networks a sandbox is on: the resolver's Feed."""
 
-    async def attached(self, attachment_id: str, sandbox: str, network_id: str) -> None: ...
+    async def attached(
+        self, attachment_id: str, sandbox: str, network_id: str, port_id: str = ""
+    ) -> None: ...
 
     async def detached(self, attachment_id: str) -> None: ...
 
@@ -141,7 +143,9 @@ class NetworkDriver:
     async def announce(self, attachment: Attachment) -> None:
         """Tell the resolver about a sandbox, at Join and when the agent starts."""
         if self.sandboxes is not None and attachment.sandbox:
-            await self.sandboxes.attached(attachment.id, attachment.sandbox, attachment.network_id)
+            await self.sandboxes.attached(
+                attachment.id, attachment.sandbox, attachment.network_id, attachment.port_id
+            )
 
     async def collect(self, endpoint_id: str) -> None:
         """Remove an endpoint that dockerd does not have any more, with its sandbox's names."""

@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sealane.agent.resolver.reach import Asker, Reach
 from sealane.agent.resolver.resolver import Resolver
 from sealane.agent.resolver.zone import View, names_of
 from sealane.client import News
@@ -21,13 +22,15 @@ from sealane.model import FixedIP, Network, Port
 
 Body = Mapping[str, Any]
 FIELDS: Mapping[str, tuple[str, ...]] = {
-    "networks": ("id", "project_id", "name", "dns_domain"),
+    "networks": ("id", "project_id", "name", "dns_domain", "shared"),
     "ports": (
-        *("id", "project_id", "network_id", "name", "created_at", "device_owner"),
+        *("id", "project_id", "network_id", "name", "created_at", "device_id", "device_owner"),
         *("dns_name", "sealane:dns_aliases", "fixed_ips"),
     ),
 }
 """Collection -> the attributes that names are made of."""
+SERVERS = ("id", "network_id", "dns_nameservers")
+"""Attributes of subnets that tell whom to ask elsewhere."""
 PART = 200
 """Rows: some 5 ms."""
 INFRASTRUCTURE = "network:"
@@ -40,25 +43,46 @@ class Feed:
         self._suffix = suffix
         self._networks: dict[str, Network] = {}
         self._ports: dict[str, Port] = {}
+        self._reach = Reach(self._networks, self._ports)
+        self._askers: dict[str, Asker] = {}
         self.cursors = dict.fromkeys(FIELDS, "")
         """Collection -> what the API is to be asked for next."""
 
-    async def attached(self, attachment_id: str, sandbox: str, network_id: str) -> None:
+    async def attached(self, attachment_id: str, sandbox: str, network_id: str, port_id: str = "") -> None:
         """Docker decides itself what a sandbox may ask outside, so the view always forwards."""
-        await self.resolver.serve(sandbox, attachment_id, View((network_id,), self._suffix))
+        asker = self._askers[attachment_id] = Asker(network_id, port_id)
+        await self.resolver.serve(sandbox, attachment_id, self._view(asker))
 
     async def detached(self, attachment_id: str) -> None:
+        self._askers.pop(attachment_id, None)
         await self.resolver.withdraw(attachment_id)
 
     async def gateway_up(
         self, network_id: str, path: str, addresses: Sequence[str], *, internal: bool
     ) -> None:
         """addresses without prefix length. Nothing is asked outside for an internal network."""
-        view = View((network_id,), self._suffix, forward=not internal)
-        await self.resolver.serve_gateway(path, _gateway_key(network_id), view, addresses)
+        key = _gateway_key(network_id)
+        asker = self._askers[key] = Asker(network_id, forward=not internal)
+        await self.resolver.serve_gateway(path, key, self._view(asker), addresses)
 
     async def gateway_down(self, network_id: str) -> None:
+        self._askers.pop(_gateway_key(network_id), None)
         await self.resolver.withdraw(_gateway_key(network_id))
+
+    def take_servers(self, subnets: Sequence[Body]) -> None:
+        """The DNS servers of all subnets."""
+        self._reach.set_servers(
+            (str(s["id"]), str(s["network_id"]), tuple(s.get("dns_nameservers") or ())) for s in subnets
+        )
+        self._look_again()
+
+    def _view(self, asker: Asker) -> View:
+        beyond, servers = self._reach.of(asker)
+        return View((asker.network_id,), self._suffix, asker.forward, beyond, servers)
+
+    def _look_again(self) -> None:
+        for key, asker in self._askers.items():
+            self.resolver.look(key, self._view(asker))
 
     async def take(self, collection: str, news: News) -> None:
         """Bring the names up to date; `cursors` then says what to ask for next.
@@ -75,6 +99,9 @@ class Feed:
                 await asyncio.sleep(0)
             take(str(row["id"]), row if len(row) > 1 else None)
         self.cursors[collection] = news.cursor
+        if self._reach.moved or collection == "networks":
+            self._reach.moved = False
+            self._look_again()
 
     def _take_network(self, id: str, body: Body | None) -> None:
         """Without body it is gone. With another name or domain all its ports have other names."""
@@ -91,6 +118,8 @@ class Feed:
 
     def _take_port(self, id: str, body: Body | None) -> None:
         """A port whose network is not known yet gets its names with it."""
+        self._reach.take_port(id, body)
+        self._reach.moved |= any(asker.port_id == id for asker in self._askers.values())
         named = body is not None and not str(body.get("device_owner") or "").startswith(INFRASTRUCTURE)
         port = _port(body) if body is not None and named else None
         old = self._ports.get(id)
@@ -126,6 +155,7 @@ def _network(body: Body) -> Network:
         project_id=body.get("project_id") or "",
         name=body.get("name") or "",
         dns_domain=body.get("dns_domain") or "",
+        shared=bool(body.get("shared")),
     )
 
 

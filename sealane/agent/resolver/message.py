@@ -45,7 +45,11 @@ class Reply:
 
 @dataclass(frozen=True)
 class Forward:
+    """single: the name has one label. servers: those of the view."""
+
     wire: bytes
+    single: bool = False
+    servers: tuple[str, ...] = ()
 
 
 Decision = Reply | Forward | None
@@ -97,9 +101,9 @@ def _decide(wire: bytes, query: dns.message.Message, zones: Zones, door: Door) -
 
 def _elsewhere(wire: bytes, query: dns.message.Message, door: Door) -> Decision:
     """A view without a way out answers itself; a name of one label is known to nobody else."""
-    if door.view.forward:
-        return Forward(wire)
     single = len(query.question[0].name.labels) <= 2
+    if door.view.forward or (door.view.servers and not single):
+        return Forward(wire, single, door.view.servers)
     rcode = dns.rcode.NXDOMAIN if single else dns.rcode.REFUSED
     return Reply(_render(_blank(query, rcode), query, door))
 

@@ -12,7 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sealane import log
-from sealane.agent.resolver.forward import DockerForwarder, Forwarder, UpstreamForwarder
+from sealane.agent.resolver.forward import (
+    DockerForwarder,
+    Forwarder,
+    GatewayForwarder,
+    UpstreamForwarder,
+)
 from sealane.agent.resolver.sandbox import (
     DOCKER_RESOLVER,
     PREFERRED_PORT,
@@ -95,6 +100,12 @@ class Resolver:
         if door.server is None and (door.opening is None or door.opening.done()):
             door.opening = asyncio.create_task(self._open_until_done(door), name=f"resolver {path}")
 
+    def look(self, key: str, view: View) -> None:
+        """What an attachment sees from now on."""
+        for door in self._doors.values():
+            if key in door.views:
+                door.views[key] = view
+
     async def withdraw(self, key: str) -> None:
         """Take one attachment out; the last one takes sockets and table along."""
         for door in [d for d in self._doors.values() if key in d.views]:
@@ -146,8 +157,7 @@ class Resolver:
         server: Server | None = None
         sockets: list[socket.socket] = []
         try:
-            forwarder = self._upstream if door.addresses else DockerForwarder(namespace)
-            server = Server(self._zones, door.view, forwarder)
+            server = Server(self._zones, door.view, self._forwarder(door, namespace))
             sockets = await namespace.run(lambda: _listen(door.addresses))
             await server.start(sockets)
             if not door.addresses:
@@ -160,6 +170,11 @@ class Resolver:
             namespace.close()
             raise
         door.namespace, door.server = namespace, server
+
+    def _forwarder(self, door: _Door, namespace: Namespace) -> Forwarder:
+        if door.addresses:
+            return GatewayForwarder(namespace, door.addresses, self._upstream)
+        return DockerForwarder(namespace)
 
     async def _close(self, door: _Door) -> None:
         if door.opening and not door.opening.done():

@@ -27,7 +27,7 @@ class Server:
         self._zones = zones
         self._view = view
         self._forwarder = forwarder
-        self._transports: list[asyncio.DatagramTransport] = []
+        self._datagrams: list[_Datagrams] = []
         self._listeners: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._forwards = 0
@@ -38,19 +38,18 @@ class Server:
         loop = asyncio.get_running_loop()
         for sock in sockets:
             if sock.type == socket.SOCK_DGRAM:
-                transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=sock)
-                self._transports.append(transport)
+                _, protocol = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=sock)
+                self._datagrams.append(protocol)
             else:
                 self._listeners.append(await asyncio.start_server(self._stream, sock=sock))
 
     async def stop(self) -> None:
-        for transport in self._transports:
-            transport.close()
+        """All sockets are closed then."""
         for listener in self._listeners:
             listener.close()
         for task in tuple(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *(d.close() for d in self._datagrams), return_exceptions=True)
 
     def datagram(self, wire: bytes, reply: Callable[[bytes], None]) -> None:
         """Ours are answered at once; others get a task of their own."""
@@ -58,25 +57,25 @@ class Server:
         if isinstance(decision, Reply):
             reply(decision.wire)
         elif isinstance(decision, Forward):
-            self._spawn(self._forward_datagram(wire, reply))
+            self._spawn(self._forward_datagram(decision, reply))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _forward_datagram(self, wire: bytes, reply: Callable[[bytes], None]) -> None:
-        reply(await self._forward(wire, stream=False))
+    async def _forward_datagram(self, question: Forward, reply: Callable[[bytes], None]) -> None:
+        reply(await self._forward(question, stream=False))
 
-    async def _forward(self, wire: bytes, stream: bool) -> bytes:
+    async def _forward(self, question: Forward, stream: bool) -> bytes:
         if self._forwards >= MAX_FORWARDS:
-            return refuse(wire, dns.rcode.SERVFAIL)
+            return refuse(question.wire, dns.rcode.SERVFAIL)
         self._forwards += 1
         try:
-            return await self._forwarder.ask(wire, stream)
+            return await self._forwarder.ask(question, stream)
         except OSError as exc:
             _log.debug("a question found no answer elsewhere", error=repr(exc))
-            return refuse(wire, dns.rcode.SERVFAIL)
+            return refuse(question.wire, dns.rcode.SERVFAIL)
         finally:
             self._forwards -= 1
 
@@ -110,13 +109,21 @@ class Server:
     async def _answer(self, wire: bytes) -> bytes | None:
         decision = decide(wire, self._zones, Door(self._view(), stream=True))
         if isinstance(decision, Forward):
-            return await self._forward(wire, stream=True)
+            return await self._forward(decision, stream=True)
         return decision.wire if decision else None
 
 
 class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._lost = asyncio.Event()
+
+    async def close(self) -> None:
+        self._transport.close()
+        await self._lost.wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        asyncio.get_running_loop().call_soon(self._lost.set)  # the transport closes the socket after this
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)  # asyncio's own is no subclass of it

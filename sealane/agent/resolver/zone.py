@@ -5,8 +5,9 @@ A port named `web` on the network `blue` is known to its network's members as
     web    web.blue    web.blue.sealane.internal    and, with dns_domain `corp.example`, web.corp.example
 
 and each of its aliases likewise.  A View is what one sandbox sees: its networks, in the order in which
-they were joined.  The first network that knows a name answers, as Docker's resolver does it: two
-containers of the same name on two networks are two containers, and their addresses are never mixed.
+they were joined, and those beyond a router, whose names need more than one label there.  The first network
+that knows a name answers, as Docker's resolver does it: two containers of the same name on two networks
+are two containers, and their addresses are never mixed.
 """
 
 import ipaddress
@@ -29,14 +30,20 @@ class View:
     networks: tuple[str, ...]
     suffix: str = "sealane.internal"
     forward: bool = True
+    beyond: tuple[str, ...] = ()
+    """Networks that a router leads to."""
+    servers: tuple[str, ...] = ()
+    """Who is asked elsewhere, in this order; nobody given: whom the sandbox or the host would ask."""
 
 
 def merge(views: Iterable[View]) -> View:
     """One view for a sandbox with several attachments: it may ask outside if one of them may."""
     all_views = tuple(views)
     networks = tuple(dict.fromkeys(n for view in all_views for n in view.networks))
+    beyond = tuple(dict.fromkeys(n for view in all_views for n in view.beyond if n not in networks))
+    servers = tuple(dict.fromkeys(s for view in all_views for s in view.servers))
     suffix = all_views[0].suffix if all_views else View(()).suffix
-    return View(networks, suffix, any(view.forward for view in all_views))
+    return View(networks, suffix, any(view.forward for view in all_views), beyond, servers)
 
 
 def normal(name: str) -> str | None:
@@ -145,21 +152,22 @@ class Zones:
 
     def lookup(self, view: View, name: str) -> tuple[str, ...] | None:
         """Addresses of a name, both families; None when no network of the view knows it."""
-        for zone in self._seen(view):
+        for zone in self._seen(view, beyond="." in name):
             addresses = zone.lookup(name)
             if addresses is not None:
                 return addresses
         return None
 
     def reverse(self, view: View, address: str) -> str | None:
-        for zone in self._seen(view):
+        for zone in self._seen(view, beyond=True):
             name = zone.reverse(address)
             if name is not None:
                 return name
         return None
 
-    def _seen(self, view: View) -> Iterator[Zone]:
-        return (self._zones[id] for id in view.networks if id in self._zones)
+    def _seen(self, view: View, *, beyond: bool) -> Iterator[Zone]:
+        networks = (*view.networks, *view.beyond) if beyond else view.networks
+        return (self._zones[id] for id in networks if id in self._zones)
 
 
 def _addresses(raw: Iterable[str]) -> tuple[str, ...]:

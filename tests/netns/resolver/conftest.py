@@ -9,6 +9,7 @@ import dns.message
 import dns.query
 import pytest
 
+from sealane.agent.resolver.message import Forward
 from sealane.agent.resolver.sandbox import Namespace, listening
 from sealane.agent.resolver.server import Server
 from sealane.agent.resolver.zone import View, Zones
@@ -85,8 +86,18 @@ async def docker_stand_in(sandbox: Sandbox) -> Server:
     return server
 
 
+async def server_of_the_network(sandbox: Sandbox, address: str) -> Server:
+    """Knows `example.com`; on port 53 of an address that only the sandbox has."""
+    await sandbox.output("ip", "address", "add", address, "dev", "lo")
+    zones = Zones()
+    zones.set("outside", {"example.com": ("192.0.2.80",)})
+    server = Server(zones, lambda: View(("outside",), suffix="nowhere.invalid", forward=False), Nowhere())
+    await server.start(await sandbox.run(lambda: listening([address], 53)))
+    return server
+
+
 class Nowhere:
-    async def ask(self, wire: bytes, stream: bool) -> bytes:
+    async def ask(self, question: Forward, stream: bool) -> bytes:
         raise OSError("nobody to ask")
 
 

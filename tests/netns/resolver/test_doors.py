@@ -10,7 +10,7 @@ from sealane.agent.resolver.resolver import Resolver, sweep
 from sealane.agent.resolver.zone import View
 from sealane.errors import NotFound
 
-from .conftest import Nowhere, Sandbox, addresses, docker_stand_in
+from .conftest import Nowhere, Sandbox, addresses, docker_stand_in, server_of_the_network
 
 BLUE = View(("blue",))
 NAMES = {"web": ("10.0.0.2",), "both": ("10.0.0.3",), "web.blue.sealane.internal": ("10.0.0.2",)}
@@ -133,6 +133,40 @@ def test_gateway_door(sandbox: Sandbox, forward: bool, rcode: int) -> None:
         assert "sealane_dns" not in await sandbox.tables()
         await resolver.withdraw("gw")
         assert await sandbox.sockets() == ""
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("address", ["192.0.2.53", "2001:db8::53"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_networks_servers_are_asked_from_inside(sandbox: Sandbox, address: str, stream: bool) -> None:
+    """For names of several labels; Docker's own names stay Docker's."""
+
+    async def scenario() -> None:
+        docker, server = await docker_stand_in(sandbox), await server_of_the_network(sandbox, address)
+        resolver = await opened(sandbox, view=View(("blue",), servers=("192.0.2.1", address)))
+        assert addresses(await sandbox.ask("example.com", stream=stream)) == ["192.0.2.80"]
+        assert addresses(await sandbox.ask("docker-name", stream=stream)) == ["10.99.0.1"]
+        assert addresses(await sandbox.ask("web", stream=stream)) == ["10.0.0.2"]
+        await resolver.close()
+        await server.stop()
+        await docker.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_gateway_asks_the_networks_servers_but_never_itself(sandbox: Sandbox) -> None:
+    async def scenario() -> None:
+        server = await server_of_the_network(sandbox, "192.0.2.53")
+        resolver = Resolver(Nowhere())
+        view = View(("blue",), servers=("127.0.0.1", "192.0.2.53"))
+        await resolver.serve_gateway(sandbox.path, "gw", view, ["127.0.0.1"])
+        await resolver.ready("gw")
+        assert addresses(await sandbox.ask("example.com", to="127.0.0.1")) == ["192.0.2.80"]
+        resolver.look("gw", View(("blue",), servers=("127.0.0.1",)))
+        assert (await sandbox.ask("example.com", to="127.0.0.1")).rcode() == dns.rcode.SERVFAIL
+        await resolver.close()
+        await server.stop()
 
     asyncio.run(scenario())
 
