@@ -20,6 +20,7 @@ EXTENSIONS = {
     "dns-integration": ("DNS Integration", "DNS names of ports and networks"),
     "empty-string-filtering": ("Empty String Filtering Extension", "Filters with an empty value"),
     "external-net": ("Neutron external network", "External networks"),
+    "extra_dhcp_opt": ("Neutron Extra DHCP options", "What a port is told by DHCP beside its address"),
     "filter-validation": ("Filter parameters validation", "Unknown filters are refused"),
     "ip-substring-filtering": ("IP address substring filtering", "Filter by a part of an address"),
     "net-mtu": ("Network MTU", "MTU of networks"),

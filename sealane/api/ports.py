@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from sealane import names
-from sealane.api import convert, ipam, rules
+from sealane.api import convert, extra_dhcp, ipam, rules
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, WantedIP, nullable, one_of
 from sealane.api.draft import Draft
@@ -108,8 +108,12 @@ PORTS = Kind(
         ),
         Attribute(
             name="extra_dhcp_opts",
-            type=convert.NOTHING_YET,
-            read=lambda port, look: [],
+            type=extra_dhcp.OPTIONS,
+            read=lambda port, look: [
+                {"opt_name": o.opt_name, "opt_value": o.opt_value, "ip_version": o.ip_version}
+                for o in port.extra_dhcp_opts
+            ],
+            default=None,
             post=True,
             put=True,
             filter=False,
@@ -150,6 +154,7 @@ def create(id: str, values: Values, draft: Draft) -> Port:
     hint = given["fixed_ips"] if given["device_owner"] in FOLLOWING else ()
     given["mac_address"] = _mac(given.get("mac_address"), network.id, draft, hint)
     given["allowed_address_pairs"] = _pairs(given["allowed_address_pairs"], given["mac_address"])
+    given["extra_dhcp_opts"] = extra_dhcp.merged((), values.get("extra_dhcp_opts") or ())
     port = Port(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
     rules.port_may_bind(port)
     draft.ports.append(port)
@@ -165,6 +170,8 @@ def update(old: Any, values: Values, draft: Draft) -> Port:
     if "allowed_address_pairs" in given:
         mac = given.get("mac_address", old.mac_address)
         given["allowed_address_pairs"] = _pairs(given["allowed_address_pairs"], mac)
+    if "extra_dhcp_opts" in values:
+        given["extra_dhcp_opts"] = extra_dhcp.merged(old.extra_dhcp_opts, values["extra_dhcp_opts"])
     changed: Port = replace(old, **given)
     rules.port_may_bind(changed)
     return changed

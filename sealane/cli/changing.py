@@ -13,7 +13,7 @@ import click
 from sealane.cli.api import Api, Body
 from sealane.cli.complete import names
 from sealane.cli.failures import Several
-from sealane.cli.fields import ALL, NEVER, Field, Scope, check, joined, values_of, without
+from sealane.cli.fields import ALL, NEVER, Field, Scope, check, complete, joined, values_of, without
 from sealane.cli.noun import Noun, api, find, rewritten, scope_options
 from sealane.cli.output import output_option, show_one
 from sealane.cli.waiting import Patient, settle, wait_option
@@ -125,6 +125,7 @@ def _command(noun: Noun, verb: _Verb) -> click.Command:
 
         def write(old: Body) -> Body:
             body = verb.change(old, given, Scope(client, old.get("network_id", "")))
+            body = complete(noun.fields, body, old)
             return client.update(
                 noun.collection, old["id"], body, old["revision_number"] if verb.guarded else None
             )

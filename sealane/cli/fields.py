@@ -57,6 +57,8 @@ class Field:
     create: bool = True
     change: bool = True
     empty: Any = NEVER
+    merged: str = ""
+    """The member's key, where the API keeps what a change does not name: it has to be told what goes."""
     lookup: bool = False
     """Reading it asks the API."""
     complete: Complete | None = None
@@ -110,6 +112,16 @@ def values_of(fields: Iterable[Field], given: Mapping[str, Any], scope: Scope) -
             body[field.key] = there | dict(members) if field.pairs else [*there, *members]
         else:
             body[field.key] = field.convert(text, scope)
+    return body
+
+
+def complete(fields: Iterable[Field], body: Body, old: Body) -> Body:
+    """With what is to go from lists that the API merges with what is there."""
+    for field in fields:
+        if field.merged and field.key in body:
+            named = {one[field.merged] for one in body[field.key]}
+            gone = [{**one, "opt_value": None} for one in old[field.key] if one[field.merged] not in named]
+            body[field.key] = [*body[field.key], *gone]
     return body
 
 
@@ -207,6 +219,13 @@ def pair(text: str, scope: Scope) -> Body:
     given, equals, station = text.partition("=")
     found = network(given, scope) if "/" in given else address(given, scope)
     return {"ip_address": found, **({"mac_address": mac(station, scope)} if equals else {})}
+
+
+def dhcp_option(text: str, scope: Scope) -> Body:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ValueError(f"'{text}' is no option; give it as NAME=VALUE, as ntp-server=10.1.0.5")
+    return {"opt_name": name, "opt_value": value}
 
 
 def fixed_address(text: str, scope: Scope) -> Body:

@@ -21,6 +21,10 @@ def _pairs(pairs: list[Body] | None) -> str:
     return ", ".join(f"{pair['ip_address']}={pair['mac_address']}" for pair in pairs or ())
 
 
+def _options(options: list[Body] | None) -> str:
+    return ", ".join(f"{option['opt_name']}={option['opt_value']}" for option in options or ())
+
+
 PORT = noun.Noun(
     name="port",
     columns=(
@@ -37,6 +41,7 @@ PORT = noun.Noun(
         Column("SECURITY", "port_security_enabled"),
         Column("PAIRS", "allowed_address_pairs", _pairs),
         Column("DNS NAME", "dns_name"),
+        Column("DHCP OPTIONS", "extra_dhcp_opts", _options),
         Column("OWNER", "device_owner"),
         Column("DEVICE", "device_id"),
         Column("PROJECT", "project_id"),
@@ -92,6 +97,15 @@ PORT = noun.Noun(
             many=True,
             help="A further name for it in DNS.",
         ),
+        Field(
+            option="--extra-dhcp-option",
+            key="extra_dhcp_opts",
+            metavar="NAME=VALUE",
+            read=fields.dhcp_option,
+            many=True,
+            merged="opt_name",
+            help="What it is told by DHCP beside its address, as ntp-server=10.1.0.5.",
+        ),
         Field(option="--device", key="device_id", metavar="ID", help="What the port belongs to.", empty=""),
         Field(
             option="--device-owner",
@@ -146,7 +160,9 @@ PORT = noun.Noun(
             sealane port create node --network blue --count 3
             sealane port create --file - < ports.yaml""",
         "set": "sealane port set web --ip 10.1.0.10 --no-port-security",
-        "add": "sealane port add web --pair 10.1.0.200",
+        "add": """
+            sealane port add web --pair 10.1.0.200
+            sealane port add web --extra-dhcp-option ntp-server=10.1.0.5""",
         "unset": "sealane port unset web --pair all --dns-name",
         "delete": "sealane port delete web node-1 node-2",
         "tag": "sealane port tag set web front green",

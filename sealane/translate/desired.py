@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable
 
 from sealane.model import Network, Port, State, Subnet
-from sealane.translate import ports, switches
+from sealane.translate import dhcp, ports, switches
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Row
 
 PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
     switches.rows,  # Network, Subnet -> Logical_Switch, and the gateway's localport
+    dhcp.rows,  # Subnet, Port -> DHCP_Options
     ports.rows,  # Port -> Logical_Switch_Port
 )
 READS = (Network, Subnet, Port)

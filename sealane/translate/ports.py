@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sealane import names
 from sealane.model import Network, Port, State, Subnet
+from sealane.translate import dhcp, dhcp_options
 from sealane.translate.memo import Memo
 from sealane.translate.rows import OWNED, Row, Value
 from sealane.translate.switches import parent, prefix_length, tunnel_key
@@ -39,8 +40,10 @@ def _port(port: Port, network: Network, *subnets: Subnet | None) -> Row:
         "addresses": _addresses(port, allowed),
         "port_security": frozenset(_words(allowed)) if port.port_security_enabled else frozenset[str](),
         "enabled": port.admin_state_up and network.admin_state_up,
+        "dhcpv4_options": (options := dhcp.options_of(port, subnets)),
+        "dhcpv6_options": None,
         "external_ids": _external_ids(port, subnets),
-        "options": _options(port),
+        "options": _options(port, told=options is not None),
     }
     return Row("Logical_Switch_Port", names.logical_port(port.id), columns, (parent(port.network_id),))
 
@@ -68,12 +71,15 @@ def _words(allowed: Mapping[str, list[str]]) -> Iterator[str]:
         yield " ".join([mac, *addresses])
 
 
-def _options(port: Port) -> dict[str, str]:
-    """requested-chassis keeps every other host from claiming the port, also while it moves.
+def _options(port: Port, *, told: bool) -> dict[str, str]:
+    """`told`: by DHCP, where a name comes with the address.
+
+    requested-chassis keeps every other host from claiming the port, also while it moves.
 
     OVN lets any chassis claim a port without it (ovn-nb(5)), so a port that is nobody's names nobody.
     """
-    return {"requested-chassis": port.host or names.NOWHERE, **tunnel_key(port.tunnel_key)}
+    name = {"hostname": dhcp_options.quoted(known)} if told and (known := dhcp.hostname(port)) else {}
+    return {"requested-chassis": port.host or names.NOWHERE, **tunnel_key(port.tunnel_key), **name}
 
 
 def _external_ids(port: Port, subnets: Sequence[Subnet | None]) -> dict[str, str]:

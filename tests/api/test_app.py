@@ -66,6 +66,36 @@ async def test_many_at_once_get_different_addresses(database: OvsdbServer) -> No
         assert len({p["fixed_ips"][0]["ip_address"] for p in ports}) == 50
 
 
+async def test_dhcp_options_are_merged_and_refused_with_the_cure(database: OvsdbServer) -> None:
+    async with furnished(database) as (api, network, _):
+        options = [
+            {"opt_name": "ntp-server", "opt_value": "10.1.0.5"},
+            {"opt_name": "mtu", "opt_value": "1300"},
+        ]
+        port = await api.make("port", network_id=network["id"], extra_dhcp_opts=options)
+        assert port["extra_dhcp_opts"] == [{**option, "ip_version": 4} for option in options]
+        path = f"PUT /v2.0/ports/{port['id']}"
+        news = [
+            {"opt_name": "42", "opt_value": None},
+            {"opt_name": "66", "opt_value": "boot", "ip_version": 4},
+        ]
+        changed = (await api.call(path, {"port": {"extra_dhcp_opts": news}})).body["port"]
+        assert [o["opt_name"] for o in changed["extra_dhcp_opts"]] == ["mtu", "66"]
+        same = (await api.call(path, {"port": {"name": "x"}})).body["port"]
+        assert same["extra_dhcp_opts"] == changed["extra_dhcp_opts"]
+        for bad, cure in (
+            ({"opt_name": "mtu", "opt_value": "1"}, "give a number from 576 to 65535"),
+            ({"opt_name": "bootfile-name", "opt_value": 'a"\n'}, "without quotes"),
+            ({"opt_name": "server_mac", "opt_value": "fa:16:3e:00:00:01"}, "there are: T1, T2"),
+            ({"opt_name": "mtu", "opt_value": "1400", "ip_version": 6}, "CVE-2026-5367"),
+            ({"opt_name": "mtu"}, "null takes it away"),
+        ):
+            answer = await api.call(path, {"port": {"extra_dhcp_opts": [bad]}})
+            assert (answer.status, answer.error) == (400, "HTTPBadRequest"), bad
+            message = answer.body["NeutronError"]["message"]
+            assert "extra_dhcp_opts" in message and cure in message, message
+
+
 async def test_tags(database: OvsdbServer) -> None:
     async with furnished(database) as (api, network, _):
         path = f"/v2.0/networks/{network['id']}/tags"

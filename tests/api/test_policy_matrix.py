@@ -32,6 +32,7 @@ PAIR = [{"ip_address": "10.9.0.0/24"}]
 
 # field -> (value, answers for each situation)
 PORT_SITUATIONS = ("made", "adopted", "unbound", "elsewhere", "admins", "foreign")
+OPTION = [{"opt_name": "ntp-server", "opt_value": "10.0.0.5"}]
 PORT_PUT: dict[str, tuple[Any, str]] = {
     "name": ("x", "200 200 200 403 403 404"),
     "description": ("x", "403 403 403 403 403 404"),
@@ -47,7 +48,7 @@ PORT_PUT: dict[str, tuple[Any, str]] = {
     "allowed_address_pairs": (PAIR, "403 403 403 403 403 404"),
     "dns_name": ("x", "200 200 200 403 403 404"),
     "security_groups": ([], "200 200 200 200 200 404"),
-    "extra_dhcp_opts": ([], "200 200 200 200 200 404"),
+    "extra_dhcp_opts": (OPTION, "403 403 403 403 403 404"),
     "sealane:dns_aliases": (["x"], "200 200 200 403 403 404"),
 }
 NETWORK_SITUATIONS = ("dockers", "apis", "shared", "foreign")
@@ -93,7 +94,7 @@ PORT_POST: dict[str, tuple[Any, str]] = {
     "allowed_address_pairs": (PAIR, "403"),
     "dns_name": ("x", "201"),
     "security_groups": ([], "201"),
-    "extra_dhcp_opts": ([], "201"),
+    "extra_dhcp_opts": (OPTION, "403"),
     "sealane:dns_aliases": (["x"], "201"),
     "sealane:allocate_from": ("top", "201"),
 }

@@ -123,6 +123,25 @@ def test_pairs_and_addresses_of_a_port_come_and_go(sealane, blue):
     assert [ip["ip_address"] for ip in left["fixed_ips"]] == ["10.1.0.10"]
 
 
+def test_dhcp_options_of_a_port_come_and_go(sealane, blue):
+    option = lambda text: ("--extra-dhcp-option", text)  # noqa: E731
+    made = sealane.json(
+        "port", "create", "web", "--network", "blue", *option("42=10.1.0.5"), *option("mtu=1300")
+    )
+    there = lambda port: {o["opt_name"]: o["opt_value"] for o in port["extra_dhcp_opts"]}  # noqa: E731
+    assert there(made) == {"42": "10.1.0.5", "mtu": "1300"}
+    assert there(sealane.json("port", "add", "web", *option("router="))) == {**there(made), "router": ""}
+    assert there(sealane.json("port", "unset", "web", *option("42=10.1.0.5"))) == {
+        "mtu": "1300",
+        "router": "",
+    }
+    assert there(sealane.json("port", "set", "web", *option("T1=300"))) == {"T1": "300"}
+    assert there(sealane.json("port", "unset", "web", *option("all"))) == {}
+    said = sealane.fails(1, "port", "add", "web", *option("mtu=1"))
+    assert "extra_dhcp_opts" in said and "give a number from 576" in said
+    assert "NAME=VALUE" in sealane.fails(2, "port", "add", "web", *option("mtu"))
+
+
 def test_members_that_are_added_at_once_are_all_kept(sealane, central, blue):
     sealane.json("port", "create", "web", "--network", "blue")
     wanted = [f"10.5.0.{number}" for number in range(1, 5)]

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "ovn": {"config", "errors", "failpoint", "log", "model", "names", "ovsdb", "store", "translate"},
     "api": {
         *("config", "errors", "failpoint", "listening", "log", "model"),
-        *("names", "ovn", "ovsdb", "pki", "store"),
+        *("names", "ovn", "ovsdb", "pki", "store", "translate"),
     },
     "agent": {
         *("client", "config", "errors", "failpoint", "host", "listening"),

@@ -21,7 +21,7 @@ EXTRA: dict[str, tuple[str, ...]] = {
     # LATER
     **dict.fromkeys(("ipv4_address_scope", "ipv6_address_scope", "is_default", "l2_adjacency"), ("network",)),
     **dict.fromkeys(("dns_publish_fixed_ip", "router:external", "segment_id", "service_types"), ("subnet",)),
-    **dict.fromkeys(("extra_dhcp_opts", "ip_allocation", "qos_policy_id", "security_groups"), ("port",)),
+    **dict.fromkeys(("ip_allocation", "qos_policy_id", "security_groups"), ("port",)),
     # our own
     **dict.fromkeys(("sealane:gateway", "sealane:labels", "sealane:origin"), ("network",)),
     **dict.fromkeys(("sealane:allocate_from", "sealane:dns_aliases"), ("port",)),
@@ -81,6 +81,10 @@ STRICTER: Reasons = {
     ],
     "fixed_ips": [(_records, "unknown keys are refused rather than ignored")],
     "allowed_address_pairs": [(_records, "unknown keys are refused rather than ignored")],
+    "extra_dhcp_opts": [
+        (lambda v: _records(v) and v[0].get("ip_version") == 6, "DHCPv6 is not served: CVE-2026-5367"),
+        (lambda v: _records(v) and v[0]["opt_name"] == "client-id", "an option that OVN can't serve"),
+    ],
     "dns_nameservers": [(lambda v: v == ["fd00::1", "FD00::1"], "the same server in two spellings")],
     "subnetpool_id": [(lambda v: True, "there are no subnet pools: only null is taken")],
     "binding:host_id": [(lambda v: True, "it is the name of a host: letters, digits, dots and hyphens")],

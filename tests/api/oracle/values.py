@@ -26,7 +26,15 @@ WORDS = [
     *("10.0.0.0/024", "10.0.0.0/255.255.255.0", "FD00::/64", "fd00:0::/64", "10.0.0.1/32", "::1/128"),
     *("224.0.0.0/24", "FA:16:3E:00:00:01", "fa163e000001", "fa16.3e00.0001", "01:00:5e:00:00:01"),
 ]
+OPTION = {"opt_name": "ntp-server", "opt_value": "10.0.0.1"}
+
 LISTS: list[list[Any]] = [
+    *([OPTION], [OPTION] * 2, [{"opt_name": "ntp-server"}], [{**OPTION, "ip_version": "4"}]),
+    *([{**OPTION, "ip_version": 6}], [{**OPTION, "ip_version": 5}], [{**OPTION, "opt_value": None}]),
+    *([{**OPTION, "opt_value": ""}], [{**OPTION, "opt_value": "10.0.0.1\n"}], [{**OPTION, "x": 1}]),
+    *([{"opt_name": "router", "opt_value": ""}], [{"opt_name": "", "opt_value": "a"}]),
+    *([{"opt_name": "bootfile-name", "opt_value": "a" * 256}], [{"opt_name": "x" * 65, "opt_value": "a"}]),
+    *([{"opt_name": "client-id", "opt_value": "1"}], [{"opt_name": 42, "opt_value": "10.0.0.1"}]),
     *(["10.0.0.53"], ["10.0.0.53"] * 2, ["fd00::1", "FD00::1"], ["10.0.0.300"], [" 10.0.0.1"], [""]),
     *(["dns.example"], ["az"], ["a", "a"], ["10.0.0.1", "fd00::1"], ["10.0.0.1", None]),
     *(

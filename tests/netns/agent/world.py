@@ -113,9 +113,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running(node: Node) -> AsyncIterator[Running]:
+async def running(node: Node, state: State = STATE) -> AsyncIterator[Running]:
     switch = Switch(node.settings.ovs_remote)
-    async with translating(node.central.nb, MemorySource(STATE)):
+    async with translating(node.central.nb, MemorySource(state)):
         await switch.start(PATIENCE)
         one = Running(node, switch, Memory(node.settings.state_dir / "agent.json"))
         try:
