@@ -21,9 +21,9 @@ def test_a_quota_is_set_shown_kept_and_reset(sealane, acme):
     ]
     said = sealane.fails(1, "network", "create", "two", "--no-subnet", "--project", acme)
     assert "quota" in said.lower() and "network" in said
-    assert [row["project_id"] for row in sealane.json("quota", "list")] == [acme]
+    assert acme in {row["project_id"] for row in sealane.json("quota", "list")}
     assert sealane("quota", "reset", acme).status == 0
-    assert sealane.json("quota", "list") == []
+    assert acme not in {row["project_id"] for row in sealane.json("quota", "list")}
 
 
 @pytest.mark.parametrize(
