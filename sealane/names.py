@@ -5,6 +5,7 @@ port's id is what Neutron uses, so tools for OVN recognise what they see.
 """
 
 import hashlib
+import uuid
 
 OWNER_KEY = "sealane:owner"
 OWNER = "sealane"
@@ -108,3 +109,17 @@ def router_port(port_id: str) -> str:
 def port_group(group_id: str) -> str:
     """Without hyphens, which match expressions take for something else (ovn-sb(5), Logical_Flow)."""
     return f"pg_{group_id.replace('-', '_')}"
+
+
+_GROUPS = uuid.UUID("5ea1a000-0000-4000-8000-000000000005")
+
+
+def default_group(project_id: str) -> str:
+    """Id of the group that a project's ports have if nobody says anything: whoever makes it first makes
+    the same one."""
+    return str(uuid.uuid5(_GROUPS, project_id))
+
+
+def default_rule(group_id: str, direction: str, ethertype: str) -> str:
+    """Id of a rule that comes with the group."""
+    return str(uuid.uuid5(uuid.UUID(group_id), f"{direction} {ethertype}"))

@@ -10,7 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sealane.api import answers, documents, networks, openapi, ports, subnets
+from sealane.api import (
+    address_groups,
+    answers,
+    documents,
+    networks,
+    openapi,
+    ports,
+    security_groups,
+    security_rules,
+    subnets,
+)
 from sealane.api.desk import Desk
 from sealane.api.extras import Extras
 from sealane.api.front import Front
@@ -27,6 +37,18 @@ RESOURCES = (
     Resource(networks.NETWORKS, networks.create, networks.update, networks.delete),
     Resource(subnets.SUBNETS, subnets.create, subnets.update, subnets.delete),
     Resource(ports.PORTS, ports.create, ports.update, ports.delete),
+    Resource(
+        security_groups.GROUPS,
+        security_groups.create,
+        security_groups.update,
+        security_groups.delete,
+        security_groups.spare,
+        security_groups.arise,
+    ),
+    Resource(security_rules.RULES, security_rules.create, security_rules.update, security_rules.delete),
+    ADDRESS_GROUPS := Resource(
+        address_groups.ADDRESS_GROUPS, address_groups.create, address_groups.update, address_groups.delete
+    ),
 )
 KINDS = tuple(r.kind for r in RESOURCES)
 
@@ -34,7 +56,7 @@ Handler = Callable[[Request], object]
 
 
 def routes_of(handlers: Handlers) -> list[Route]:
-    base = f"/v2.0/{handlers.kind.plural}"
+    base = f"/v2.0/{handlers.kind.path}"
     return [
         Route(base, handlers.list, methods=["GET"]),
         Route(base, handlers.create, methods=["POST"]),
@@ -78,6 +100,7 @@ def create_app(
         Route("/v2.0", documents.version(KINDS), methods=["GET"]),
         Route("/v2.0/", documents.version(KINDS), methods=["GET"]),
         *(route for resource in RESOURCES for route in routes_of(Handlers(resource, desk))),
+        *address_groups.routes(Handlers(ADDRESS_GROUPS, desk)),
         Route("/v2.0/extensions", documents.extensions, methods=["GET"]),
         Route("/v2.0/extensions/{alias}", documents.extension, methods=["GET"]),
         *Quotas(desk).routes(),

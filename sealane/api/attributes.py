@@ -84,8 +84,14 @@ class Kind:
         return tuple((a.name, a.reader) for a in self.attributes if a.visible)
 
     @property
+    def path(self) -> str:
+        """What it is called in URLs."""
+        return self.plural.replace("_", "-")
+
+    @property
     def title(self) -> str:
-        return self.singular.capitalize()
+        """What it is called in messages."""
+        return self.singular.capitalize().replace("_", " ")
 
     def find(self, state: State, id: str) -> Any:
         """Raises NotFound, which clients take as the hint to look for a name instead."""
@@ -95,7 +101,8 @@ class Kind:
         return found
 
     def missing(self, id: str) -> NotFound:
-        return NotFound(f"{self.title} {id} could not be found.", type=f"{self.title}NotFound")
+        name = "".join(word.capitalize() for word in self.singular.split("_"))
+        return NotFound(f"{self.title} {id} could not be found.", type=f"{name}NotFound")
 
     def show(self, resource: Resource, look: Look, fields: Sequence[str] = ()) -> Values:
         """The resource as clients see it; with `fields`, those of them that exist."""

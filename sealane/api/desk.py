@@ -50,6 +50,10 @@ class Desk:
             raise Unavailable("the store has not been reached yet; try again")
         return self._glass.on(state)
 
+    def draft(self) -> Draft:
+        """What a request sees that writes nothing. Raises Unavailable."""
+        return self._draft(self.look(), 0)
+
     async def write(
         self, caller: Caller, decide: Callable[[Draft], tuple[Sequence[Change], T]]
     ) -> tuple[T, Look]:

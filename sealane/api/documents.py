@@ -13,6 +13,7 @@ from sealane.api.links import origin
 from sealane.errors import NotFound
 
 EXTENSIONS = {
+    "address-group": ("Address group", "Address groups"),
     "agent": ("agent", "Hosts, as agents"),
     "allowed-address-pairs": ("Allowed Address Pairs", "Allowed address pairs"),
     "availability_zone": ("Availability Zone", "Availability zones"),
@@ -28,6 +29,10 @@ EXTENSIONS = {
     "network_availability_zone": ("Network Availability Zone", "Availability zones of networks"),
     "pagination": ("Pagination support", "Pages"),
     "port-security": ("Port Security", "Port security"),
+    "port-security-groups-filtering": (
+        "Port filtering on security groups",
+        "Filter ports by security group",
+    ),
     "project-id": ("project_id field enabled", "project_id as tenant_id"),
     "provider": ("Provider Network", "Provider network attributes"),
     "quota-check-limit": ("Quota engine limit check", "Quotas no lower than what is used"),
@@ -35,11 +40,29 @@ EXTENSIONS = {
     "quotas": ("Quota management support", "Quotas"),
     "revision-if-match": ("If-Match constraints based on revision_number", "If-Match with revision_number"),
     "sealane": ("Sealane", "Sealane's own attributes, named sealane:…"),
+    "security-group": ("security-group", "Security groups"),
+    "security-groups-normalized-cidr": (
+        "Normalized CIDR field for security group rules",
+        "normalized_cidr of rules",
+    ),
+    "security-groups-remote-address-group": (
+        "Remote address group id field for security group rules",
+        "Address groups as remotes of rules",
+    ),
+    "security-groups-rules-belongs-to-default-sg": (
+        "Security group rule belongs to the project's default security group",
+        "belongs_to_default_sg of rules",
+    ),
+    "security-groups-shared-filtering": (
+        "Security group filtering on the shared field",
+        "Filter security groups by shared",
+    ),
     "sorting": ("Sorting support", "Sorting"),
     "standard-attr-description": ("standard-attr-description", "Descriptions"),
     "standard-attr-revisions": ("standard-attr-revisions", "Revision numbers"),
     "standard-attr-tag": ("Tag support", "Tags"),
     "standard-attr-timestamp": ("standard-attr-timestamp", "Timestamps"),
+    "stateful-security-group": ("Stateful security group", "Groups without connection tracking"),
     "tag-ports-during-bulk-creation": (
         "Tag Ports During Bulk Creation",
         "Tags of ports that are made in bulk",
@@ -60,7 +83,7 @@ async def versions(request: Request) -> Response:
 
 def version(kinds: Iterable[Kind]) -> Any:
     """/v2.0: for those who look for a version document and for those who look for the resources."""
-    names = [(k.singular, k.plural) for k in kinds]
+    names = [(k.singular, k.path) for k in kinds]
 
     async def version_document(request: Request) -> Response:
         base = f"{origin(request)}/v2.0/"

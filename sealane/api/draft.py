@@ -4,11 +4,19 @@ Rules and choices of a bulk request read the draft, so its members see each othe
 """
 
 import random
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
+from sealane import names
 from sealane.api import ipam
 from sealane.api.look import Look
-from sealane.model import Network, Port, Subnet
+from sealane.model import Direction, EtherType, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+from sealane.store.changes import Change, Create, Update
+
+Key = tuple[object, ...]
+R = TypeVar("R", SecurityGroup, SecurityGroupRule)
+ETHERTYPES: tuple[EtherType, ...] = ("IPv4", "IPv6")
 
 
 @dataclass
@@ -22,8 +30,13 @@ class Draft:
     networks: dict[str, Network] = field(default_factory=dict)
     subnets: list[Subnet] = field(default_factory=list)
     ports: list[Port] = field(default_factory=list)
+    groups: dict[str, SecurityGroup] = field(default_factory=dict)
+    also: list[Change] = field(default_factory=list)
+    """What comes along with what was asked for; written before it."""
     _used: dict[str, ipam.Taken] = field(default_factory=dict)
     _macs: dict[str, set[str]] = field(default_factory=dict)
+    _rule_keys: dict[str, dict[Key, str]] = field(default_factory=dict)
+    _touched: set[str] = field(default_factory=set)
 
     def network(self, id: str) -> Network | None:
         return self.networks.get(id) or self.look.state.networks.get(id)
@@ -49,3 +62,54 @@ class Draft:
         if network_id not in self._macs:
             self._macs[network_id] = set(self.look.members.of(network_id).macs)
         return self._macs[network_id]
+
+    # security groups
+
+    def group(self, id: str) -> SecurityGroup | None:
+        return self.groups.get(id) or self.look.state.security_groups.get(id)
+
+    def default_group(self, project_id: str) -> str:
+        """Id of the project's default group, which is made where it is not there yet."""
+        id = names.default_group(project_id)
+        if self.group(id) is None:
+            what = "Default security group"
+            group = self._resource(SecurityGroup, id, project_id, name="default", description=what)
+            self.also.append(Create(group, counted=False))
+            self.add_group(group)
+            self._let(group, "ingress", group.id)
+        return id
+
+    def add_group(self, group: SecurityGroup) -> None:
+        """It lets everything out until its owner says otherwise."""
+        self.groups[group.id] = group
+        self._let(group, "egress", None)
+
+    def touch(self, group: SecurityGroup) -> None:
+        """Its revision tells of its rules as well."""
+        if group.id not in self._touched:
+            self._touched.add(group.id)
+            newer = replace(group, updated_at=self.now, revision_number=group.revision_number + 1)
+            self.also.append(Update(group, newer))
+
+    def rule_keys(self, group_id: str, key: Callable[[SecurityGroupRule], Key]) -> dict[Key, str]:
+        """Ids of the group's rules by what they let pass; add to it what is made."""
+        if group_id not in self._rule_keys:
+            self._rule_keys[group_id] = {key(rule): rule.id for rule in self.look.rules_of(group_id)}
+        return self._rule_keys[group_id]
+
+    def _let(self, group: SecurityGroup, direction: Direction, remote: str | None) -> None:
+        for ethertype in ETHERTYPES:
+            rule = self._resource(
+                SecurityGroupRule,
+                names.default_rule(group.id, direction, ethertype),
+                group.project_id,
+                security_group_id=group.id,
+                direction=direction,
+                ethertype=ethertype,
+                remote_group_id=remote,
+            )
+            self.also.append(Create(rule, counted=False))
+
+    def _resource(self, kind: type[R], id: str, project_id: str, **values: object) -> R:
+        times = {"created_at": self.now, "updated_at": self.now}
+        return kind(id=id, project_id=project_id, revision_number=1, **times, **values)  # type: ignore[arg-type]

@@ -5,12 +5,15 @@ the newest State's are kept by `Glass`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from functools import cached_property
 from typing import Protocol
 
 from sealane.api.members import EMPTY, Index
-from sealane.model import Port, State, Subnet
+from sealane.model import Port, SecurityGroupRule, State, Subnet
+
+EVERYBODY = "*"
+"""Target of an RBAC policy."""
 
 
 class Bindings(Protocol):
@@ -54,6 +57,32 @@ class Look:
     def hosts(self) -> Mapping[str, int]:
         """Number of ports by host."""
         return Counter(port.host for port in self.state.ports.values())
+
+    @cached_property
+    def rules(self) -> Mapping[str, Sequence[SecurityGroupRule]]:
+        """Rules by security group."""
+        found: dict[str, list[SecurityGroupRule]] = defaultdict(list)
+        for rule in sorted(self.state.security_group_rules.values(), key=lambda r: (r.created_at, r.id)):
+            found[rule.security_group_id].append(rule)
+        return found
+
+    @cached_property
+    def for_everybody(self) -> Set[str]:
+        """Ids of what an RBAC policy shares with every project."""
+        policies = self.state.rbac_policies.values()
+        return {
+            p.object_id for p in policies if p.action == "access_as_shared" and p.target_tenant == EVERYBODY
+        }
+
+    def rules_of(self, group_id: str) -> Sequence[SecurityGroupRule]:
+        return self.rules.get(group_id, ())
+
+    def rules_naming(self, group_id: str) -> Sequence[SecurityGroupRule]:
+        """Those whose remote it is."""
+        return [r for r in self.state.security_group_rules.values() if r.remote_group_id == group_id]
+
+    def is_shared(self, id: str) -> bool:
+        return id in self.for_everybody
 
     def ports_on(self, host: str) -> int:
         return self.hosts.get(host, 0)

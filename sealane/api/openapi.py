@@ -44,8 +44,9 @@ def _paths(kind: Kind) -> Part:
     shown = {"$ref": f"#/components/schemas/{one}"}
     create = schema(kind, lambda a: a.post, required=True)
     listing = {**wrapped(many, {"type": "array", "items": shown})}
+    base = f"/v2.0/{kind.path}"
     return {
-        f"/v2.0/{many}": {
+        base: {
             "get": {"parameters": parameters(kind), "responses": responses("200", listing)},
             "post": {
                 "requestBody": body(
@@ -59,7 +60,7 @@ def _paths(kind: Kind) -> Part:
                 "responses": responses("201", {"type": "object"}),
             },
         },
-        f"/v2.0/{many}/{{id}}": {
+        f"{base}/{{id}}": {
             "parameters": [in_path("id")],
             "get": {"responses": responses("200", wrapped(one, shown))},
             "put": {
@@ -72,7 +73,7 @@ def _paths(kind: Kind) -> Part:
 
 
 def _tag_paths(kind: Kind) -> Part:
-    base = f"/v2.0/{kind.plural}/{{id}}/tags"
+    base = f"/v2.0/{kind.path}/{{id}}/tags"
     tags = wrapped("tags", kind.by_name["tags"].type.schema)
     id, tag = in_path("id"), in_path("tag")
     return {

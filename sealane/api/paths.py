@@ -1,5 +1,6 @@
 """The paths of /openapi.json that no table of networks, subnets and ports describes."""
 
+from sealane.api.address_groups import ADDRESS_GROUPS, ADDRESSES
 from sealane.api.agents import AGENTS
 from sealane.api.attributes import Kind
 from sealane.api.nodes import NODES
@@ -173,6 +174,19 @@ def _quotas() -> Part:
     }
 
 
+def _address_groups() -> Part:
+    one = wrapped("address_group", {"$ref": "#/components/schemas/address_group"})
+    change = body(wrapped("addresses", ADDRESSES.schema))
+    base = f"/v2.0/{ADDRESS_GROUPS.path}/{{id}}"
+    return {
+        f"{base}/{verb}_addresses": {
+            "parameters": [in_path("id")],
+            "put": {"requestBody": change, "responses": responses("200", one)},
+        }
+        for verb in ("add", "remove")
+    }
+
+
 def _documents() -> Part:
     extension = _texts("alias", "name", "description", "updated")
     extension["properties"]["links"] = {"type": "array", "items": {}}
@@ -198,4 +212,4 @@ def _documents() -> Part:
     }
 
 
-EXTRA_PATHS |= _quotas() | _documents()
+EXTRA_PATHS |= _quotas() | _documents() | _address_groups()

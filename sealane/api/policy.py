@@ -14,10 +14,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
 
+from sealane import names
 from sealane.api.caller import EVERY_PROJECT, Caller
 from sealane.api.look import Look
 from sealane.errors import Forbidden, NotFound
-from sealane.model import Network, Node, Port, Resource, Subnet
+from sealane.model import (
+    AddressGroup,
+    Network,
+    Node,
+    Port,
+    Resource,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
 from sealane.names import ADOPTED_PORT, AUXILIARY_PORT, DOCKER_PORT, NETNS_PORT
 from sealane.store.changes import Change, Create, Delete, Update
 
@@ -27,6 +37,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         *("/v2.0/networks", "/v2.0/networks/*", "/v2.0/networks/*/tags", "/v2.0/networks/*/tags/*"),
         *("/v2.0/subnets", "/v2.0/subnets/*", "/v2.0/subnets/*/tags", "/v2.0/subnets/*/tags/*"),
         *("/v2.0/ports", "/v2.0/ports/*", "/v2.0/ports/*/tags", "/v2.0/ports/*/tags/*"),
+        *("/v2.0/security-groups", "/v2.0/security-groups/*"),
         *("/v2.0/extensions", "/v2.0/extensions/*", "/v2.0/availability_zones"),
         *("/v2.0/agents", "/v2.0/agents/*"),
         *("/v2.0/sealane/changes", "/v2.0/sealane/free-cidr", "/v2.0/sealane/ca"),
@@ -108,6 +119,15 @@ def adopted(ask: Ask) -> bool:
     return all(row.device_owner in owners and row.host in hosts for row in (ask.old, ask.new))
 
 
+def default_group_of_its_projects(ask: Ask) -> bool:
+    """Or one of the rules that it is made with."""
+    group = names.default_group(ask.row.project_id)
+    if isinstance(ask.row, SecurityGroup):
+        return ask.row.id == group and in_its_projects(ask)
+    made = names.default_rule(group, ask.row.direction, ask.row.ethertype)
+    return ask.row.id == made and ask.row.security_group_id == group and in_its_projects(ask)
+
+
 def itself(ask: Ask) -> bool:
     return bool(ask.row.name == ask.caller.node)
 
@@ -170,6 +190,20 @@ ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
         Right("ports on its own host that a node has made", (on_its_host, made_by_a_node)),
         Right("auxiliary addresses in Docker's networks", (of_no_host, auxiliary, in_a_network_of_docker)),
     ),
+    ("create", SecurityGroup): (
+        Right(
+            "the default groups of its projects",
+            (default_group_of_its_projects,),
+            STANDARD | {"name", "description"},
+        ),
+    ),
+    ("create", SecurityGroupRule): (
+        Right(
+            "the rules that a default group comes with",
+            (default_group_of_its_projects,),
+            STANDARD | {"security_group_id", "direction", "ethertype", "remote_group_id"},
+        ),
+    ),
     ("update", Node): (Right("its own address", (itself,), frozenset({"address"})),),
 }
 """What a node may do with rows; whatever is not here it may not."""
@@ -205,11 +239,25 @@ def sight(caller: Caller) -> str:
     return hashlib.sha256(repr((caller.node, sorted(caller.projects))).encode()).hexdigest()[:16]
 
 
-def check_sees_network(caller: Caller, network_id: object, look: Look) -> None:
-    """Of a row that is to be made in it. Raises NotFound, also where there is none."""
-    network = look.state.networks.get(str(network_id))
-    if network is None or not sees(caller, network, look):
-        raise NotFound(f"Network {network_id} could not be found.", type="NetworkNotFound")
+NAMED: Mapping[str, tuple[str, str]] = {
+    "network_id": ("networks", "Network"),
+    "security_groups": ("security_groups", "SecurityGroup"),
+    "security_group_id": ("security_groups", "SecurityGroup"),
+    "remote_group_id": ("security_groups", "SecurityGroup"),
+    "remote_address_group_id": ("address_groups", "AddressGroup"),
+}
+"""Attributes that name other resources -> the collection, and what one of it is called in errors."""
+
+
+def check_sees_what_is_named(caller: Caller, values: Mapping[str, Any], look: Look) -> None:
+    """By a row that is to be made or changed. Raises NotFound, also where there is none."""
+    for attribute in values.keys() & NAMED.keys():
+        given = values[attribute]
+        collection, kind = NAMED[attribute]
+        rows = getattr(look.state, collection)
+        for id in given if isinstance(given, tuple) else [given]:
+            if id is not None and (id not in rows or not sees(caller, rows[id], look)):
+                raise NotFound(f"{kind} {id} could not be found.", type=f"{kind}NotFound")
 
 
 def sees(caller: Caller, row: Resource, look: Look) -> bool:
@@ -218,6 +266,8 @@ def sees(caller: Caller, row: Resource, look: Look) -> bool:
         return True
     if isinstance(row, Port):
         return row.host == caller.node
+    if isinstance(row, SecurityGroup | AddressGroup):
+        return row.shared or look.is_shared(row.id)
     network = look.state.networks.get(row.network_id) if isinstance(row, Subnet) else row
     return isinstance(network, Network) and network.shared
 
@@ -228,7 +278,7 @@ def check_changes(caller: Caller, changes: Iterable[Change], look: Look) -> None
         return
     for change in changes:
         match change:
-            case Create(obj):
+            case Create(obj=obj):
                 _check("create", Ask(caller, None, obj, look), _given(obj, look))
             case Update(old, new):
                 _check("update", Ask(caller, old, new, look), _changed(old, new))
@@ -257,13 +307,15 @@ def _changed(old: Resource, new: Resource) -> frozenset[str]:
 
 def _given(row: Resource, look: Look) -> frozenset[str]:
     """What differs from what a row has when nobody says anything."""
-    names = {f.name for f in fields(row) if getattr(row, f.name) != _default(f)}
+    found = {f.name for f in fields(row) if getattr(row, f.name) != _default(f)}
     network = look.state.networks.get(row.network_id) if isinstance(row, Port) else None
     if network is not None and isinstance(row, Port):
-        names.discard("port_security_enabled")
+        found.discard("port_security_enabled")
         if row.port_security_enabled != network.port_security_enabled:
-            names.add("port_security_enabled")
-    return frozenset(names)
+            found.add("port_security_enabled")
+    if isinstance(row, Port) and row.security_groups == (names.default_group(row.project_id),):
+        found.discard("security_groups")
+    return frozenset(found)
 
 
 def _default(field: Field[Any]) -> Any:

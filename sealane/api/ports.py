@@ -33,6 +33,9 @@ def _assignment(port: Port, look: Look) -> list[dict[str, str]]:
     return [{"ip_address": f.ip_address, "hostname": port.dns_name, "fqdn": full} for f in port.fixed_ips]
 
 
+GROUPS = nullable(convert.listing(convert.to_uuid, {"type": "string", "format": "uuid"}))
+"""Null is as if nothing was said."""
+
 PORTS = Kind(
     singular="port",
     plural="ports",
@@ -100,11 +103,10 @@ PORTS = Kind(
         Attribute(name="dns_assignment", type=convert.ANY, read=_assignment, filter=False),
         Attribute(
             name="security_groups",
-            type=convert.NOTHING_YET,
-            read=lambda port, look: [],
+            type=GROUPS,
+            read=lambda port, look: list(port.security_groups),
             post=True,
             put=True,
-            filter=False,
         ),
         Attribute(
             name="extra_dhcp_opts",
@@ -142,7 +144,10 @@ FOLLOWING = frozenset({names.DOCKER_PORT})
 """Owners of ports whose MAC address follows from the IPv4 address: containers come and go, and the next
 one with the address must not meet neighbours that remember the last one's MAC."""
 
-UNSTORED = frozenset({"security_groups", "extra_dhcp_opts", "sealane:allocate_from", "fixed_ips"})
+UNGROUPED = frozenset({names.DOCKER_PORT, names.AUXILIARY_PORT})
+"""Owners of ports that get no default group: a container's network says what reaches it."""
+
+UNSTORED = frozenset({"extra_dhcp_opts", "sealane:allocate_from", "fixed_ips"})
 
 
 def create(id: str, values: Values, draft: Draft) -> Port:
@@ -155,6 +160,7 @@ def create(id: str, values: Values, draft: Draft) -> Port:
     given["mac_address"] = _mac(given.get("mac_address"), network.id, draft, hint)
     given["allowed_address_pairs"] = _pairs(given["allowed_address_pairs"], given["mac_address"])
     given["extra_dhcp_opts"] = extra_dhcp.merged((), values.get("extra_dhcp_opts") or ())
+    given["security_groups"] = _groups(given, draft)
     port = Port(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
     rules.port_may_bind(port)
     draft.ports.append(port)
@@ -172,13 +178,30 @@ def update(old: Any, values: Values, draft: Draft) -> Port:
         given["allowed_address_pairs"] = _pairs(given["allowed_address_pairs"], mac)
     if "extra_dhcp_opts" in values:
         given["extra_dhcp_opts"] = extra_dhcp.merged(old.extra_dhcp_opts, values["extra_dhcp_opts"])
+    if "security_groups" in given:
+        given["security_groups"] = tuple(sorted(given["security_groups"] or ()))
     changed: Port = replace(old, **given)
     rules.port_may_bind(changed)
+    rules.port_may_have_groups(changed, asked=bool(given.get("security_groups")))
     return changed
 
 
 def delete(port: Any, look: Look) -> tuple[Port, ...]:
     return (port,)
+
+
+def _groups(given: Values, draft: Draft) -> tuple[str, ...]:
+    """Not given: the project's default group, where the port is one that groups are for."""
+    asked = given.get("security_groups")
+    if not given["port_security_enabled"]:
+        rules.port_may_have_groups_at_all(bool(asked))
+        return ()
+    if asked is not None:
+        return tuple(sorted(asked))
+    owner = given["device_owner"]
+    if owner in UNGROUPED or owner.startswith("network:"):
+        return ()
+    return (draft.default_group(given["project_id"]),)
 
 
 def _mac(given: str | None, network_id: str, draft: Draft, like: tuple[FixedIP, ...] = ()) -> str:

@@ -28,6 +28,8 @@ CANONICAL: dict[str, Callable[[str], str]] = {
     "cidr": to_subnet,
     "gateway_ip": to_address,
     "mac_address": to_mac,
+    "remote_ip_prefix": to_subnet,
+    "normalized_cidr": to_subnet,
 }
 """Attributes that have several spellings."""
 
@@ -56,6 +58,8 @@ class Query:
     since: str | None = None
     among: Set[str] | None = None
     """Ids of rows that alone are looked at."""
+    projects: tuple[str, ...] = ()
+    """Those that alone are asked for."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ def parse(kind: Kind, raw: str) -> Query:
         raise BadRequest(f"'{SINCE}' is not for pages")
     tests = tuple(_test(kind, key, values) for key, values in given.items())
     ids = given.get("id", [])
-    return Query(fields, tests, sort, limit, marker, reverse, ids[0] if len(ids) == 1 else None, since)
+    exact_id = ids[0] if len(ids) == 1 else None
+    projects = (*given.get("project_id", ()), *given.get("tenant_id", ()))
+    return Query(fields, tests, sort, limit, marker, reverse, exact_id, since, projects=projects)
 
 
 def _sort(kind: Kind, keys: Sequence[str], directions: Sequence[str]) -> tuple[tuple[str, bool], ...]:
@@ -122,6 +128,8 @@ def _test(kind: Kind, key: str, values: list[str]) -> Test:
     if key == "fixed_ips":
         return _fixed_ips_test(values)
     sample = attribute.type.schema.get("type")
+    if sample == "array":
+        return _overlap(attribute.reader, set(values))
     wanted = {_wanted(key, sample, value) for value in values}
     if "" in wanted:  # Neutron's extension empty-string-filtering: what has no value
         wanted.add(None)
@@ -130,6 +138,11 @@ def _test(kind: Kind, key: str, values: list[str]) -> Test:
 
 def _membership(read: Read, wanted: set[Any]) -> Test:
     return lambda row, look: read(row, look) in wanted
+
+
+def _overlap(read: Read, wanted: set[str]) -> Test:
+    """Of an attribute that is a list: some of it is wanted; an empty value wants the empty list."""
+    return lambda row, look: bool(wanted & set(found := read(row, look))) or ("" in wanted and not found)
 
 
 def _wanted(key: str, kind: str | None, value: str) -> Any:

@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ from sealane.api import policy, query, rules
 from sealane.api.answers import answer, empty
 from sealane.api.attributes import Kind, Values
 from sealane.api.body import read_object
-from sealane.api.caller import Caller, caller_of
+from sealane.api.caller import ADMIN, Caller, caller_of
 from sealane.api.convert import TAGS
 from sealane.api.desk import Desk
 from sealane.api.draft import Draft
@@ -23,7 +24,7 @@ from sealane.api.links import origin
 from sealane.api.look import Look
 from sealane.api.query import Query
 from sealane.api.touched import Touched
-from sealane.errors import BadRequest, NotFound
+from sealane.errors import BadRequest, NotFound, SealaneError
 from sealane.store.changes import Change, Create, Delete, Update
 
 REVISION = re.compile(r"^revision_number=(\d{1,18})$")
@@ -38,6 +39,11 @@ class Resource:
     create: Callable[[str, Values, Draft], Any]
     update: Callable[[Any, Values, Draft], Any]
     delete: Callable[[Any, Look], Sequence[Any]]
+    """The rows that go, and changes that go with them."""
+    spare: Callable[[Any, Caller], None] | None = None
+    """Raises where the caller may not delete the row."""
+    arises: Callable[[Caller, Query, Draft], None] | None = None
+    """Makes what is there for everybody who looks for it."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,10 @@ class Handlers:
 
     async def list(self, request: Request) -> Response:
         raw = request.scope["query_string"].decode("latin-1")
-        look = self.desk.look()
         caller = caller_of(request)
-        wanted = _of_what_is_seen(caller, query.parse(self.kind, raw))
+        asked = query.parse(self.kind, raw)
+        look = await self._arisen(caller, asked)
+        wanted = _of_what_is_seen(caller, asked)
         news: Values = {}
         if wanted.since is not None:
             wanted, news = self._since(wanted, wanted.since, look, caller)
@@ -75,6 +82,22 @@ class Handlers:
             base = f"{origin(request)}{request.scope['path']}"
             body[f"{self.kind.plural}_links"] = [{"rel": r, "href": f"{base}?{q}"} for r, q in page.links]
         return answer(body)
+
+    async def _arisen(self, caller: Caller, asked: Query) -> Look:
+        """What can't be made now is not there."""
+        if self.resource.arises is None:
+            return self.desk.look()
+        draft = self.desk.draft()
+        self.resource.arises(caller, asked, draft)
+        if draft.also:
+
+            def decide(draft: Draft) -> tuple[list[Change], None]:
+                self.resource.arises(caller, asked, draft)  # type: ignore[misc]  # it was there above
+                return draft.also, None
+
+            with suppress(SealaneError):
+                await self.desk.write(ADMIN, decide)
+        return self.desk.look()
 
     def _since(self, wanted: Query, cursor: str, look: Look, caller: Caller) -> tuple[Query, Values]:
         """The query of what has changed, or of all; and what the answer says of it.
@@ -113,9 +136,10 @@ class Handlers:
         caller = caller_of(request)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
-            for network_id in {v["network_id"] for _, v in wanted if "network_id" in v}:
-                policy.check_sees_network(caller, network_id, draft.look)
-            return [Create(self.resource.create(id, values, draft)) for id, values in wanted], None
+            for _, values in wanted:
+                policy.check_sees_what_is_named(caller, values, draft.look)
+            made = [Create(self.resource.create(id, values, draft)) for id, values in wanted]
+            return [*draft.also, *made], None
 
         _, look = await self.desk.write(caller_of(request), decide)
         shown = self._shown([self.kind.find(look.state, id) for id, _ in wanted], look)
@@ -134,19 +158,30 @@ class Handlers:
         def decide(draft: Draft) -> tuple[list[Change], None]:
             row = self._find(request, draft.look)
             rules.revision_is(row, revision)
-            return [Delete(each, guarded=guarded) for each in self.resource.delete(row, draft.look)], None
+            if self.resource.spare is not None:
+                self.resource.spare(row, caller)
+            gone = self.resource.delete(row, draft.look)
+            return [g if isinstance(g, Change) else Delete(g, guarded=guarded) for g in gone], None
 
         await self.desk.write(caller, decide)
         return empty()
 
     async def _change(self, request: Request, values: Values) -> Values:
+        def update(old: Any, draft: Draft) -> Any:
+            policy.check_sees_what_is_named(caller_of(request), values, draft.look)
+            return self.resource.update(old, values, draft)
+
+        return await self.change(request, update)
+
+    async def change(self, request: Request, update: Callable[[Any, Draft], Any]) -> Values:
+        """The row of the path as it is after `update`."""
         revision = _revision(request)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
             old = self._find(request, draft.look)
             rules.revision_is(old, revision)
-            new = self.resource.update(old, values, draft)
-            return _updates(old, new, draft.now), None
+            new = update(old, draft)
+            return [*draft.also, *_updates(old, new, draft.now)], None
 
         _, look = await self.desk.write(caller_of(request), decide)
         return self.kind.show(self.kind.find(look.state, request.path_params["id"]), look)

@@ -198,5 +198,25 @@ def port_may_bind(port: Port) -> None:
         )
 
 
+def port_may_have_groups_at_all(asked: bool) -> None:
+    if asked:
+        raise BadRequest(
+            "Port security must be enabled in order to use security groups (port_security_enabled).",
+            type="PortSecurityAndIPRequiredForSecurityGroups",
+        )
+
+
+def port_may_have_groups(port: Port, *, asked: bool) -> None:
+    """asked: the groups are part of the same request."""
+    if port.port_security_enabled or not port.security_groups:
+        return
+    port_may_have_groups_at_all(asked)
+    raise Conflict(
+        "Port has security group associated. Cannot disable port security or IP address until "
+        "security group is removed.",
+        type="PortSecurityPortHasSecurityGroup",
+    )
+
+
 def _invalid(reason: str) -> BadRequest:
     return BadRequest(f"Invalid input for operation: {reason}.", type="InvalidInput")

@@ -37,9 +37,13 @@ Stored = (
 
 @dataclass(frozen=True)
 class Create:
-    """A resource that is there already with the same content counts as made: requests are repeated."""
+    """A resource that is there already with the same content counts as made: requests are repeated.
+
+    counted: against the quota of its project; what nobody has asked for is not.
+    """
 
     obj: Stored
+    counted: bool = True
 
 
 @dataclass(frozen=True)

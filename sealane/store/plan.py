@@ -128,9 +128,9 @@ class _Planner:
 
     def add(self, change: Change) -> None:
         match change:
-            case Create(obj):
+            case Create(obj, counted):
                 self._once(obj)
-                self._create(canonical(obj))
+                self._create(canonical(obj), counted)
             case Update(old, new):
                 self._once(old)
                 self._update(canonical(old), canonical(new))
@@ -143,14 +143,15 @@ class _Planner:
             raise BadRequest(f"{TABLES[type(obj)]} {obj.id} is named twice in one request")
         self._named.add(obj.id)
 
-    def _create(self, obj: Stored) -> None:
+    def _create(self, obj: Stored, counted: bool) -> None:
         present = _find(self._view.state, obj)
         if present is not None:
             if not same_content(obj, present):
                 raise Conflict(f"{TABLES[type(obj)]} {obj.id} exists already, and is different")
             return
         self.changes += 1
-        self._count(obj)
+        if counted:
+            self._count(obj)
         match obj:
             case Network():
                 self._create_network(obj)

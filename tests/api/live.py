@@ -56,7 +56,7 @@ class Live:
 
     async def make(self, kind: str, **values: Any) -> Any:
         """The resource that was created."""
-        answer = await self.call(f"POST /v2.0/{kind}s", {kind: values})
+        answer = await self.call(f"POST /v2.0/{kind.replace('_', '-')}s", {kind: values})
         assert answer.status == 201, answer
         return answer.body[kind]
 

@@ -74,7 +74,12 @@ class Nonsense:
         given: dict[str, Any] = {}
         for attribute in kind.attributes:
             if attribute.default is REQUIRED and self.chance.random() < 0.9:
-                right = {"network_id": self.ids["network"], "cidr": f"10.{self.chance.randrange(256)}.0.0/24"}
+                right = {
+                    "network_id": self.ids["network"],
+                    "cidr": f"10.{self.chance.randrange(256)}.0.0/24",
+                    "security_group_id": self.ids["security_group"],
+                    "direction": "ingress",
+                }
                 given[attribute.name] = right[attribute.name]
         names = [*kind.by_name, "colour", "", "tenant_id"]
         for name in self.chance.sample(names, self.chance.randrange(4)):
@@ -112,7 +117,7 @@ class Nonsense:
         kind = self.chance.choice(KINDS)
         id = quote(str(self.chance.choice([self.ids[kind.singular], UNKNOWN, "x", "%", "ä"])), safe="")
         tag = quote(str(self.chance.choice(["x", "a,b", "ä", "x" * 300])), safe="")
-        path = f"/v2.0/{kind.plural}"
+        path = f"/v2.0/{kind.path}"
         return self.chance.choice(
             [
                 (f"GET {path}?{self.query(kind)}", None),
@@ -130,7 +135,17 @@ async def _furnish(api: Live) -> dict[str, str]:
     network = await api.make("network")
     subnet = await api.make("subnet", network_id=network["id"], cidr="10.0.0.0/24")
     port = await api.make("port", network_id=network["id"])
-    return {"network": network["id"], "subnet": subnet["id"], "port": port["id"]}
+    group = await api.make("security_group", name="web")
+    rule = await api.make("security_group_rule", security_group_id=group["id"], direction="ingress")
+    addresses = await api.make("address_group")
+    return {
+        "network": network["id"],
+        "subnet": subnet["id"],
+        "port": port["id"],
+        "security_group": group["id"],
+        "security_group_rule": rule["id"],
+        "address_group": addresses["id"],
+    }
 
 
 async def test_nonsense_is_refused_and_never_breaks_anything(database: OvsdbServer) -> None:
@@ -146,4 +161,4 @@ async def test_nonsense_is_refused_and_never_breaks_anything(database: OvsdbServ
                 assert found.error
         assert {200, 201, 204, 400, 404} <= set(met), met
         for kind in KINDS:
-            assert (await api.call(f"GET /v2.0/{kind.plural}")).status == 200
+            assert (await api.call(f"GET /v2.0/{kind.path}")).status == 200

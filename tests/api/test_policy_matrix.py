@@ -171,15 +171,73 @@ CALLS: dict[str, int] = {
     "GET /v2.0/networks": 200,
     "GET /v2.0/subnets": 200,
     "GET /v2.0/ports": 200,
+    "GET /v2.0/security-groups": 200,
+    "GET /v2.0/security-group-rules": 403,
+    "GET /v2.0/address-groups": 403,
     "GET /openapi.json": 200,
     "GET /metrics": 403,
     "GET /v2.0/quotas": 403,
     "GET /v2.0/quotas/mine": 403,
     "GET /v2.0/quotas/mine/default": 403,
 }
-POSTS = {"port": PORT_POST, "network": NETWORK_POST, "subnet": SUBNET_POST}
-PUTS = {"port": PORT_PUT, "network": NETWORK_PUT, "subnet": SUBNET_PUT}
-SITUATIONS = {"port": PORT_SITUATIONS, "network": NETWORK_SITUATIONS, "subnet": NETWORK_SITUATIONS}
+# a node reads the groups of its projects, to find them by their names, and that is all
+GROUP_SITUATIONS = ("own", "strange")
+GROUP_CALLS = {"GET": "200 404", "GET /tags": "403 403", "PUT /tags/x": "403 403", "DELETE": "403 403"}
+CLOSED_CALLS = {**GROUP_CALLS, "GET": "403 403"}
+ROW_CALLS |= {
+    "security_group": GROUP_CALLS,
+    "security_group_rule": CLOSED_CALLS,
+    "address_group": CLOSED_CALLS,
+}
+GROUP_PUT: dict[str, tuple[Any, str]] = {
+    name: (value, "403 403") for name, value in {"name": "x", "description": "x", "stateful": False}.items()
+}
+ADDRESSES_PUT: dict[str, tuple[Any, str]] = {k: GROUP_PUT[k] for k in ("name", "description")}
+RULE_PUT: dict[str, tuple[Any, str]] = {"description": GROUP_PUT["description"]}
+NAMED: dict[str, tuple[Any, str]] = {
+    name: (value, "403")
+    for name, value in {"name": "x", "description": "x", "project_id": "theirs", "tags": ["x"]}.items()
+}
+GROUP_POST: dict[str, tuple[Any, str]] = {**NAMED, "stateful": (False, "403")}
+ADDRESSES_POST: dict[str, tuple[Any, str]] = {**NAMED, "addresses": (["10.0.0.0/8"], "403")}
+RULE_POST: dict[str, tuple[Any, str]] = {
+    **{k: v for k, v in NAMED.items() if k != "name"},
+    "direction": ("egress", "403"),
+    "ethertype": ("IPv6", "403"),
+    "protocol": ("udp", "403"),
+    "port_range_min": (1, "403"),
+    "port_range_max": (65535, "403"),
+    "remote_ip_prefix": ("10.0.0.0/8", "403"),
+    "remote_group_id": (None, "403"),
+    "remote_address_group_id": (None, "403"),
+}
+POSTS = {
+    "port": PORT_POST,
+    "network": NETWORK_POST,
+    "subnet": SUBNET_POST,
+    "security_group": GROUP_POST,
+    "security_group_rule": RULE_POST,
+    "address_group": ADDRESSES_POST,
+}
+PUTS = {
+    "port": PORT_PUT,
+    "network": NETWORK_PUT,
+    "subnet": SUBNET_PUT,
+    "security_group": GROUP_PUT,
+    "security_group_rule": RULE_PUT,
+    "address_group": ADDRESSES_PUT,
+}
+SITUATIONS = {
+    "port": PORT_SITUATIONS,
+    "network": NETWORK_SITUATIONS,
+    "subnet": NETWORK_SITUATIONS,
+    "security_group": GROUP_SITUATIONS,
+    "security_group_rule": GROUP_SITUATIONS,
+    "address_group": GROUP_SITUATIONS,
+}
+
+
+PROJECTS = {"own": "mine", "strange": "theirs"}
 
 
 @dataclass
@@ -188,12 +246,35 @@ class Rooms:
 
     root: Live
     networks: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
     _number: Any = field(default_factory=lambda: itertools.count(1))
 
     async def furnish(self) -> None:
         for situation in NETWORK_SITUATIONS:
             self.networks[situation] = (await self.network(situation))["id"]
             await self.root.make("subnet", network_id=self.networks[situation], cidr="10.0.0.0/16")
+        for situation in GROUP_SITUATIONS:
+            self.groups[situation] = (await self.security_group(situation))["id"]
+
+    async def security_group(self, situation: str) -> Any:
+        return await self.root.make("security_group", project_id=PROJECTS[situation])
+
+    async def address_group(self, situation: str) -> Any:
+        return await self.root.make("address_group", project_id=PROJECTS[situation])
+
+    async def security_group_rule(self, situation: str) -> Any:
+        return await self.root.make("security_group_rule", **self.rule(situation))
+
+    def rule(self, situation: str) -> dict[str, Any]:
+        """One that is not there yet."""
+        port = 1000 + next(self._number)
+        return {
+            "security_group_id": self.groups[situation],
+            "direction": "ingress",
+            "protocol": "tcp",
+            "port_range_min": port,
+            "port_range_max": port,
+        }
 
     async def network(self, situation: str) -> Any:
         return await self.root.make(
@@ -230,6 +311,7 @@ class Rooms:
             device_owner=owner,
             project_id=project,
             tags=["t"],
+            security_groups=[],
             **{"binding:host_id": host},
         )
 
@@ -249,6 +331,9 @@ class Rooms:
                 "device_owner": "sealane:docker",
                 "binding:host_id": "h1",
             },
+            "security_group": {"project_id": "mine"},
+            "security_group_rule": self.rule("own"),
+            "address_group": {"project_id": "mine"},
         }[kind]
 
 
@@ -296,7 +381,7 @@ class Cell:
     async def request(self, rooms: Rooms) -> tuple[str, Any]:
         if not self.kind:
             return f"{self.verb} {self.below}", None
-        path = f"/v2.0/{self.kind}s"
+        path = f"/v2.0/{self.kind.replace('_', '-')}s"
         if self.verb == "POST":
             return f"POST {path}", {self.kind: {**rooms.new(self.kind), **dict(self.given)}}
         row = await getattr(rooms, self.kind)(self.situation)
@@ -341,7 +426,7 @@ async def test_a_node_may_what_the_table_says_and_an_admin_everything(database: 
 
 def test_the_matrix_has_every_field_that_can_be_written() -> None:
     for kind in KINDS:
-        needed = {"network_id", "cidr"}
+        needed = {"network_id", "cidr", "security_group_id"}
         assert {a.name for a in kind.attributes if a.post} - needed == POSTS[kind.singular].keys()
         assert {a.name for a in kind.attributes if a.put} == PUTS[kind.singular].keys()
 

@@ -18,6 +18,8 @@ from sealane.api.attributes import CHOSEN, REQUIRED, Attribute
 from sealane.api.documents import EXTENSIONS
 
 CORE = ("network", "subnet", "port")
+KNOWN = (*CORE, "address_group", "security_group", "security_group_rule")
+"""Resources of which neutron-lib defines something; of security groups only what extensions added."""
 REFUSED = "refused"
 
 cfg.CONF.register_opts(  # Neutron's server has these with the same defaults; the validators read them
@@ -43,7 +45,7 @@ def neutron_attributes() -> dict[tuple[str, str], dict[str, Any]]:
     for module in _modules():
         for plural, attributes in (getattr(module, "RESOURCE_ATTRIBUTE_MAP", None) or {}).items():
             for name, definition in attributes.items():
-                if plural.removesuffix("s") in CORE:
+                if plural.removesuffix("s") in KNOWN:
                     found.setdefault((plural.removesuffix("s"), name), {}).update(definition)
     return found
 

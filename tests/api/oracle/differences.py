@@ -12,11 +12,26 @@ MISSING = {
 
 STANDARD = "standard attributes: neutron-lib keeps them in another place"
 LATER = "belongs to an extension that is not advertised; a client that prints it gets its only value"
+RULES = "security groups: Neutron's own tree defines them, neutron-lib only what was added since"
 EXTRA: dict[str, tuple[str, ...]] = {
     # STANDARD
     **dict.fromkeys(
-        ("created_at", "updated_at", "description", "revision_number", "tags", "project_id"),
-        ("network", "subnet", "port"),
+        ("created_at", "updated_at", "revision_number", "tags"),
+        ("network", "subnet", "port", "address_group", "security_group", "security_group_rule"),
+    ),
+    **dict.fromkeys(
+        ("description", "project_id"), ("network", "subnet", "port", "security_group", "security_group_rule")
+    ),
+    "tenant_id": ("address_group", "security_group", "security_group_rule"),
+    # RULES
+    "id": ("security_group", "security_group_rule"),
+    **dict.fromkeys(("name", "security_group_rules"), ("security_group",)),
+    **dict.fromkeys(
+        (
+            *("direction", "ethertype", "port_range_max", "port_range_min", "protocol"),
+            *("remote_group_id", "remote_ip_prefix", "security_group_id"),
+        ),
+        ("security_group_rule",),
     ),
     # LATER
     **dict.fromkeys(("ipv4_address_scope", "ipv6_address_scope", "is_default", "l2_adjacency"), ("network",)),
@@ -35,6 +50,7 @@ ASPECTS: dict[str, dict[str, str]] = {
         f"network.provider:{name}": {"post": PROVIDER, "put": PROVIDER}
         for name in ("network_type", "physical_network", "segmentation_id")
     },
+    "address_group.project_id": {"default": TENANT},
     "network.mtu": {"default": "0 there means what the underlay leaves, and here too; absent is the same"},
     "network.availability_zone_hints": {"sort": "it is always empty"},
     "subnet.cidr": {"default": "without subnet pools it is needed, as the plugin says there, too"},
@@ -66,6 +82,8 @@ STRICTER: Reasons = {
         (lambda v: _text(v) and "\0" in v, "can't be stored in OVSDB, and no name needs it"),
         (lambda v: v in ("", {}) and not isinstance(v, list), "an empty string is no list"),
     ],
+    "description": [(lambda v: _text(v) and len(v) > 255, "255 characters, as everywhere else")],
+    "remote_address_group_id": [(lambda v: True, "it is an id")],
     "router:external": [(lambda v: True, "there are no external networks yet: only false is taken")],
     "availability_zone_hints": [(lambda v: isinstance(v, list), "there is one zone")],
     "mtu": [
@@ -96,6 +114,7 @@ STRICTER: Reasons = {
     ],
 }
 WIDER: Reasons = {
+    "addresses": [(lambda v: isinstance(v, list), "an address is a network of its own")],
     "name": [(_text, "a name is any text: of containers, of people")],
     "dns_domain": [(_text, "the dot at the end may be left away; labels may have an underscore")],
     "dns_name": [(_text, "labels may have an underscore, as containers' names do")],

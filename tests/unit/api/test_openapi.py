@@ -37,7 +37,7 @@ def test_every_reference_leads_somewhere() -> None:
 def test_it_shows_and_takes_what_the_table_does(kind: Kind) -> None:
     shown = DOCUMENT["components"]["schemas"][kind.singular]["properties"]
     assert set(shown) == {name for name, _ in kind.readers}
-    post = DOCUMENT["paths"][f"/v2.0/{kind.plural}"]["post"]["requestBody"]
+    post = DOCUMENT["paths"][f"/v2.0/{kind.path}"]["post"]["requestBody"]
     one = post["content"]["application/json"]["schema"]["oneOf"][0]["properties"][kind.singular]
     assert set(one["properties"]) == {a.name for a in kind.attributes if a.post}
 
