@@ -44,6 +44,10 @@ GATEWAY_PORT_KEY = 1
 """Tunnel key of the localport with the gateway's address, in every network."""
 
 
+RESOLVER = "169.254.169.253"
+"""Where the resolver answers in a network whose gateway is not this host, or that has none."""
+
+
 def logical_switch(network_id: str) -> str:
     return f"neutron-{network_id}"
 

@@ -73,6 +73,10 @@ class Attachment:
         """Does this host keep a gateway namespace for the attachment's network?"""
         return self.gateway_mode == "host" and not self.internal and bool(self.gateways)
 
+    def asks_beside(self) -> bool:
+        """Does it find the resolver at names.RESOLVER, as this host is no gateway of its?"""
+        return self.door != "docker" and not self.has_gateway() and any("." in a for a in self.addresses)
+
     def interfaces(self) -> tuple[ipaddress.IPv4Interface | ipaddress.IPv6Interface, ...]:
         return tuple(ipaddress.ip_interface(a) for a in self.addresses)
 

@@ -48,7 +48,7 @@ def _renewed(asked: Mapping[Key, Fact], there: Mapping[Key, Fact]) -> set[Key]:
         old = there.get(fact.key)
         if isinstance(fact, Pair) and not (isinstance(old, Pair) and old.mark == fact.mark):
             devices.add(fact.peer if fact.in_switch else fact.name)
-        elif isinstance(fact, Gateway) and not (isinstance(old, Gateway) and old.uplinks == fact.uplinks):
+        elif isinstance(fact, Gateway) and not (isinstance(old, Gateway) and old.stays(fact)):
             devices.add(names.gateway_ovs_port(fact.network_id))
     return {("switch-port", device) for device in devices}
 

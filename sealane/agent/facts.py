@@ -71,7 +71,7 @@ class Inside:
 
 @dataclass(frozen=True)
 class Gateway:
-    """A network's gateway namespace on this host with its two links."""
+    """A network's gateway namespace on this host with its two links; a door for names has no uplink."""
 
     network_id: str
     mtu: int
@@ -81,6 +81,10 @@ class Gateway:
     @property
     def key(self) -> tuple[str, str]:
         return ("gateway", self.network_id)
+
+    def stays(self, wanted: "Gateway") -> bool:
+        """Whether the namespace is whole and can become what is wanted; else it is made anew."""
+        return self.uplinks == wanted.uplinks and bool(self.addresses)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def find(where: Where, host: Socket, network_id: str) -> Gateway | None:
     if outer is None and not path.exists():
         return None
     broken = Gateway(network_id, 0, frozenset(), frozenset())
-    if outer is None or outer.alias != MARK_GATEWAY + network_id or not netns.exists(path):
+    if not netns.exists(path) or (outer is not None and outer.alias != MARK_GATEWAY + network_id):
         return broken
     return netns.inside(path, lambda: _read(network_id)) or broken
 
@@ -71,7 +71,7 @@ def find(where: Where, host: Socket, network_id: str) -> Gateway | None:
 def ensure(where: Where, host: Socket, gateway: Gateway) -> None:
     """Make the namespace as wanted; what is there and whole is kept, with its connections."""
     found = find(where, host, gateway.network_id)
-    if found is None or found.uplinks != gateway.uplinks or not found.addresses:
+    if found is None or not found.stays(gateway):
         remove(where, host, gateway.network_id)
         _build(where, host, gateway)
         return
@@ -93,24 +93,30 @@ def remove(where: Where, host: Socket, network_id: str) -> None:
 def _read(network_id: str) -> Gateway | None:
     with Socket() as socket:
         inner, uplink = link.find(socket, INNER), link.find(socket, UPLINK)
-        if inner is None or uplink is None or not inner.up or not uplink.up:
+        if inner is None or not inner.up or (uplink is not None and not uplink.up):
             return None
         addresses = route.all_addresses(socket)
         return Gateway(
             network_id=network_id,
             mtu=inner.mtu,
             addresses=frozenset(addresses.get(inner.index, ())),
-            uplinks=frozenset(a.split("/")[0] for a in addresses.get(uplink.index, ())),
+            uplinks=frozenset(a.split("/")[0] for a in addresses.get(uplink.index if uplink else 0, ())),
         )
 
 
 def _build(where: Where, host: Socket, gateway: Gateway) -> None:
     path = where.gateway(gateway.network_id)
     netns.create(path)
-    netns.inside(path, _set_sysctls)
+    if gateway.uplinks:
+        netns.inside(path, _set_sysctls)
     with opened(path) as inner:
         _add_links(where, host, gateway, inner)
     netns.inside(path, lambda: _configure(where, gateway))
+    if gateway.uplinks:
+        _lead_out(where, host, gateway)
+
+
+def _lead_out(where: Where, host: Socket, gateway: Gateway) -> None:
     outer = link.find(host, names.uplink(gateway.network_id))
     if outer is None:
         raise NotFound(f"the uplink of network {gateway.network_id} vanished")
@@ -125,13 +131,14 @@ def _build(where: Where, host: Socket, gateway: Gateway) -> None:
 def _add_links(where: Where, host: Socket, gateway: Gateway, inner: int) -> None:
     network_id = gateway.network_id
     mark = MARK_GATEWAY + network_id
-    link.add_pair(
-        host,
-        link.End(names.uplink(network_id), _UPLINK_MTU),
-        link.End(UPLINK, _UPLINK_MTU, namespace=inner),
-        mark,
-        silent=False,
-    )
+    if gateway.uplinks:
+        link.add_pair(
+            host,
+            link.End(names.uplink(network_id), _UPLINK_MTU),
+            link.End(UPLINK, _UPLINK_MTU, namespace=inner),
+            mark,
+            silent=False,
+        )
     port = link.End(names.gateway_ovs_port(network_id), gateway.mtu)
     mac = names.gateway_mac(network_id)
     if not where.userspace:
@@ -154,11 +161,17 @@ def _add_links(where: Where, host: Socket, gateway: Gateway, inner: int) -> None
 
 
 def _configure(where: Where, gateway: Gateway) -> None:
-    """Addresses and routes, from inside the namespace."""
+    """Addresses and routes, from inside the namespace. Without an uplink everybody is on the link."""
     with Socket() as socket:
-        inner, uplink = _index(socket, INNER), _index(socket, UPLINK)
+        inner = _index(socket, INNER)
         for address in sorted(gateway.addresses):
             route.add_address(socket, inner, address)
+        if not gateway.uplinks:
+            for index in (_index(socket, "lo"), inner):
+                link.set_up(socket, index)
+            route.add_route(socket, inner, "0.0.0.0/0")
+            return
+        uplink = _index(socket, UPLINK)
         for address in sorted(gateway.uplinks):
             route.add_address(socket, uplink, _alone(address))
         for index in (_index(socket, "lo"), inner, uplink):

@@ -155,10 +155,11 @@ class Agent:
     async def _serve_gateways(self) -> None:
         """The resolver answers in every gateway's namespace, for those who don't ask Docker's."""
         current = self._reconciler.gateways()
+        internal = {a.network_id for a in self._memory.attachments.values() if a.internal}
         for network_id in self._gateways - set(current):
             await self._names.gateway_down(network_id)
         for network_id, (path, addresses) in current.items():
-            await self._names.gateway_up(network_id, str(path), addresses, internal=False)
+            await self._names.gateway_up(network_id, str(path), addresses, internal=network_id in internal)
         self._gateways = set(current)
 
     async def _refresh_names(self, collections: frozenset[str]) -> None:

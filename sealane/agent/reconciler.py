@@ -73,7 +73,7 @@ class Reconciler:
             self._memory.put(attachment)
             own = wanted.vif(attachment, self._layout)
             if not attachment.has_gateway():
-                await self._reconcile(own)
+                await self._reconcile_beside(attachment.network_id, own)
                 return
             network_id = attachment.network_id
             if not _is_here(names.uplink(network_id)):
@@ -111,7 +111,7 @@ class Reconciler:
             asked = wanted.wanted(attachments, self._memory.uplinks, self._layout)
             there = await self._in_kernel(lambda host: found.everything(asked, self._where, host))
             there |= set(self._switch.ports().values())
-            if any(isinstance(fact, Gateway) for fact in asked):
+            if any(isinstance(fact, Gateway) and fact.uplinks for fact in asked):
                 await self._forward(attachments)
             plan = diff.diff(asked, there)
             if plan:
@@ -164,14 +164,16 @@ class Reconciler:
         await asyncio.to_thread(forwarding.restore, self._sysctls)
 
     def gateways(self) -> dict[str, tuple[Path, tuple[str, ...]]]:
-        """Network id -> path of its gateway namespace and the addresses there, without lengths."""
+        """Network id -> path of its gateway namespace and the addresses there, without lengths; also
+        of those that only have the resolver in it."""
         found: dict[str, tuple[Path, tuple[str, ...]]] = {}
         for attachment in self._memory.attachments.values():
             if attachment.has_gateway():
                 _, known = found.get(attachment.network_id, (None, ()))
                 addresses = tuple(dict.fromkeys((*known, *attachment.gateways)))
                 found[attachment.network_id] = (self._where.gateway(attachment.network_id), addresses)
-        return found
+        doors = wanted.name_doors(self._memory.attachments.values())
+        return found | {id: (self._where.gateway(id), (names.RESOLVER,)) for id in doors}
 
     def close(self) -> None:
         """Give up the host's ports; the data path stays as it is."""
@@ -270,6 +272,14 @@ class Reconciler:
             self.gateway_built.set()
         if not rules and not plain.isdisjoint(changed.ensure):
             await self._reconcile(tables)
+
+    async def _reconcile_beside(self, network_id: str, more: Facts) -> None:
+        """`more`, and where machines of the network ask for names."""
+        everyone = self._memory.attachments.values()
+        doors = wanted.name_door(network_id, everyone) if network_id in wanted.name_doors(everyone) else set()
+        changed = await self._reconcile(doors | more)
+        if any(isinstance(fact, Gateway) for fact in changed.ensure):
+            self.gateway_built.set()
 
     async def _forward(self, attachments: Iterable[Attachment]) -> None:
         ipv6 = any(":" in g for a in attachments for g in a.gateways)

@@ -28,6 +28,8 @@ def wanted(attachments: Iterable[Attachment], places: Mapping[str, int], layout:
         facts |= vif(attachment, layout)
     for network_id in gateways(everyone):
         facts |= gateway(network_id, everyone, places[network_id], layout)
+    for network_id in name_doors(everyone):
+        facts |= name_door(network_id, everyone)
     if any(a.has_gateway() for a in everyone):
         facts.add(host_rules(everyone, places, layout))
     return facts
@@ -66,6 +68,22 @@ def gateway(network_id: str, everyone: Iterable[Attachment], place: int, layout:
     }
 
 
+def name_doors(attachments: Iterable[Attachment]) -> set[str]:
+    """Networks that have no gateway here, and machines that ask for names."""
+    everyone = tuple(attachments)
+    return {a.network_id for a in everyone if a.asks_beside()} - gateways(everyone)
+
+
+def name_door(network_id: str, everyone: Iterable[Attachment]) -> set[Fact]:
+    """A gateway's namespace that leads nowhere: the resolver answers in it, and nothing passes."""
+    mtu = min(a.mtu for a in everyone if a.network_id == network_id and a.asks_beside())
+    port, logical = names.gateway_ovs_port(network_id), names.gateway_port(network_id)
+    return {
+        Gateway(network_id, mtu, frozenset({f"{names.RESOLVER}/32"}), frozenset()),
+        SwitchPort(port, logical, names.gateway_mac(network_id)),
+    }
+
+
 def host_rules(everyone: Iterable[Attachment], places: Mapping[str, int], layout: Layout) -> Rules:
     table = translation.host_table(everyone, places, layout.uplinks)
     return Rules("", table.digest, table)
@@ -84,8 +102,13 @@ def inside(attachment: Attachment) -> Inside:
         mac=attachment.mac,
         mtu=attachment.mtu,
         addresses=frozenset(attachment.addresses),
-        routes=defaults + attachment.routes,
+        routes=defaults + attachment.routes + _to_resolver(attachment),
     )
+
+
+def _to_resolver(attachment: Attachment) -> tuple[Route, ...]:
+    """By the link itself: no router knows the address."""
+    return (Route(destination=f"{names.RESOLVER}/32", nexthop=""),) if attachment.asks_beside() else ()
 
 
 def _userspace_vif(attachment: Attachment) -> set[Fact]:

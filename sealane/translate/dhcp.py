@@ -22,8 +22,6 @@ from sealane.translate.rows import Ref, Row, row
 
 LEASE = "43200"
 """Seconds. An address stays the port's own, so a lease only says how soon changed options are heard of."""
-SERVER = "169.254.169.253"
-"""Whom a network without a gateway says it is: renewals are broadcast in the end (RFC 2131 4.4.5)."""
 _CONTAINERS = frozenset({names.DOCKER_PORT, names.ADOPTED_PORT, names.AUXILIARY_PORT})
 _HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -31,18 +29,20 @@ _HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 def rows(state: State, memo: Memo) -> Iterator[Row]:
     networks, subnets = state.networks, state.subnets
 
-    def of_subnet(subnet: Subnet) -> tuple[Subnet, Network] | None:
-        network = networks.get(subnet.network_id)
-        return None if network is None or not served(subnet) else (subnet, network)
+    gates = {subnet.network_id for subnet in subnets.values() if subnet.gateway_ip}
 
-    def of_port(port: Port) -> tuple[Port, Subnet, Network] | None:
+    def of_subnet(subnet: Subnet) -> tuple[Subnet, Network, bool] | None:
+        network = networks.get(subnet.network_id)
+        return None if network is None or not served(subnet) else (subnet, network, network.id in gates)
+
+    def of_port(port: Port) -> tuple[Port, Subnet, Network, bool] | None:
         network = networks.get(port.network_id)
         subnet = _subnet(port, [subnets.get(f.subnet_id) for f in port.fixed_ips])
         if network is None or subnet is None or not port.extra_dhcp_opts:
             return None
-        return port, subnet, network
+        return port, subnet, network, network.id in gates
 
-    yield from memo.each(_of_subnet, subnets, of_subnet, (networks,))
+    yield from memo.each(_of_subnet, subnets, of_subnet, (networks, subnets))
     yield from memo.each(_of_port, state.ports, of_port, (networks, subnets))
 
 
@@ -73,13 +73,14 @@ def _subnet(port: Port, subnets: Sequence[Subnet | None]) -> Subnet | None:
     return next((subnet for subnet in subnets if subnet is not None and served(subnet)), None)
 
 
-def _of_subnet(subnet: Subnet, network: Network) -> Row:
+def _of_subnet(subnet: Subnet, network: Network, gated: bool) -> Row:
+    """gated: one of the network's subnets has a gateway."""
     ids = {"neutron:subnet_id": subnet.id}
-    return _row(subnet.id, subnet, _options(subnet, network), ids)
+    return _row(subnet.id, subnet, _options(subnet, network, gated=gated), ids)
 
 
-def _of_port(port: Port, subnet: Subnet, network: Network) -> Row:
-    options = dhcp_options.applied(_options(subnet, network), port.extra_dhcp_opts)
+def _of_port(port: Port, subnet: Subnet, network: Network, gated: bool) -> Row:
+    options = dhcp_options.applied(_options(subnet, network, gated=gated), port.extra_dhcp_opts)
     return _row(port.id, subnet, options, {"neutron:subnet_id": subnet.id, "neutron:port_id": port.id})
 
 
@@ -87,12 +88,16 @@ def _row(key: str, subnet: Subnet, options: dict[str, str], ids: dict[str, str])
     return row("DHCP_Options", key, {"cidr": subnet.cidr, "options": options, "external_ids": ids})
 
 
-def _options(subnet: Subnet, network: Network) -> dict[str, str]:
+def _options(subnet: Subnet, network: Network, *, gated: bool) -> dict[str, str]:
+    """A server that has no address in the subnet is asked anew by a broadcast (RFC 2131 4.4.5)."""
     router = subnet.gateway_ip if network.gateway in ("host", "router") else None
-    servers = subnet.dns_nameservers or ((router,) if router and network.gateway == "host" else ())
+    resolver = _resolver(subnet, network, gated=gated)
+    servers = subnet.dns_nameservers or ((resolver,) if resolver else ())
     routes = [(r.destination, r.nexthop) for r in subnet.host_routes]
+    if names.RESOLVER in servers:
+        routes.append((f"{names.RESOLVER}/32", "0.0.0.0"))
     options = {
-        "server_id": router or SERVER,
+        "server_id": router or names.RESOLVER,
         "server_mac": names.gateway_mac(network.id),
         "lease_time": LEASE,
         "mtu": str(network.mtu),
@@ -106,6 +111,13 @@ def _options(subnet: Subnet, network: Network) -> dict[str, str]:
     if domain := network.dns_domain.rstrip("."):
         options["domain_name"] = dhcp_options.names(domain)
     return options
+
+
+def _resolver(subnet: Subnet, network: Network, *, gated: bool) -> str | None:
+    """Where our resolver answers the subnet's machines; switches.py has the localport."""
+    if network.gateway != "host" or not gated:
+        return names.RESOLVER
+    return subnet.gateway_ip
 
 
 def _default(router: str | None) -> list[tuple[str, str]]:

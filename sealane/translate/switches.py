@@ -1,7 +1,8 @@
 """Networks -> logical switches.
 
     Network ── Logical_Switch "neutron-<id>"
-       └─ gateway "host" ── Logical_Switch_Port "gw-<id>", type localport
+       └─ Logical_Switch_Port "gw-<id>", type localport: gateway "host": with the gateway's addresses
+                                                         others: where the resolver answers
 
 A localport exists on every chassis at once and its packets never take a tunnel (ovn-nb(5), type), so
 each host's kernel can be the gateway of the containers on that host, under one MAC and one address.
@@ -69,8 +70,12 @@ def _switch(network: Network) -> Row:
 
 
 def _gateway(network: Network, *subnets: Subnet) -> Row | None:
-    cidrs = [f"{s.gateway_ip}/{prefix_length(s)}" for s in subnets if s.gateway_ip]
-    if network.gateway != "host" or not cidrs:
+    """Without a gateway on the host, machines find the resolver at an address that no subnet has."""
+    host = network.gateway == "host"
+    cidrs = [f"{s.gateway_ip}/{prefix_length(s)}" for s in subnets if host and s.gateway_ip]
+    if not cidrs and any(s.ip_version == 4 for s in subnets):
+        cidrs = [f"{names.RESOLVER}/32"]
+    if not cidrs:
         return None
     name = names.gateway_port(network.id)
     addresses = " ".join([names.gateway_mac(network.id), *(c.split("/")[0] for c in cidrs)])

@@ -3,12 +3,13 @@
 import ipaddress
 from dataclasses import replace
 
-from sealane.agent.attachment import Attachment, Publication
+from sealane.agent.attachment import Attachment, Publication, Route
 from sealane.agent.diff import Plan, diff
 from sealane.agent.facts import Fact, Gateway, Inside, Pair, Redirect, Rules
 from sealane.agent.translation import Uplinks, gateway_table, host_table, lanes
 from sealane.agent.wanted import Layout, gateways, wanted
 from sealane.host.values import SwitchPort
+from sealane.names import RESOLVER
 
 UPLINKS = Uplinks((ipaddress.ip_network("169.254.64.0/18"), ipaddress.ip_network("fd5e:a1af:ffff:ffff::/64")))
 USERSPACE, KERNEL = Layout(True, UPLINKS), Layout(False, UPLINKS)
@@ -71,6 +72,21 @@ def test_internal_networks_and_other_gateway_modes_have_none() -> None:
     router = replace(ONE, gateway_mode="router")
     assert gateways([inner, router, replace(ONE, gateways=())]) == set()
     assert not of(Rules, wanted([inner], {}, USERSPACE))
+
+
+def test_a_machine_without_a_gateway_here_has_a_place_to_ask_for_names() -> None:
+    machine = replace(ONE, door="netns", gateway_mode="router", sandbox="/run/netns/a")
+    for one in (machine, replace(machine, internal=True, gateway_mode="none"), replace(machine, gateways=())):
+        facts = wanted([one, replace(ONE, id="cd", port_id="1a0b0c0d-00000", gateways=())], {}, USERSPACE)
+        assert of(Gateway, facts) == [Gateway(NET, 1442, frozenset({f"{RESOLVER}/32"}), frozenset())]
+        assert not of(Rules, facts), "nothing is translated where nothing passes"
+        [inside] = of(Inside, facts)
+        assert isinstance(inside, Inside) and Route(destination=f"{RESOLVER}/32", nexthop="") in inside.routes
+        ports = {f.iface_id for f in of(SwitchPort, facts) if isinstance(f, SwitchPort)}
+        assert f"gw-{NET}" in ports
+    [gateway] = of(Gateway, wanted([machine, ONE], PLACES, USERSPACE))
+    assert isinstance(gateway, Gateway) and gateway.uplinks, "a gateway answers too"
+    assert not of(Gateway, wanted([replace(machine, addresses=("fd00::2/64",))], {}, USERSPACE))
 
 
 def test_the_netns_door_also_wants_the_inside() -> None:

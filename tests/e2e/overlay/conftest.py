@@ -33,10 +33,10 @@ def network(lab: Lab, api: Api) -> Iterator[str]:
     for version, cidr in ((4, "10.44.0.0/24"), (6, "fd44::/64")):
         api.create("subnets", {"network_id": made["id"], "cidr": cidr, "ip_version": version})
     yield str(made["id"])
-    _remove(api, made["id"])
+    remove(api, made["id"])
 
 
-def _remove(api: Api, network_id: str) -> None:
+def remove(api: Api, network_id: str) -> None:
     def ports() -> list[dict[str, object]]:
         return [p for p in api.list("ports", network_id=network_id) if p["binding:host_id"]]
 

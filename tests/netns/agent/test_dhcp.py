@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from sealane import names
 from sealane.agent.attachment import Attachment
 from sealane.errors import HostError
 from sealane.host import command, netns
 from sealane.model import DhcpOption, FixedIP, HostRoute, Network, Port, State, Subnet
 from tests.daemons import PATIENCE, until
 from tests.netns.agent.node import Node, host_namespace
-from tests.netns.agent.world import Running, running
+from tests.netns.agent.world import Running, pings, running
 
 OPTIONS = ("staticroutes", "mtu", "ntpsrv", "bootfile", "tftp", "lease", "serverid")
 SCRIPT = """#!/bin/sh
@@ -111,10 +112,8 @@ def node() -> Iterator[Node]:
         yield one
 
 
-async def plugged(agent: Running, port: Port) -> Path:
-    """A machine whose link is there, without any address."""
-    box = agent.node.box(f"d{port.id[:4]}")
-    plain = Attachment(
+def attached(port: Port) -> Attachment:
+    return Attachment(
         id=port.id,
         door="netns",
         network_id=port.network_id,
@@ -124,6 +123,12 @@ async def plugged(agent: Running, port: Port) -> Path:
         mtu=1400,
         created=time.time(),
     )
+
+
+async def plugged(agent: Running, port: Port) -> Path:
+    """A machine whose link is there, without any address."""
+    box = agent.node.box(f"d{port.id[:4]}")
+    plain = attached(port)
     await agent.reconciler.set(plain)
     await agent.reconciler.wait_bound(port.id, PATIENCE)
     await agent.reconciler.set(replace(plain, sandbox=str(box)))
@@ -217,5 +222,40 @@ def test_a_foreign_server_hears_no_question_and_reaches_no_other_tenant(node: No
                     seen = await told(box)
                     assert (seen["ip"], seen["serverid"]) == ("10.0.0.11", "10.0.0.1")
                 assert await told(silent) == {}
+
+    asyncio.run(body())
+
+
+def test_the_place_to_ask_for_names_comes_changes_is_repaired_and_goes(node: Node) -> None:
+    """From a namespace that leads nowhere to a gateway, and back."""
+    silent = STATE.networks[SILENT.network_id]
+    lone = replace(STATE, networks={**STATE.networks, silent.id: replace(silent, gateway="router")})
+    plain = replace(attached(SILENT), addresses=("10.0.0.11/24",), gateway_mode="router")
+    path = node.settings.netns_dir / names.gateway_namespace(silent.id)
+
+    async def body() -> None:
+        async with running(node, lone) as agent:
+            box = node.box("dnames")
+            await agent.reconciler.set(plain)
+            await agent.reconciler.wait_bound(SILENT.id, PATIENCE)
+            await agent.reconciler.set(replace(plain, sandbox=str(box)))
+            assert await pings(box, names.RESOLVER)
+            assert agent.reconciler.gateways() == {silent.id: (path, (names.RESOLVER,))}
+            command.run(["ip", "link", "delete", "gw0"], namespace=path)
+            await agent.reconciler.resync()
+            assert await pings(box, names.RESOLVER)
+            host = replace(attached(SILENT), gateways=("10.0.0.1",), addresses=("10.0.0.11/24",))
+            await agent.reconciler.set(replace(host, sandbox=str(box)))
+            await agent.reconciler.resync()
+            found = command.run(["ip", "-o", "address"], namespace=path)
+            assert "10.0.0.1/24" in found and names.RESOLVER not in found and "up0" in found
+            await agent.reconciler.set(replace(plain, sandbox=str(box)))
+            await agent.reconciler.resync()
+            found = command.run(["ip", "-o", "address"], namespace=path)
+            assert names.RESOLVER in found and "10.0.0.1/24" not in found and "up0" not in found
+            assert await pings(box, names.RESOLVER)
+            forwards = command.run(["busybox", "cat", "/proc/sys/net/ipv4/ip_forward"], namespace=path)
+            assert forwards.strip() == "0"
+        assert not path.exists()
 
     asyncio.run(body())
