@@ -44,6 +44,7 @@ class Settings:
     southbound_bind: str = ""  # the same for the southbound database; empty: encap_ip:6642
     raft_address: str = ""  # ssl:ADDRESS:PORT for further members of the store; counts at its first start
     token_lifetime: int = 900  # seconds for which a token to join with is good
+    login_lifetime: int = 3600  # seconds for which a log-in with a password is good
     certificate_lifetime: int = 2592000  # seconds that a node's certificate lives; renewed after two thirds
     server_lifetime: int = 7776000  # the same for the certificate of the central part's listeners
     api_url: str = ""  # what the agent and the command talk to; empty: RUN/api.sock
@@ -126,6 +127,11 @@ class Settings:
     def southbound_endpoint(self) -> tuple[str, int] | None:
         """Address and port; None for nowhere."""
         return _endpoint(self.southbound_bind, self.encap_ip, SOUTHBOUND_PORT)
+
+    @property
+    def login_key_file(self) -> Path:
+        """What log-in tokens are signed with; without it all who have logged in must do so again."""
+        return self.state_dir / "login.key"
 
     @property
     def admin_token_file(self) -> Path:
@@ -247,7 +253,7 @@ def _check(settings: Settings) -> None:
             raise BadRequest(f"setting '{key}' can't be '{getattr(settings, key)}': {exc}") from exc
     if settings.raft_address and not RAFT_ADDRESS.fullmatch(settings.raft_address):
         raise BadRequest(f"setting 'raft_address' can't be '{settings.raft_address}': give ssl:ADDRESS:PORT")
-    for key in ("token_lifetime", "certificate_lifetime", "server_lifetime"):
+    for key in ("token_lifetime", "login_lifetime", "certificate_lifetime", "server_lifetime"):
         if not 1 <= getattr(settings, key) <= LONGEST_LIFE:
             raise BadRequest(f"setting '{key}' is to be 1 to {LONGEST_LIFE} seconds")
     for key in ("network_pool", "network_pool6", "uplink_pool", "uplink_pool6"):

@@ -11,6 +11,7 @@
     │   └── PortInUse              a port of the host that is to be published
     ├── OverQuota             409  no Conflict: another try gets the same answer
     ├── RevisionMismatch      412
+    ├── TooMany               429  failed log-ins; says when to come again
     ├── Unavailable           503  the other end is dead or slow
     │   └── DeadlineExceeded
     └── HostError             500  the kernel or a program of the host refused
@@ -75,6 +76,16 @@ class OverQuota(SealaneError):
 class RevisionMismatch(SealaneError):
     status = 412
     type = "RevisionNumberConstraintFailed"
+
+
+class TooMany(SealaneError):
+    status = 429
+    type = "TooManyRequests"
+
+    def __init__(self, message: str, *, after: int) -> None:
+        super().__init__(message)
+        self.after = after
+        """Seconds."""
 
 
 class Unavailable(SealaneError):

@@ -244,6 +244,42 @@ class Quota(Resource):
     """"network", "security_group_rule", … -> count; -1 is without limit."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Project(Resource):
+    """`project_id` is what its rows bear, and what the identity API calls its id; `name` may change."""
+
+    enabled: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class User(Resource):
+    """`project_id` is the project that a client logs in to by default, or empty."""
+
+    password: str = field(repr=False)
+    """As pki/password.py writes it; empty: nobody can log in with one."""
+    enabled: bool = True
+    email: str = ""
+    epoch: int = 0
+    """Raised when the password changes or the user is disabled: tokens of an earlier one are void."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleAssignment(Resource):
+    user_id: str
+    project: str
+    """The `id` of the Project whose `project_id` it has."""
+    role: str
+    """"admin", "member", "reader"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revocation(Resource):
+    """Of one log-in token, before its time: `id` is the token's audit id."""
+
+    expires_at: int
+    """Unix time in seconds, from which on the token is void anyway."""
+
+
 @dataclass(frozen=True)
 class State:
     """One immutable snapshot of everything desired; the input of every translator."""
@@ -264,6 +300,10 @@ class State:
     security_group_rules: Mapping[str, SecurityGroupRule] = field(default_factory=dict)
     address_groups: Mapping[str, AddressGroup] = field(default_factory=dict)
     rbac_policies: Mapping[str, RBACPolicy] = field(default_factory=dict)
+    projects: Mapping[str, Project] = field(default_factory=dict)
+    users: Mapping[str, User] = field(default_factory=dict)
+    role_assignments: Mapping[str, RoleAssignment] = field(default_factory=dict)
+    revocations: Mapping[str, Revocation] = field(default_factory=dict)
 
 
 class Rows(dict[str, T]):

@@ -1,6 +1,7 @@
 """What goes out: JSON, and every error in Neutron's one shape."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -8,10 +9,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealane.errors import SealaneError
+from sealane.errors import SealaneError, TooMany
 
 _encode = msgspec.json.Encoder().encode
 
+IDENTITY = "/v3/"
 HTTP_TYPES = {400: "HTTPBadRequest", 404: "HTTPNotFound", 405: "HTTPMethodNotAllowed", 413: "RequestTooLarge"}
 
 NOT_SERVED = {
@@ -21,7 +23,6 @@ NOT_SERVED = {
     "lbaas": "lbaasv2",
     "log": "logging",
     "qos": "qos",
-    "rbac-policies": "rbac-policies",
     "routers": "router",
     "security-group-rules": "security-group",
     "security-groups": "security-group",
@@ -47,15 +48,28 @@ def error(status: int, type: str, message: str, headers: Mapping[str, str] | Non
     return response
 
 
-def of_error(exc: SealaneError) -> Response:
+def identity_error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Keystone's shape, in which clients of /v3 look for the message."""
+    body = {"error": {"code": status, "message": message, "title": HTTPStatus(status).phrase}}
+    response = answer(body, status)
+    response.headers.update(headers or {})
+    return response
+
+
+def of_error(exc: SealaneError, path: str = "") -> Response:
     headers = {"WWW-Authenticate": "Token"} if exc.status == 401 else {}
     headers |= {"Retry-After": "1"} if exc.status == 503 else {}
+    headers |= {"Retry-After": str(exc.after)} if isinstance(exc, TooMany) else {}
+    if path.startswith(IDENTITY):
+        return identity_error(exc.status, exc.message, headers)
     return error(exc.status, exc.type, exc.message, headers)
 
 
 def of_http(request: object, exc: Exception) -> Response:
     """Starlette's own refusals: no such path, no such method there."""
     assert isinstance(exc, HTTPException) and isinstance(request, Request)
+    if request.scope["path"].startswith(IDENTITY):
+        return identity_error(exc.status_code, f"{exc.detail}.", exc.headers)
     collection = request.scope["path"].removeprefix("/v2.0/").split("/")[0]
     if exc.status_code == 404 and collection in NOT_SERVED:
         text = f"'{collection}' is not served here: the extension '{NOT_SERVED[collection]}' is not loaded."

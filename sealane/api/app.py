@@ -1,6 +1,7 @@
 """The application: its routes, readable as a list."""
 
 import asyncio
+import secrets
 from collections.abc import Callable
 
 from starlette.applications import Starlette
@@ -14,24 +15,28 @@ from sealane.api import (
     address_groups,
     answers,
     documents,
+    identity,
     networks,
     openapi,
     ports,
+    rbac,
     security_groups,
     security_rules,
     subnets,
 )
+from sealane.api.auth import Guard, Keys
 from sealane.api.desk import Desk
 from sealane.api.extras import Extras
 from sealane.api.front import Front
-from sealane.api.identity import Identity
 from sealane.api.membership import Membership
 from sealane.api.metrics import Metrics
 from sealane.api.quotas import Quotas
 from sealane.api.resources import Handlers, Resource
 from sealane.api.seen import Seen
+from sealane.api.sessions import Sessions
 from sealane.api.waiting import Waiting
 from sealane.ovn.applied import Applied
+from sealane.pki.bearer import Signer
 
 RESOURCES = (
     Resource(networks.NETWORKS, networks.create, networks.update, networks.delete),
@@ -49,6 +54,7 @@ RESOURCES = (
     ADDRESS_GROUPS := Resource(
         address_groups.ADDRESS_GROUPS, address_groups.create, address_groups.update, address_groups.delete
     ),
+    Resource(rbac.RBAC_POLICIES, rbac.create, rbac.update, rbac.delete),
 )
 KINDS = tuple(r.kind for r in RESOURCES)
 
@@ -74,7 +80,7 @@ def routes_of(handlers: Handlers) -> list[Route]:
 
 def create_app(
     desk: Desk,
-    token: str,
+    keys: Keys | str,
     *,
     more: tuple[Route, ...] = (),
     closing: asyncio.Event | None = None,
@@ -83,10 +89,13 @@ def create_app(
 ) -> Starlette:
     """`more`: routes that need more than the store (health, agents). `closing`: set when about to stop.
 
+    keys: the admin's token alone will do; what users get then is good only with this process.
     Further gauges can be added to `state.metrics` of what is returned.  Without `applied` nobody is waited
     for.
     """
     store, seen = desk.store, seen or Seen()
+    keys = Keys(keys, secrets.token_hex(32)) if isinstance(keys, str) else keys
+    sessions = Sessions(Signer(keys.login), lambda: store.state, desk.settings.login_lifetime)
     extras = Extras(desk, closing or asyncio.Event())
     metrics = Metrics()
     for kind in KINDS:
@@ -104,7 +113,7 @@ def create_app(
         Route("/v2.0/extensions", documents.extensions, methods=["GET"]),
         Route("/v2.0/extensions/{alias}", documents.extension, methods=["GET"]),
         *Quotas(desk).routes(),
-        *Identity(desk).routes(),
+        *identity.routes(desk, sessions),
         Route("/v2.0/availability_zones", documents.availability_zones, methods=["GET"]),
         Route("/v2.0/sealane/changes", extras.changes, methods=["GET"]),
         Route("/v2.0/sealane/free-cidr", extras.free_cidr, methods=["GET"]),
@@ -113,7 +122,8 @@ def create_app(
         *Membership(desk).routes(),
         *more,
     ]
-    middleware = [Middleware(Front, token=token, metrics=metrics, state=lambda: store.state, seen=seen)]
+    guard = Guard(keys.admin, sessions, lambda: store.state)
+    middleware = [Middleware(Front, guard=guard, metrics=metrics, seen=seen)]
     if applied is not None:
         middleware.append(Middleware(Waiting, applied=applied, state=lambda: store.state, seen=seen))
     app = Starlette(

@@ -5,8 +5,8 @@ Everything generic reads the tables: bodies are checked, rows shown, filters and
 and /openapi.json written by them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
@@ -92,6 +92,11 @@ class Kind:
     def title(self) -> str:
         """What it is called in messages."""
         return self.singular.capitalize().replace("_", " ")
+
+    def without(self, names: Collection[str]) -> "Kind":
+        """The same for those from whom some attributes are hidden: not shown, no filter, no sort key."""
+        hide = (replace(a, visible=False, filter=False) if a.name in names else a for a in self.attributes)
+        return replace(self, attributes=tuple(hide)) if names else self
 
     def find(self, state: State, id: str) -> Any:
         """Raises NotFound, which clients take as the hint to look for a name instead."""

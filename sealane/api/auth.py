@@ -1,4 +1,5 @@
-"""Who may: root by the unix socket (mode 0600), who shows the admin's token, and by TLS a node's certificate.
+"""Who asks: root by the unix socket (mode 0600), who shows the admin's token, a user who has logged in, and
+a node by mutual TLS.
 
 The token file is made once, readable by root alone; comparing takes the same time whatever is shown.
 """
@@ -7,13 +8,16 @@ import hmac
 import os
 import secrets
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import Headers
 
 from sealane.api.caller import ADMIN, CALLER, Caller
+from sealane.api.sessions import Sessions
+from sealane.config import Settings
 from sealane.errors import Unauthorized, Unavailable
 from sealane.model import State
 from sealane.pki import admission
@@ -22,6 +26,7 @@ from sealane.pki.certificate import Certificate
 TRUSTED = "sealane.trusted"
 """Set in the ASGI scope by a door whose callers are root already; never by anything a caller sends."""
 
+LOGIN = frozenset({("POST", "/v3/auth/tokens")})
 OPEN = frozenset({"/", "/v2.0", "/v2.0/", "/v3", "/v3/", "/healthz", "/openapi.json"})
 """Paths that tell nothing about tenants."""
 
@@ -32,22 +37,48 @@ JOINING = frozenset({("GET", "/v2.0/sealane/ca"), ("POST", "/v2.0/sealane/join")
 """All that there is for a machine that has no certificate yet."""
 
 
-def check(scope: MutableMapping[str, Any], token: str, state: State) -> None:
-    """Leaves the Caller in the scope; None for who may only see what is open. Raises Unauthorized."""
-    scope[CALLER] = _caller(scope, token, state)
+@dataclass(frozen=True)
+class Keys:
+    """admin: the token that stands for an admin. login: what log-in tokens are signed with."""
+
+    admin: str
+    login: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Keys":
+        """Made when missing. Raises OSError."""
+        return cls(ensure_secret(settings.admin_token_file), ensure_secret(settings.login_key_file))
 
 
-def _caller(scope: MutableMapping[str, Any], token: str, state: State) -> Caller | None:
-    if PEER in scope:
-        return None if (scope["method"], scope["path"]) in JOINING else _node(scope[PEER], state)
-    if scope.get(TRUSTED) is True:
-        return ADMIN
-    if scope["path"] in OPEN:
-        return None
-    shown = Headers(scope=scope).get("x-auth-token", "")
-    if not shown or not hmac.compare_digest(shown.encode(), token.encode()):
-        raise Unauthorized("The request you have made requires authentication: send X-Auth-Token.")
-    return ADMIN
+class Guard:
+    """`token` is the admin's; `sessions` know those of users."""
+
+    def __init__(self, token: str, sessions: Sessions, state: Callable[[], State]) -> None:
+        self._token = token.encode()
+        self._sessions = sessions
+        self._state = state
+
+    async def check(self, scope: MutableMapping[str, Any]) -> None:
+        """Leaves the Caller in the scope; None for who may only see what is open. Raises Unauthorized."""
+        scope[CALLER] = await self._caller(scope)
+
+    async def _caller(self, scope: MutableMapping[str, Any]) -> Caller | None:
+        if PEER in scope:
+            if (scope["method"], scope["path"]) in JOINING:
+                return None
+            return _node(scope[PEER], self._state())
+        if scope.get(TRUSTED) is True:
+            return ADMIN
+        if scope["path"] in OPEN or (scope["method"], scope["path"]) in LOGIN:
+            return None
+        return await self._shown(Headers(scope=scope).get("x-auth-token", ""))
+
+    async def _shown(self, shown: str) -> Caller:
+        if not shown:
+            raise Unauthorized("The request you have made requires authentication: send X-Auth-Token.")
+        if hmac.compare_digest(shown.encode(), self._token):
+            return ADMIN
+        return self._sessions.read(shown).caller
 
 
 def _node(peer: Certificate | None, state: State) -> Caller:
@@ -58,14 +89,14 @@ def _node(peer: Certificate | None, state: State) -> Caller:
     return Caller("node", node.name, node.projects, peer.serial if peer else "")
 
 
-def ensure_token(path: Path) -> str:
-    """The admin's token; made when missing, with its directory. Raises OSError."""
+def ensure_secret(path: Path) -> str:
+    """The admin's token, the key of log-in tokens; made when missing, with its directory. Raises OSError."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     if not path.exists():
         _write_new(path, secrets.token_hex(32))
     token = path.read_text().strip()
     if not token:
-        raise OSError(f"{path} is empty; remove it and a new token is made")
+        raise OSError(f"{path} is empty; remove it and a new one is made")
     return token
 
 

@@ -5,7 +5,8 @@ from typing import Literal
 
 from starlette.requests import Request
 
-Role = Literal["admin", "node"]
+Role = Literal["admin", "member", "reader", "unscoped", "node"]
+"""unscoped: a user who has logged in to no project yet."""
 CALLER = "sealane.caller"
 """Key of the ASGI scope; set by auth.py for every request."""
 EVERY_PROJECT = "*"
@@ -19,8 +20,18 @@ class Caller:
     projects: tuple[str, ...] = (EVERY_PROJECT,)
     serial: str = ""
     """Of that certificate."""
+    user: str = ""
+    """Id of who has logged in; empty for root, the admin's token and nodes."""
+    project: str = ""
+    """Id of the project he has logged in to."""
+
+    @property
+    def is_tenant(self) -> bool:
+        return self.role in ("member", "reader", "unscoped")
 
     def may_use(self, project_id: str) -> bool:
+        if self.is_tenant:
+            return project_id == self.project != ""
         return EVERY_PROJECT in self.projects or project_id in self.projects
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealane.api import identity
+from sealane.api import keystone_json
 from sealane.api.answers import answer
 from sealane.api.attributes import Kind
 from sealane.api.links import origin
@@ -38,6 +38,9 @@ EXTENSIONS = {
     "quota-check-limit": ("Quota engine limit check", "Quotas no lower than what is used"),
     "quota_details": ("Quota details management support", "Quotas with what is used"),
     "quotas": ("Quota management support", "Quotas"),
+    "rbac-address-group": ("Add address_group type to RBAC", "RBAC policies for address groups"),
+    "rbac-policies": ("RBAC Policies", "Networks … for other projects"),
+    "rbac-security-groups": ("Add security_group type to network RBAC", "RBAC policies for security groups"),
     "revision-if-match": ("If-Match constraints based on revision_number", "If-Match with revision_number"),
     "sealane": ("Sealane", "Sealane's own attributes, named sealane:…"),
     "security-group": ("security-group", "Security groups"),
@@ -78,7 +81,7 @@ def _version(request: Request) -> dict[str, Any]:
 
 
 async def versions(request: Request) -> Response:
-    return answer({"versions": [_version(request), identity.version_of(request)]})
+    return answer({"versions": [_version(request), keystone_json.version_of(request)]})
 
 
 def version(kinds: Iterable[Kind]) -> Any:

@@ -46,7 +46,7 @@ class Encoder:
     """For the resources of one kind."""
 
     def __init__(self, kind: Kind) -> None:
-        self._kind = kind
+        self.kind = kind
         self._kept: dict[str, _Kept] = {}
 
     def raw(self, resource: Resource, look: Look) -> msgspec.Raw:
@@ -65,7 +65,7 @@ class Encoder:
         """What is read from the resource alone, and what looks further."""
         still: dict[str, Any] = {}
         moving: list[tuple[str, Read]] = []
-        for name, read in self._kind.readers:
+        for name, read in self.kind.readers:
             try:
                 still[name] = read(resource, NOTHING)
             except _Looks:
@@ -73,7 +73,7 @@ class Encoder:
         return _Kept(resource, _encode(still)[:-1], tuple(moving))
 
     def _forget(self, look: Look) -> None:
-        there = self._kind.collection(look.state)
+        there = self.kind.collection(look.state)
         if len(self._kept) > 2 * len(there) + SLACK:
             self._kept = {id: kept for id, kept in self._kept.items() if id in there}
 

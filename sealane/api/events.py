@@ -46,6 +46,9 @@ class Event:
 KINDS: Mapping[str, Callable[[State], Mapping[str, Any]]] = {
     "node": lambda state: state.nodes,
     "token": lambda state: state.tokens,
+    "project": lambda state: state.projects,
+    "user": lambda state: state.users,
+    "role_assignment": lambda state: state.role_assignments,
     "quota": lambda state: state.quotas,
     "network": lambda state: state.networks,
     "subnet": lambda state: state.subnets,

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -17,7 +17,6 @@ from sealane.api.caller import CALLER
 from sealane.api.metrics import Metrics
 from sealane.api.seen import Seen
 from sealane.errors import DeadlineExceeded, SealaneError
-from sealane.model import State
 
 DEADLINE = 4.8
 """Seconds for one request: whoever waits for us hears of a dead store within 5."""
@@ -31,13 +30,10 @@ _log = log.get("api")
 class Front:
     """Outermost of the application. Nothing passes it as an exception."""
 
-    def __init__(
-        self, app: ASGIApp, token: str, metrics: Metrics, state: Callable[[], State], seen: Seen
-    ) -> None:
+    def __init__(self, app: ASGIApp, guard: auth.Guard, metrics: Metrics, seen: Seen) -> None:
         self._app = app
         self._seen = seen
-        self._token = token
-        self._state = state
+        self._guard = guard
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +66,7 @@ class Front:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> ASGIApp | None:
         """The answer to give when the application raised."""
         try:
-            auth.check(scope, self._token, self._state())
+            await self._guard.check(scope)
             policy.check_call(scope[CALLER], scope["method"], scope["path"])
             self._seen.note(scope)
             async with asyncio.timeout(None if scope["path"] in PATIENT else DEADLINE + prefer.wait(scope)):
@@ -78,11 +74,10 @@ class Front:
         except SealaneError as exc:
             if exc.status >= 500:
                 _log.warning("failed", error=exc.message, type=exc.type)
-            return answers.of_error(exc)
+            return answers.of_error(exc, scope["path"])
         except TimeoutError:
-            return answers.of_error(
-                DeadlineExceeded(f"not done within {DEADLINE} s; it may have been carried out or not")
-            )
+            late = DeadlineExceeded(f"not done within {DEADLINE} s; it may have been carried out or not")
+            return answers.of_error(late, scope["path"])
         except Exception:  # the outermost: a defect of ours is logged and answered, and ends nothing else
             _log.exception("unexpected", path=scope["path"])
             return answers.error(500, "HTTPInternalServerError", "Request failed: internal server error.")

@@ -1,65 +1,91 @@
-"""What clients ask an identity service before they ask us about a project: whether there is one of that name.
+"""The identity API under /v3: as much of Keystone's as clients need to log in, and an admin to let them.
 
-A project is whatever somebody calls one: its id is its name, and every name is a project.  There are no
-users, no roles and no tokens to be had here; reading is all, by the paths of Keystone's v3 and v2.0.
+    auth/tokens, auth/catalog, auth/projects    logins.py       for everybody
+    projects, users                             accounting.py   an admin; everybody his own
+    roles, role_assignments                     roles.py        an admin; the roles' names everybody
+    /v3, domains                                here            there is one domain, 'default'
+
+https://docs.openstack.org/api-ref/identity/v3/
+
+A client that is told nothing but an endpoint (auth type admin_token) asks for projects and domains there, and
+by the paths of v2.0: those are served too, and there every name is a project.
 """
 
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sealane.api.accounting import Accounting
 from sealane.api.answers import answer
-from sealane.api.attributes import DEFAULT_PROJECT
-from sealane.api.convert import text
 from sealane.api.desk import Desk
-from sealane.api.links import origin
+from sealane.api.keystone_json import DOMAIN, listed, version_of
+from sealane.api.login import Login
+from sealane.api.logins import Logins
+from sealane.api.roles import Roles
+from sealane.api.sessions import Sessions
 from sealane.errors import NotFound
 
-NAME = text(255)
 BASES = ("/v3", "/v2.0", "")
-"""A client that is told nothing but an endpoint (auth type admin_token) takes it as it is."""
-DOMAIN = {"id": "default", "name": "Default", "enabled": True, "description": "", "links": {}}
 
 
-class Identity:
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+def routes(desk: Desk, sessions: Sessions) -> tuple[Route, ...]:
+    login = Login(sessions)
+    logins, accounts, roles = Logins(sessions, login, desk), Accounting(desk, login), Roles(desk)
+    project, user = "/v3/projects/{id}", "/v3/users/{id}"
+    held = "/v3/projects/{project}/users/{user}/roles"
+    return (
+        Route("/v3", version, methods=["GET"]),
+        Route("/v3/", version, methods=["GET"]),
+        *(Route(f"{base}/domains", domains, methods=["GET"]) for base in BASES),
+        *(Route(f"{base}/domains/{{id}}", domain, methods=["GET"]) for base in BASES),
+        *(route for base in BASES for route in _projects(base, accounts)),
+        Route("/v3/auth/tokens", logins.log_in, methods=["POST"]),
+        Route("/v3/auth/tokens", logins.validate, methods=["GET"]),
+        Route("/v3/auth/tokens", logins.log_out, methods=["DELETE"]),
+        Route("/v3/auth/catalog", logins.catalog, methods=["GET"]),
+        Route("/v3/auth/projects", logins.projects, methods=["GET"]),
+        Route("/v3/auth/domains", domains, methods=["GET"]),
+        Route("/v3/projects", accounts.create_project, methods=["POST"]),
+        Route(project, accounts.update_project, methods=["PATCH"]),
+        Route(project, accounts.delete_project, methods=["DELETE"]),
+        Route("/v3/users", accounts.users, methods=["GET"]),
+        Route("/v3/users", accounts.create_user, methods=["POST"]),
+        Route(user, accounts.user, methods=["GET"]),
+        Route(user, accounts.update_user, methods=["PATCH"]),
+        Route(user, accounts.delete_user, methods=["DELETE"]),
+        Route(f"{user}/password", accounts.change_password, methods=["POST"]),
+        Route(f"{user}/projects", accounts.projects_of_user, methods=["GET"]),
+        Route("/v3/roles", roles.list, methods=["GET"]),
+        Route("/v3/roles/{id}", roles.show, methods=["GET"]),
+        Route("/v3/role_assignments", roles.assignments, methods=["GET"]),
+        Route(held, roles.held, methods=["GET"]),
+        Route(f"{held}/{{role}}", roles.has, methods=["GET"]),
+        Route(f"{held}/{{role}}", roles.give, methods=["PUT"]),
+        Route(f"{held}/{{role}}", roles.take, methods=["DELETE"]),
+    )
 
-    def routes(self) -> tuple[Route, ...]:
-        return (
-            Route("/v3", version, methods=["GET"]),
-            Route("/v3/", version, methods=["GET"]),
-            *(route for base in BASES for route in self._projects(f"{base}/projects", "project")),
-            *(route for base in BASES for route in self._projects(f"{base}/tenants", "tenant")),
-            *(Route(f"{base}/domains", domains, methods=["GET"]) for base in BASES),
-            *(Route(f"{base}/domains/{{id}}", domain, methods=["GET"]) for base in BASES),
+
+def _projects(base: str, accounts: Accounting) -> tuple[Route, ...]:
+    return tuple(
+        route
+        for noun in ("project", "tenant")
+        for route in (
+            Route(f"{base}/{noun}s", _of(accounts.projects, noun, base != "/v3"), methods=["GET"]),
+            Route(f"{base}/{noun}s/{{id}}", _of(accounts.project, noun, base != "/v3"), methods=["GET"]),
         )
-
-    def _projects(self, path: str, noun: str) -> tuple[Route, Route]:
-        async def list(request: Request) -> Response:
-            wanted = request.query_params.getlist("name") or sorted(self._known())
-            return answer({f"{noun}s": [_project(name, request) for name in wanted]})
-
-        async def show(request: Request) -> Response:
-            return answer({noun: _project(_name(request.path_params["id"]), request)})
-
-        return Route(path, list, methods=["GET"]), Route(f"{path}/{{id}}", show, methods=["GET"])
-
-    def _known(self) -> set[str]:
-        """Those that somebody has used."""
-        state = self._desk.look().state
-        kinds = (state.networks, state.subnets, state.ports, state.quotas)
-        used = {row.project_id for rows in kinds for row in rows.values()}
-        named = {name for node in state.nodes.values() for name in node.projects if name != "*"}
-        return {DEFAULT_PROJECT, *used, *named}
+    )
 
 
-def version_of(request: Request) -> dict[str, Any]:
-    link = {"rel": "self", "href": f"{origin(request)}/v3/"}
-    kind = {"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}
-    return {"id": "v3.14", "status": "stable", "links": [link], "media-types": [kind]}
+def _of(
+    handler: Callable[[Request, str, bool], Awaitable[Response]], noun: str, any_name: bool
+) -> Callable[[Request], Awaitable[Response]]:
+    async def handle(request: Request) -> Response:
+        return await handler(request, noun, any_name)
+
+    handle.__name__ = handler.__name__
+    return handle
 
 
 async def version(request: Request) -> Response:
@@ -68,32 +94,10 @@ async def version(request: Request) -> Response:
 
 async def domains(request: Request) -> Response:
     wanted = request.query_params.getlist("name")
-    return answer({"domains": [DOMAIN] if not wanted or DOMAIN["name"] in wanted else []})
+    return listed("domains", [DOMAIN] if not wanted or DOMAIN["name"] in wanted else [], request)
 
 
 async def domain(request: Request) -> Response:
     if request.path_params["id"] != DOMAIN["id"]:
         raise NotFound("There is one domain, 'default'.", type="DomainNotFound")
     return answer({"domain": DOMAIN})
-
-
-def _name(given: str) -> str:
-    try:
-        return str(NAME.convert(given))
-    except ValueError as exc:
-        raise NotFound(f"Could not find project: {exc}.", type="ProjectNotFound") from exc
-
-
-def _project(name: str, request: Request) -> dict[str, Any]:
-    return {
-        "id": name,
-        "name": name,
-        "domain_id": DOMAIN["id"],
-        "parent_id": DOMAIN["id"],
-        "enabled": True,
-        "is_domain": False,
-        "description": "",
-        "options": {},
-        "tags": [],
-        "links": {"self": f"{origin(request)}/v3/projects"},
-    }

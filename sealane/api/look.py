@@ -87,6 +87,19 @@ class Look:
     def ports_on(self, host: str) -> int:
         return self.hosts.get(host, 0)
 
+    @cached_property
+    def _granted(self) -> Mapping[tuple[str, str], Collection[str]]:
+        """By action and object: the projects that RBAC policies name, or "*"."""
+        found: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for policy in self.state.rbac_policies.values():
+            found[policy.action, policy.object_id].add(policy.target_tenant)
+        return found
+
+    def is_granted(self, action: str, object_id: str, project: str) -> bool:
+        """Whether an RBAC policy lets the project do that."""
+        targets = self._granted.get((action, object_id), ())
+        return "*" in targets or project in targets
+
     def subnets_of(self, network_id: str) -> Sequence[Subnet]:
         return self.subnets.get(network_id, ())
 

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import sealane
+from sealane.api import identity_paths
 from sealane.api.answers import answer
 from sealane.api.attributes import Kind
 from sealane.api.paths import EXTRA_PATHS
@@ -25,7 +26,11 @@ def document(kinds: Iterable[Kind]) -> Part:
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}},
-            "schemas": {"Error": error(), **{k.singular: schema(k, lambda a: a.visible) for k in kinds}},
+            "schemas": {
+                "Error": error(),
+                "IdentityError": identity_paths.error(),
+                **{k.singular: schema(k, lambda a: a.visible) for k in kinds},
+            },
         },
     }
 

@@ -1,5 +1,6 @@
 """The paths of /openapi.json that no table of networks, subnets and ports describes."""
 
+from sealane.api import identity_paths
 from sealane.api.address_groups import ADDRESS_GROUPS, ADDRESSES
 from sealane.api.agents import AGENTS
 from sealane.api.attributes import Kind
@@ -191,13 +192,9 @@ def _documents() -> Part:
     extension = _texts("alias", "name", "description", "updated")
     extension["properties"]["links"] = {"type": "array", "items": {}}
     agent = schema(AGENTS, lambda a: a.visible)
-    project = {"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
     return {
         "/": _read(wrapped("versions", _many(OBJECT))),
         "/v2.0": _read(wrapped("version", OBJECT)),
-        "/v3": _read(wrapped("version", OBJECT)),
-        "/v3/projects": _read(wrapped("projects", _many(project)), description="Those that are in use."),
-        "/v3/projects/{id}": _read(wrapped("project", project), "id"),
         "/v2.0/extensions": _read(wrapped("extensions", _many(extension))),
         "/v2.0/extensions/{alias}": _read(wrapped("extension", extension), "alias"),
         "/v2.0/availability_zones": _read(wrapped("availability_zones", _many(OBJECT))),
@@ -212,4 +209,4 @@ def _documents() -> Part:
     }
 
 
-EXTRA_PATHS |= _quotas() | _documents() | _address_groups()
+EXTRA_PATHS |= _quotas() | _documents() | _address_groups() | identity_paths.paths()

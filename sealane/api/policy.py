@@ -1,9 +1,10 @@
-"""Who may do what. An admin may everything; what a node may is in two tables, and the rest is refused.
+"""Who may do what. An admin may everything; what others may is in tables, and the rest is refused.
 
+    users with the role member or reader                    tenants.py, one row a kind; judged by tenancy.py
     CALLS   the requests that a node may make at all        asked by front.py, of every request
-    ROWS    what it may make of which rows                  asked by desk.py, of every change that is to be
+    ROWS    what a node may make of which rows              asked by desk.py, of every change that is to be
                                                             committed: of the rows, not of what was asked for
-    sees    which rows are there for it                     asked by resources.py; others are a 404
+    sees    which rows are there for a caller               asked by resources.py; others are a 404
 
 A node is a host that may be taken over one day. It has to make networks and ports for its engine, so it can
 do that for its own projects; it can't touch what is on other hosts, nor loosen what an admin has tied.
@@ -15,6 +16,8 @@ from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
 
 from sealane import names
+from sealane.api import tenancy
+from sealane.api.attributes import Kind, Values
 from sealane.api.caller import EVERY_PROJECT, Caller
 from sealane.api.look import Look
 from sealane.errors import Forbidden, NotFound
@@ -216,6 +219,9 @@ def check_call(caller: Caller | None, method: str, path: str) -> None:
     """Raises Forbidden. Nobody (None) has been judged by auth.py already."""
     if caller is None or caller.role == "admin":
         return
+    if caller.is_tenant:
+        tenancy.check_call(caller, method, path)
+        return
     known = CALLS.get("GET" if method == "HEAD" else method, ())
     if not any(_fits(path, pattern) for pattern in known):
         raise Forbidden(f"Node '{caller.node}' may not call {method} {path}.")
@@ -229,14 +235,24 @@ def _fits(path: str, pattern: str) -> bool:
 
 
 def sees_all(caller: Caller) -> bool:
-    return caller.role == "admin" or EVERY_PROJECT in caller.projects
+    return caller.role == "admin" or (caller.role == "node" and EVERY_PROJECT in caller.projects)
 
 
 def sight(caller: Caller) -> str:
     """Other for callers who may see other rows, and other again when that changes."""
     if sees_all(caller):
         return "all"
-    return hashlib.sha256(repr((caller.node, sorted(caller.projects))).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((caller.node, caller.project, sorted(caller.projects))).encode()).hexdigest()[
+        :16
+    ]
+
+
+def check_given(caller: Caller, kind: Kind, values: Values, row: Any, look: Look) -> None:
+    """What is given in a POST (`row` is None) or a PUT. Raises Forbidden, NotFound."""
+    if caller.is_tenant:
+        tenancy.check_given(caller, kind, values, row, look)
+    else:
+        _check_sees_what_is_named(caller, values, look)
 
 
 NAMED: Mapping[str, tuple[str, str]] = {
@@ -249,7 +265,7 @@ NAMED: Mapping[str, tuple[str, str]] = {
 """Attributes that name other resources -> the collection, and what one of it is called in errors."""
 
 
-def check_sees_what_is_named(caller: Caller, values: Mapping[str, Any], look: Look) -> None:
+def _check_sees_what_is_named(caller: Caller, values: Mapping[str, Any], look: Look) -> None:
     """By a row that is to be made or changed. Raises NotFound, also where there is none."""
     for attribute in values.keys() & NAMED.keys():
         given = values[attribute]
@@ -262,6 +278,8 @@ def check_sees_what_is_named(caller: Caller, values: Mapping[str, Any], look: Lo
 
 def sees(caller: Caller, row: Resource, look: Look) -> bool:
     """Whether the row is there for the caller."""
+    if caller.is_tenant:
+        return tenancy.sees(caller, row, look)
     if sees_all(caller) or caller.may_use(row.project_id) or isinstance(row, Node):
         return True
     if isinstance(row, Port):
@@ -275,6 +293,9 @@ def sees(caller: Caller, row: Resource, look: Look) -> bool:
 def check_changes(caller: Caller, changes: Iterable[Change], look: Look) -> None:
     """Raises Forbidden that says what is allowed."""
     if caller.role == "admin":
+        return
+    if caller.is_tenant:
+        tenancy.check_changes(caller, changes, look)
         return
     for change in changes:
         match change:

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealane.api import policy, query, rules
+from sealane.api import policy, query, rules, tenancy
 from sealane.api.answers import answer, empty
 from sealane.api.attributes import Kind, Values
 from sealane.api.body import read_object
@@ -62,20 +62,28 @@ class Handlers:
         return Encoder(self.kind)
 
     @cached_property
+    def _tenants(self) -> Encoder:
+        return Encoder(self.kind.without(tenancy.hidden(self.kind.singular)))
+
+    def _encoder_for(self, request: Request) -> Encoder:
+        """With the attributes that are there for who asks."""
+        return self._tenants if caller_of(request).is_tenant else self._encoder
+
+    @cached_property
     def _touched(self) -> Touched:
         return Touched()
 
     async def list(self, request: Request) -> Response:
         raw = request.scope["query_string"].decode("latin-1")
-        caller = caller_of(request)
-        asked = query.parse(self.kind, raw)
+        caller, encoder = caller_of(request), self._encoder_for(request)
+        asked = query.parse(encoder.kind, raw)
         look = await self._arisen(caller, asked)
         wanted = _of_what_is_seen(caller, asked)
         news: Values = {}
         if wanted.since is not None:
             wanted, news = self._since(wanted, wanted.since, look, caller)
-        page = query.select(self.kind, wanted, look, raw)
-        body: Values = {self.kind.plural: self._shown(page.rows, look, wanted.fields), **news}
+        page = query.select(encoder.kind, wanted, look, raw)
+        body: Values = {self.kind.plural: _shown(encoder, page.rows, look, wanted.fields), **news}
         if wanted.among is not None:
             body["sealane:gone"] = sorted(wanted.among - {row.id for row in page.rows})
         if page.links:
@@ -113,15 +121,10 @@ class Handlers:
     async def show(self, request: Request) -> Response:
         raw = request.scope["query_string"].decode("latin-1")
         look = self.desk.look()
-        (shown,) = self._shown([self._find(request, look)], look, query.parse(self.kind, raw).fields)
+        encoder = self._encoder_for(request)
+        fields = query.parse(encoder.kind, raw).fields
+        (shown,) = _shown(encoder, [self._find(request, look)], look, fields)
         return answer({self.kind.singular: shown})
-
-    def _shown(self, rows: Sequence[Any], look: Look, fields: Sequence[str] = ()) -> Sequence[Any]:
-        """As clients see them, ready to be encoded."""
-        if not fields:
-            return [self._encoder.raw(row, look) for row in rows]
-        readers = self.kind.chosen(fields)
-        return [{name: read(row, look) for name, read in readers} for row in rows]
 
     async def create(self, request: Request) -> Response:
         """One, or many that are all made or none."""
@@ -132,17 +135,18 @@ class Handlers:
             raise BadRequest(
                 f"'{self.kind.plural}' is to be a list of 1 to {MAX_BULK}", type="HTTPBadRequest"
             )
-        wanted = [(str(uuid.uuid4()), self.kind.accept_new(one)) for one in bodies]
-        caller = caller_of(request)
+        caller, kind = caller_of(request), self.kind
+        wanted = [(str(uuid.uuid4()), kind.accept_new(tenancy.placed(caller, one, kind))) for one in bodies]
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
             for _, values in wanted:
-                policy.check_sees_what_is_named(caller, values, draft.look)
+                policy.check_given(caller, kind, values, None, draft.look)
             made = [Create(self.resource.create(id, values, draft)) for id, values in wanted]
             return [*draft.also, *made], None
 
         _, look = await self.desk.write(caller_of(request), decide)
-        shown = self._shown([self.kind.find(look.state, id) for id, _ in wanted], look)
+        rows = [kind.find(look.state, id) for id, _ in wanted]
+        shown = _shown(self._encoder_for(request), rows, look)
         return answer({self.kind.plural: shown} if many else {self.kind.singular: shown[0]}, 201)
 
     async def update(self, request: Request) -> Response:
@@ -157,6 +161,7 @@ class Handlers:
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
             row = self._find(request, draft.look)
+            tenancy.check_may(caller, "delete", row, draft.look)
             rules.revision_is(row, revision)
             if self.resource.spare is not None:
                 self.resource.spare(row, caller)
@@ -168,23 +173,25 @@ class Handlers:
 
     async def _change(self, request: Request, values: Values) -> Values:
         def update(old: Any, draft: Draft) -> Any:
-            policy.check_sees_what_is_named(caller_of(request), values, draft.look)
+            policy.check_given(caller_of(request), self.kind, values, old, draft.look)
             return self.resource.update(old, values, draft)
 
         return await self.change(request, update)
 
     async def change(self, request: Request, update: Callable[[Any, Draft], Any]) -> Values:
         """The row of the path as it is after `update`."""
-        revision = _revision(request)
+        revision, caller = _revision(request), caller_of(request)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
             old = self._find(request, draft.look)
+            tenancy.check_may(caller, "update", old, draft.look)
             rules.revision_is(old, revision)
             new = update(old, draft)
             return [*draft.also, *_updates(old, new, draft.now)], None
 
-        _, look = await self.desk.write(caller_of(request), decide)
-        return self.kind.show(self.kind.find(look.state, request.path_params["id"]), look)
+        _, look = await self.desk.write(caller, decide)
+        row = self.kind.find(look.state, request.path_params["id"])
+        return self._encoder_for(request).kind.show(row, look)
 
     def _find(self, request: Request, look: Look) -> Any:
         """The row of the path. Raises NotFound, also for what the caller is not to see."""
@@ -232,16 +239,25 @@ class Handlers:
     async def _retag(
         self, request: Request, change: Callable[[tuple[str, ...]], tuple[str, ...]]
     ) -> tuple[str, ...]:
-        revision = _revision(request)
+        revision, caller = _revision(request), caller_of(request)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
             old = self._find(request, draft.look)
+            tenancy.check_may(caller, "update", old, draft.look)
             rules.revision_is(old, revision)
             return _updates(old, replace(old, tags=change(old.tags)), draft.now), None
 
         _, look = await self.desk.write(caller_of(request), decide)
         tags: tuple[str, ...] = self.kind.find(look.state, request.path_params["id"]).tags
         return tags
+
+
+def _shown(encoder: Encoder, rows: Sequence[Any], look: Look, fields: Sequence[str] = ()) -> Sequence[Any]:
+    """As clients see them, ready to be encoded."""
+    if not fields:
+        return [encoder.raw(row, look) for row in rows]
+    readers = encoder.kind.chosen(fields)
+    return [{name: read(row, look) for name, read in readers} for row in rows]
 
 
 def _of_what_is_seen(caller: Caller, wanted: query.Query) -> query.Query:

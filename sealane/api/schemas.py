@@ -10,12 +10,13 @@ from sealane.api.query import SINCE
 Part = dict[str, Any]
 ERRORS = {
     "400": "the request can't be understood, or asks for what can't be",
-    "401": "no token",
-    "403": "not for this node",
+    "401": "no token, or none that is good",
+    "403": "not for this node, or this role",
     "404": "not there",
     "409": "in use, taken, or over the quota",
     "412": "of another revision than If-Match says",
     "413": "the body is too large",
+    "429": "too many failed log-ins",
     "503": "the store does not answer; try again",
 }
 LIST_PARAMETERS: Mapping[str, Part] = {

@@ -94,8 +94,9 @@ def arise(caller: Caller, asked: Query, draft: Draft) -> None:
     """Who looks for groups finds the default groups of the projects that they look at."""
     if caller.role == "node":
         return
-    for project in asked.projects or (DEFAULT_PROJECT,):
-        if project == DEFAULT_PROJECT or _is_used(project, draft.look):
+    mine = (caller.project,) if caller.is_tenant else ()
+    for project in mine or asked.projects or (DEFAULT_PROJECT,):
+        if project in (DEFAULT_PROJECT, *mine) or _is_used(project, draft.look):
             draft.default_group(project)
 
 

@@ -117,7 +117,7 @@ def make_server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> Server:
 
 async def serve(settings: Settings, closing: asyncio.Event) -> None:
     """Run until `closing`. Raises OSError when a socket can't be had."""
-    token = auth.ensure_token(settings.admin_token_file)
+    keys = auth.Keys.of(settings)
     doors = Doors(settings)
     store = Store(settings.store_remote)
     clients = {
@@ -147,7 +147,7 @@ async def serve(settings: Settings, closing: asyncio.Event) -> None:
             *EventDesk(journal, closing, lambda: watch.mismatches).routes(),
         )
         applied = Applied(clients["nb"], clients["sb"])
-        app = create_app(desk, token, more=routes, closing=closing, applied=applied, seen=seen)
+        app = create_app(desk, keys, more=routes, closing=closing, applied=applied, seen=seen)
         app.state.metrics.gauge(
             "sealane_binding_mismatches",
             "Ports that another host has than the one they are meant for",

@@ -1,7 +1,7 @@
 """`Prefer: wait` (RFC 7240): the answer to a change comes when every host has applied it, or time is over.
 
     Prefer: wait=5   ->   Preference-Applied: wait              and, for those that had not within 5 s:
-                          Sealane-Not-Applied: host2, host3
+                          Sealane-Not-Applied: host2, host3     (a tenant is told how many)
 
 The change is on disk whatever the headers say.
 """
@@ -13,6 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sealane.api import prefer
+from sealane.api.caller import CALLER, Caller
 from sealane.api.front import DEADLINE
 from sealane.api.seen import Seen
 from sealane.model import State
@@ -36,12 +37,14 @@ class Waiting:
         held: list[Message] = []
         async with asyncio.timeout(DEADLINE):
             await self._app(scope, receive, _into(held))
+        caller: Caller | None = scope.get(CALLER)
         if held and held[0]["status"] < 300:
             headers = MutableHeaders(scope=held[0])
             headers["Preference-Applied"] = "wait"
             missing = await self._applied.missing(self._state().sequence, wanted, self._seen.gone)
             if missing:
-                headers["Sealane-Not-Applied"] = ", ".join(missing)
+                tenant = caller is not None and caller.is_tenant
+                headers["Sealane-Not-Applied"] = str(len(missing)) if tenant else ", ".join(missing)
         for message in held:
             await send(message)
 

@@ -34,6 +34,9 @@ KINDS = (
     "node",
     "token",
     "quota",
+    "project",
+    "user",
+    "role_assignment",
 )
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 COLOURS = {

@@ -9,13 +9,17 @@ from sealane.model import (
     Node,
     Port,
     PortForwarding,
+    Project,
     Quota,
     RBACPolicy,
+    Revocation,
+    RoleAssignment,
     Router,
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
     Token,
+    User,
 )
 
 Stored = (
@@ -32,6 +36,10 @@ Stored = (
     | SecurityGroupRule
     | AddressGroup
     | RBACPolicy
+    | Project
+    | User
+    | RoleAssignment
+    | Revocation
 )
 
 

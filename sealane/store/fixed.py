@@ -9,8 +9,11 @@ from sealane.model import (
     Node,
     Port,
     PortForwarding,
+    Project,
     Quota,
     RBACPolicy,
+    Revocation,
+    RoleAssignment,
     Router,
     SecurityGroupRule,
     Subnet,
@@ -40,6 +43,9 @@ FIXED: Mapping[type[Stored], tuple[str, ...]] = {
         "remote_address_group_id",
     ),
     RBACPolicy: ("object_type", "object_id", "action"),
+    Project: ("project_id",),
+    RoleAssignment: ("user_id", "project", "role"),
+    Revocation: ("expires_at",),
 }
 """Attributes that an Update may not change."""
 

@@ -20,6 +20,9 @@ _DUPLICATES = {
     "PortForwarding": ("BadRequest", "the floating IP forwards this protocol and port already"),
     "SecurityGroupRule": ("SecurityGroupRuleExists", "Security group rule already exists"),
     "RBACPolicy": ("RbacPolicyExists", "an RBAC policy says the same already"),
+    "Project": ("Conflict", "another project has this name or id: choose another"),
+    "User": ("Conflict", "another user has this name: choose another"),
+    "RoleAssignment": ("Conflict", "the user has the role already"),
 }
 """table -> type and message of what its index refuses."""
 

@@ -21,13 +21,17 @@ from sealane.model import (
     Node,
     Port,
     PortForwarding,
+    Project,
     Quota,
     RBACPolicy,
+    Revocation,
+    RoleAssignment,
     Router,
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
     Token,
+    User,
 )
 from sealane.ovsdb.values import Row
 from sealane.store.changes import Stored
@@ -46,6 +50,10 @@ COLLECTIONS: Mapping[type[Stored], str] = {
     SecurityGroupRule: "security_group_rules",
     AddressGroup: "address_groups",
     RBACPolicy: "rbac_policies",
+    Project: "projects",
+    User: "users",
+    RoleAssignment: "role_assignments",
+    Revocation: "revocations",
 }
 """The attribute of a State that holds the objects of a kind."""
 TABLES: Mapping[type[Stored], str] = {kind: kind.__name__ for kind in COLLECTIONS}
@@ -64,6 +72,7 @@ _RENAMED = {
     "router_id": "router",
     "floatingip_id": "floatingip",
     "internal_port_id": "target",
+    "user_id": "user",
 }
 """attribute -> the column that refers to the row."""
 _JSON = {

@@ -56,9 +56,14 @@ class Live:
 
     async def make(self, kind: str, **values: Any) -> Any:
         """The resource that was created."""
-        answer = await self.call(f"POST /v2.0/{kind.replace('_', '-')}s", {kind: values})
+        answer = await self.call(f"POST /v2.0/{plural(kind)}", {kind: values})
         assert answer.status == 201, answer
         return answer.body[kind]
+
+
+def plural(kind: str) -> str:
+    """What a kind is called in paths."""
+    return (f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s").replace("_", "-")
 
 
 @asynccontextmanager

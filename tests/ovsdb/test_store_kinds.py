@@ -17,11 +17,14 @@ from sealane.model import (
     Network,
     Port,
     PortForwarding,
+    Project,
     RBACPolicy,
+    RoleAssignment,
     Router,
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
+    User,
 )
 from sealane.names import FLOATING_PORT, ROUTER_INTERFACE
 from sealane.store.changes import Create, Delete, Stored, Update
@@ -159,6 +162,9 @@ POLICY = RBACPolicy(
     action="access_as_shared",
     target_tenant="*",
 )
+PROJECT = Project(id=_id(20), project_id="red", name="red")
+USER = User(id=_id(21), project_id="", name="ann", password="")
+ROLE = RoleAssignment(id=_id(22), project_id="red", project=PROJECT.id, user_id=USER.id, role="member")
 VLAN = Network(
     id=_id(16),
     project_id="p",
@@ -185,6 +191,23 @@ async def test_the_same_twice_is_a_conflict(server: OvsdbServer, first: Stored, 
         with pytest.raises(SealaneError) as refused:
             await store.commit(Create(replace(first, id=_id(99))), timeout=PATIENCE)
         assert refused.value.type == type
+
+
+async def test_names_of_users_and_projects_are_theirs_alone(server: OvsdbServer) -> None:
+    async with stored(server, PROJECT, USER, ROLE) as store:
+        for other in (
+            replace(PROJECT, id=_id(98), project_id="blue"),
+            replace(PROJECT, id=_id(98), name="blue"),
+            replace(USER, id=_id(98)),
+            replace(ROLE, id=_id(98)),
+        ):
+            with pytest.raises(Conflict):
+                await store.commit(Create(other), timeout=PATIENCE)
+        for held in (PROJECT, USER):
+            with pytest.raises(Conflict):
+                await store.commit(Delete(held), timeout=PATIENCE)
+        state = await store.commit(Delete(ROLE), Delete(USER), Delete(PROJECT), timeout=PATIENCE)
+        assert not (state.users or state.projects or state.role_assignments)
 
 
 async def test_a_vlan_is_free_again_and_another_physical_network_has_the_same(server: OvsdbServer) -> None:

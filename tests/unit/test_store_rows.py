@@ -20,13 +20,17 @@ from sealane.model import (
     Pool,
     Port,
     PortForwarding,
+    Project,
     Quota,
     RBACPolicy,
+    Revocation,
+    RoleAssignment,
     Router,
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
     Token,
+    User,
 )
 from sealane.ovsdb.values import Schema
 from sealane.store.changes import Stored
@@ -148,9 +152,16 @@ forwardings = st.builds(
     internal_ip_address=texts,
     internal_port=st.integers(1, 65535),
 )
+accounts = (
+    st.builds(Project, **standard, enabled=st.booleans())
+    | st.builds(User, **standard, password=texts, enabled=st.booleans(), epoch=st.integers(0, 2**31))
+    | st.builds(RoleAssignment, **standard, user_id=ids, project=ids, role=texts)
+    | st.builds(Revocation, **standard, expires_at=st.integers(0, 2**40))
+)
+operators = nodes | tokens | quotas | accounts
 
 
-@given(networks | subnets | ports | nodes | tokens | quotas | routers | floating | policed | forwardings)
+@given(networks | subnets | ports | operators | routers | floating | policed | forwardings)
 def test_an_object_survives_its_row_and_the_wire(obj: Stored) -> None:
     table = PACKAGED.table(TABLES[type(obj)])
     wire = msgspec.json.decode(msgspec.json.encode(table.encode(to_row(obj))))

@@ -67,7 +67,8 @@ def known_extensions() -> dict[str, str]:
 
 
 def our_attributes() -> dict[tuple[str, str], Attribute]:
-    return {(kind.singular, a.name): a for kind in KINDS for a in kind.attributes}
+    kinds = (kind for kind in KINDS if kind.singular in KNOWN)
+    return {(kind.singular, a.name): a for kind in kinds for a in kind.attributes}
 
 
 def neutrons(definition: dict[str, Any]) -> Said:

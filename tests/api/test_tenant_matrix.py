@@ -1,0 +1,345 @@
+"""Role × verb × resource × field for users: member and reader of the project 'mine', and an admin.
+
+The tables are read as they stand: what a member gets in each situation.  A reader gets the same for what only
+reads, and a 403 for what does not; an admin gets a success for the same request.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sealane.api.app import KINDS
+from sealane.api.tenants import TENANTS
+from tests.api.live import Answer, Live, live, plural
+from tests.api.test_identity import Town
+from tests.daemons import OvsdbServer
+
+MAC = "fa:16:3e:aa:00:01"
+PAIR = [{"ip_address": "10.9.0.0/24"}]
+Cells = dict[str, tuple[Any, str]]
+
+SITUATIONS = {
+    "network": ("own", "shared", "granted", "foreign"),
+    "subnet": ("own", "shared", "granted", "foreign"),
+    # in its own network; its own in a shared one; somebody else's in its own; somebody else's elsewhere
+    "port": ("own", "guest", "host", "foreign"),
+}
+ALL_MINE = "200 403 403 404"
+PUTS: dict[str, Cells] = {
+    "network": {
+        "name": ("x", ALL_MINE),
+        "description": ("x", ALL_MINE),
+        "admin_state_up": (False, ALL_MINE),
+        "mtu": (1300, ALL_MINE),
+        "shared": (True, "403 403 403 404"),
+        "port_security_enabled": (False, ALL_MINE),
+        "dns_domain": ("x.", ALL_MINE),
+        "router:external": (False, ALL_MINE),
+        "sealane:gateway": ("docker", "403 403 403 404"),
+        "sealane:labels": ({"a": "b"}, ALL_MINE),
+    },
+    "subnet": {
+        "name": ("x", ALL_MINE),
+        "description": ("x", ALL_MINE),
+        "gateway_ip": (None, ALL_MINE),
+        "enable_dhcp": (False, ALL_MINE),
+        "allocation_pools": ([], ALL_MINE),
+        "dns_nameservers": (["10.0.0.53"], ALL_MINE),
+        "host_routes": ([], ALL_MINE),
+    },
+    "port": {
+        "name": ("x", "200 200 403 404"),
+        "description": ("x", "200 200 403 404"),
+        "mac_address": (MAC, "200 403 403 404"),
+        "fixed_ips": ([], "200 403 403 404"),
+        "admin_state_up": (False, "200 200 403 404"),
+        "device_id": ("x", "200 200 403 404"),
+        "device_owner": ("network:dhcp", "403 403 403 404"),
+        "binding:host_id": ("h3", "403 403 403 404"),
+        "binding:vnic_type": ("normal", "200 200 403 404"),
+        "binding:profile": ({"a": 1}, "403 403 403 404"),
+        "port_security_enabled": (False, "200 403 403 404"),
+        "allowed_address_pairs": (PAIR, "200 403 403 404"),
+        "dns_name": ("x", "200 200 403 404"),
+        "security_groups": ([], "200 200 403 404"),
+        "extra_dhcp_opts": ([], "200 200 403 404"),
+        "sealane:dns_aliases": (["x"], "200 403 403 404"),
+    },
+}
+# in its own network, in a shared one, in one that it can't see
+PLACES = ("own", "shared", "foreign")
+IN_SUBNET = "201 403 404"
+POSTS: dict[str, Cells] = {
+    "network": {
+        "name": ("x", "201"),
+        "description": ("x", "201"),
+        "project_id": ("theirs", "400"),
+        "tags": (["x"], "201"),
+        "admin_state_up": (False, "201"),
+        "mtu": (1300, "201"),
+        "shared": (True, "403"),
+        "port_security_enabled": (False, "201"),
+        "dns_domain": ("x.", "201"),
+        "router:external": (False, "201"),
+        "availability_zone_hints": ([], "201"),
+        "sealane:gateway": ("docker", "403"),
+        "sealane:origin": ("docker", "403"),
+        "sealane:labels": ({"a": "b"}, "201"),
+    },
+    "subnet": {
+        "name": ("x", IN_SUBNET),
+        "description": ("x", IN_SUBNET),
+        "project_id": ("theirs", "400 400 400"),
+        "tags": (["x"], IN_SUBNET),
+        "ip_version": (4, IN_SUBNET),
+        "gateway_ip": (None, IN_SUBNET),
+        "enable_dhcp": (False, IN_SUBNET),
+        "allocation_pools": ([], IN_SUBNET),
+        "dns_nameservers": (["10.0.0.53"], IN_SUBNET),
+        "host_routes": ([{"destination": "0.0.0.0/0", "nexthop": "10.0.0.9"}], IN_SUBNET),
+        "ipv6_ra_mode": (None, IN_SUBNET),
+        "ipv6_address_mode": (None, IN_SUBNET),
+        "subnetpool_id": (None, IN_SUBNET),
+        "segment_id": (None, IN_SUBNET),
+    },
+    "port": {
+        "name": ("x", "201 201 404"),
+        "description": ("x", "201 201 404"),
+        "project_id": ("theirs", "400 400 400"),
+        "tags": (["x"], "201 201 404"),
+        "mac_address": (MAC, "201 403 404"),
+        "fixed_ips": ([{"ip_address": "10.0.9.9"}], "201 403 404"),
+        "admin_state_up": (False, "201 201 404"),
+        "device_id": ("x", "201 201 404"),
+        "device_owner": ("sealane:docker", "403 403 404"),
+        "binding:host_id": ("h2", "403 403 404"),
+        "binding:vnic_type": ("normal", "201 201 404"),
+        "binding:profile": ({"a": 1}, "403 403 404"),
+        "port_security_enabled": (False, "201 403 404"),
+        "allowed_address_pairs": (PAIR, "201 403 404"),
+        "dns_name": ("x", "201 201 404"),
+        "security_groups": ([], "201 201 404"),
+        "extra_dhcp_opts": ([], "201 201 404"),
+        "sealane:dns_aliases": (["x"], "201 403 404"),
+        "sealane:allocate_from": ("top", "201 201 404"),
+    },
+}
+# verb and path below the row
+ROW_CALLS = {
+    "GET": "200 200 200 404",
+    "GET /tags": "200 200 200 404",
+    "GET /tags/t": "204 204 204 404",
+    "PUT /tags/x": "201 403 403 404",
+    "DELETE /tags/t": "204 403 403 404",
+    "DELETE /tags": "204 403 403 404",
+    "DELETE": "204 403 403 404",
+}
+OF_PORTS = {
+    "PUT /tags/x": "201 201 403 404",
+    "DELETE /tags/t": "204 204 403 404",
+    "DELETE /tags": "204 204 403 404",
+    "DELETE": "204 204 204 404",
+}
+# a path -> (member, reader); an admin gets a success
+CALLS = {
+    "GET /v2.0": (200, 200),
+    "GET /v2.0/extensions/binding": (200, 200),
+    "GET /v2.0/availability_zones": (200, 200),
+    "GET /v2.0/networks": (200, 200),
+    "GET /v2.0/quotas": (403, 403),
+    "GET /v2.0/quotas/mine": (200, 200),
+    "GET /v2.0/quotas/mine/default": (200, 200),
+    "GET /v2.0/quotas/mine/details.json": (200, 200),
+    "GET /v2.0/quotas/theirs": (404, 404),
+    "PUT /v2.0/quotas/mine": (403, 403),
+    "DELETE /v2.0/quotas/mine": (403, 403),
+    "GET /v2.0/sealane/changes": (403, 403),
+    "GET /v2.0/sealane/free-cidr": (403, 403),
+    "GET /v2.0/sealane/nodes": (403, 403),
+    "GET /v2.0/sealane/tokens": (403, 403),
+    "POST /v2.0/sealane/tokens": (403, 403),
+    "GET /v2.0/sealane/ca": (403, 403),
+    "GET /metrics": (403, 403),
+}
+BODIES: dict[str, Any] = {
+    "PUT /v2.0/quotas/mine": {"quota": {"network": 500}},
+    "POST /v2.0/sealane/tokens": {"token": {}},
+}
+NEVER_BY_ADMIN = {"POST /v2.0/sealane/tokens", "GET /v2.0/sealane/ca"}
+"""Need a whole central part."""
+
+
+@dataclass
+class User:
+    """Somebody who has logged in."""
+
+    api: Live
+    token: str
+
+    async def call(self, line: str, body: object = None) -> Answer:
+        return await self.api.call(line, body, headers={"X-Auth-Token": self.token})
+
+
+@dataclass
+class House:
+    """Rows of each situation, made by the admin; fresh ones for each cell."""
+
+    root: Live
+    networks: dict[str, str] = field(default_factory=dict)
+    _number: Any = field(default_factory=lambda: itertools.count(1))
+
+    async def furnish(self) -> None:
+        for situation in SITUATIONS["network"]:
+            self.networks[situation] = (await self.network(situation))["id"]
+            await self.root.make("subnet", network_id=self.networks[situation], cidr="10.0.0.0/16")
+
+    async def network(self, situation: str) -> Any:
+        project = "mine" if situation == "own" else "theirs"
+        made = await self.root.make("network", project_id=project, shared=situation == "shared", tags=["t"])
+        if situation == "granted":
+            await self.grant(made["id"])
+        return made
+
+    async def grant(self, network: str, target: str = "mine") -> None:
+        policy = {"object_type": "network", "object_id": network, "action": "access_as_shared"}
+        body = {"rbac_policy": {**policy, "target_tenant": target}}
+        assert (await self.root.call("POST /v2.0/rbac-policies", body)).status == 201
+
+    async def subnet(self, situation: str) -> Any:
+        project = "mine" if situation == "own" else "theirs"
+        network = self.networks[situation]
+        return await self.root.make(
+            "subnet", network_id=network, cidr=self.cidr(), tags=["t"], project_id=project
+        )
+
+    def cidr(self) -> str:
+        number = next(self._number)
+        return f"172.{16 + number // 256}.{number % 256}.0/24"
+
+    async def port(self, situation: str) -> Any:
+        network, project = {
+            "own": ("own", "mine"),
+            "guest": ("shared", "mine"),
+            "host": ("own", "theirs"),
+            "foreign": ("foreign", "theirs"),
+        }[situation]
+        return await self.root.make("port", network_id=self.networks[network], project_id=project, tags=["t"])
+
+    async def clear(self) -> None:
+        for port in (await self.root.call("GET /v2.0/ports?fields=id")).body["ports"]:
+            await self.root.call(f"DELETE /v2.0/ports/{port['id']}")
+
+    def new(self, kind: str, place: str) -> dict[str, Any]:
+        if kind == "network":
+            return {}
+        inside = {"network_id": self.networks[place]}
+        return {**inside, "cidr": self.cidr()} if kind == "subnet" else inside
+
+
+@asynccontextmanager
+async def house(database: OvsdbServer) -> AsyncIterator[tuple[House, dict[str, User]]]:
+    async with live(database) as api:
+        built, rooms = Town(api), House(api)
+        for name in ("mine", "theirs"):
+            await built.ok("POST /v3/projects", {"project": {"name": name}})
+        users = {}
+        for role in ("admin", "member", "reader"):
+            await built.user(role, "sesame", mine=role)
+            users[role] = User(api, await built.token(role, "sesame", "mine"))
+        await rooms.furnish()
+        yield rooms, users
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One request: about a fresh row of `situation`, or a new row (POST) there."""
+
+    wanted: int
+    verb: str
+    kind: str
+    situation: str
+    below: str = ""
+    given: tuple[tuple[str, Any], ...] = ()
+
+    async def request(self, rooms: House) -> tuple[str, Any]:
+        path, more = f"/v2.0/{plural(self.kind)}", _with(self.kind, self.given)
+        if self.verb == "POST":
+            return f"POST {path}", {
+                self.kind: {**rooms.new(self.kind, self.situation), **more, **dict(self.given)}
+            }
+        row = await getattr(rooms, self.kind)(self.situation)
+        body = {self.kind: {**more, **dict(self.given)}} if self.given else None
+        return f"{self.verb} {path}/{row['id']}{self.below}", body
+
+    def wanted_of(self, role: str) -> int:
+        if role == "reader" and self.verb != "GET":
+            return 403
+        return self.wanted
+
+    def __str__(self) -> str:
+        return " ".join((self.verb, self.situation, self.kind, self.below, *(name for name, _ in self.given)))
+
+
+def _with(kind: str, given: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    """What has to be given as well."""
+    return {"security_groups": []} if kind == "port" and ("port_security_enabled", False) in given else {}
+
+
+def cells() -> Iterator[Cell]:
+    for kind, situations in SITUATIONS.items():
+        for name, (value, answers) in PUTS[kind].items():
+            for situation, wanted in zip(situations, answers.split(), strict=True):
+                yield Cell(int(wanted), "PUT", kind, situation, given=((name, value),))
+        for call, answers in {**ROW_CALLS, **(OF_PORTS if kind == "port" else {})}.items():
+            verb, _, below = call.partition(" ")
+            for situation, wanted in zip(situations, answers.split(), strict=True):
+                yield Cell(int(wanted), verb, kind, situation, below)
+        for name, (value, answers) in POSTS[kind].items():
+            for place, wanted in zip(PLACES, answers.split(), strict=False):
+                yield Cell(int(wanted), "POST", kind, place, given=((name, value),))
+
+
+async def test_users_may_what_the_table_says(database: OvsdbServer) -> None:
+    async with house(database) as (rooms, users):
+        asked, wrong = Counter[str](), []
+        for cell in cells():
+            for role in ("member", "reader", "admin"):
+                found = await users[role].call(*await cell.request(rooms))
+                asked[role] += 1
+                good = found.status < 300 if role == "admin" else found.status == cell.wanted_of(role)
+                if not good:
+                    wrong.append(
+                        f"{role} {cell}: {found.status}, wanted {cell.wanted_of(role)}: {found.body}"
+                    )
+                await rooms.clear()
+        print(f"policy: {sum(asked.values())} requests of {len(asked)} roles")
+        assert not wrong, "\n".join(wrong)
+        assert sum(asked.values()) >= 700
+
+
+async def test_paths_are_open_for_whom_the_table_says(database: OvsdbServer) -> None:
+    async with house(database) as (_, users):
+        for line, (member, reader) in CALLS.items():
+            for role, wanted in (("member", member), ("reader", reader)):
+                assert (await users[role].call(line, BODIES.get(line))).status == wanted, (role, line)
+            if line not in NEVER_BY_ADMIN:
+                found = await users["admin"].call(line, BODIES.get(line))
+                assert found.status < 300, (line, found)
+
+
+def test_the_matrix_has_every_field_that_can_be_written() -> None:
+    for kind in KINDS:
+        needed = {"network_id", "cidr"}
+        if kind.singular in SITUATIONS:
+            assert {a.name for a in kind.attributes if a.post} - needed == POSTS[kind.singular].keys()
+            assert {a.name for a in kind.attributes if a.put} == PUTS[kind.singular].keys()
+
+
+def test_every_kind_has_a_row_in_the_table() -> None:
+    assert {kind.singular for kind in KINDS} <= TENANTS.keys()
+    for kind in KINDS:
+        named = TENANTS[kind.singular].hidden | TENANTS[kind.singular].refers.keys()
+        assert named <= kind.by_name.keys(), kind.singular
