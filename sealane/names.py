@@ -27,7 +27,12 @@ AUXILIARY_PORT = "sealane:auxiliary"
 """device_owner of what keeps an --aux-address from being given to a container."""
 
 NETNS_PORT = "sealane:netns"
-"""device_owner of a port that was made for a network namespace (`sealane attach`)."""
+"""device_owner of a port that was made for a network namespace (`sealane attach`, CNI, …)."""
+
+NETNS_ADOPTED_PORT = "sealane:netns:adopted"
+"""device_owner of a port that was made by somebody else and is used by a network namespace."""
+
+ADOPTED_PORTS = frozenset({ADOPTED_PORT, NETNS_ADOPTED_PORT})
 
 ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"

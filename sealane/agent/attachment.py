@@ -13,7 +13,7 @@ from typing import Literal
 from sealane.errors import BadRequest
 from sealane.model import GatewayMode
 
-Door = Literal["docker", "netns"]
+Door = Literal["docker", "netns", "cni", "podman", "os-vif", "host"]
 Protocol = Literal["tcp", "udp", "sctp"]
 
 ATTACHMENT_ID = re.compile(r"^[0-9a-f-]{1,64}$")
@@ -62,7 +62,12 @@ class Attachment:
     gateways: tuple[str, ...] = ()  # addresses of the network's gateway, one a family at most
     routes: tuple[Route, ...] = ()  # the subnets' host routes
     sandbox: str = ""  # path of the network namespace, once known
-    ifname: str = ""  # name inside the sandbox; given by the netns door, Docker chooses its own
+    ifname: str = ""  # name inside the sandbox; Docker chooses its own
+    container: str = ""  # "docker:ID", "pid:7": whose sandbox it is, for doors that know it
+    name: str = ""  # of that container, for people
+    started: int = 0  # of the process by which the sandbox is known: host/process.py
+    key: str = ""  # by which the door's caller knows it
+    defaults: tuple[str, ...] | None = None  # next hops of default routes; None: the gateways
     publish: tuple[Publication, ...] = ()
     internal: bool = False  # no way out, whatever gateway_mode says
     gateway_mode: GatewayMode = "host"

@@ -1,50 +1,44 @@
-"""The netns door: puts any network namespace of this host on a network (`sealane attach`).
+"""The door for namespaces of this host, of containers and processes of any kind (`sealane attach`, CNI, …).
 
 Unlike Docker, its caller sets nothing up: link, name, addresses and routes are ours.  The namespace is
-the attachment's life: once it is gone, `bury` and `collect` remove what is left of it.
+the attachment's life: once it is gone, `bury` and `collect` remove what is left of it.  A wish outlives
+it: its port is kept, and `fulfil` attaches the container whenever it runs.
 """
 
-import ipaddress
-import re
+import asyncio
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from sealane import log, names
+from sealane import log
+from sealane.agent import inside
+from sealane.agent.asked import AttachRequest, check
 from sealane.agent.attachment import Attachment, Route, checked
-from sealane.agent.memory import Memory
+from sealane.agent.docker.turns import Turns
+from sealane.agent.leases import Leases
+from sealane.agent.memory import Memory, Wish
 from sealane.agent.reconciler import Reconciler
+from sealane.agent.targets import Place, Targets, is_alive
 from sealane.client import ApiClient, Body
 from sealane.errors import BadRequest, Conflict, NotFound, SealaneError
-from sealane.host import netns
-
-OWNER = names.NETNS_PORT
 
 BOUND_DEADLINE = 20.0  # seconds that OVN may take to bind the port
 _UNFINISHED = 120.0  # seconds after which an attachment without sandbox is an attempt that died
-_IFNAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$")
 _log = log.get("netns-door")
 
 
-@dataclass(frozen=True, kw_only=True)
-class AttachRequest:
-    netns: str  # path of the namespace
-    network: str  # id or name
-    ip: str = ""
-    mac: str = ""
-    ifname: str = "eth0"
-
-
 class NetnsDoor:
-    def __init__(self, api: ApiClient, memory: Memory, reconciler: Reconciler, host_name: str) -> None:
-        self._api = api
+    def __init__(
+        self, api: ApiClient, memory: Memory, reconciler: Reconciler, targets: Targets, host_name: str
+    ) -> None:
         self._memory = memory
         self._reconciler = reconciler
-        self._host_name = host_name
+        self._leases = Leases(api, host_name)
+        self._targets = targets
+        self._turns = Turns()
         self._pending: set[str] = set()
 
     async def attach(self, request: AttachRequest) -> Attachment:
@@ -52,137 +46,224 @@ class NetnsDoor:
 
         Raises BadRequest, NotFound, Conflict, Unavailable, DeadlineExceeded (OVN did not bind).
         """
-        self._check(request)
-        network = await self._network(request.network)
-        attachment_id = str(uuid.uuid4())
-        self._pending.add(attachment_id)
-        try:
-            port = await self._api.create("ports", self._port(request, network, attachment_id))
-            try:
-                attachment = await self._attachment(attachment_id, request, network, port)
-                return await self._plug(attachment, request.netns)
-            except BaseException:
-                await self._undo(attachment_id, port["id"])
-                raise
-        finally:
-            self._pending.discard(attachment_id)
+        check(request)
+        place = await self._targets.running(request.netns or request.target)
+        if request.persist and not _comes_back(place):
+            raise BadRequest("persist: a process never comes back; name a container or a named namespace")
+        async with self._turns.of(place.sandbox):
+            await self.bury()
+            attachment = await self._attach(str(uuid.uuid4()), request, place)
+            if request.persist:
+                self._memory.put_wish(_wish(attachment, request))
+            return attachment
 
     async def detach(self, attachment_id: str) -> None:
-        """Remove the link and the port.  Raises NotFound."""
-        attachment = self._memory.attachments.get(attachment_id)
-        if attachment is None or attachment.door != "netns":
+        """Remove the link, the port and the wish.  Raises NotFound."""
+        attachment = self._own().get(attachment_id)
+        wish = self._memory.wishes.get(attachment_id)
+        if attachment is None and wish is None:
             raise NotFound(f"there is no attachment {attachment_id}")
+        self._memory.remove_wish(attachment_id)
         await self._reconciler.remove(attachment_id)
-        with suppress(NotFound):
-            await self._api.delete("ports", attachment.port_id)
+        holder = attachment or wish
+        assert holder is not None
+        await self._leases.release(holder.port_id, adopted=holder.adopted)
 
-    def find(self, netns_path: str, ifname: str) -> Attachment:
-        for attachment in self._memory.attachments.values():
-            if (attachment.door, attachment.sandbox) == ("netns", netns_path) and attachment.ifname == ifname:
-                return attachment
-        raise NotFound(f"{netns_path} has no attachment {ifname} of Sealane")
+    async def find(self, target: str, ifname: str = "") -> str:
+        """Id of an attachment or a wish.  Raises NotFound, Conflict (several)."""
+        known = await self._names(target)
+        found = {a.id: a.ifname for a in self._own().values() if known & {a.sandbox, a.container, a.name}}
+        found |= {w.id: w.ifname for w in self._memory.wishes.values() if known & {w.container, w.name}}
+        fitting = [key for key, name in found.items() if ifname in ("", name)]
+        if not fitting:
+            raise NotFound(f"{target} has no attachment {ifname or 'of Sealane'}; 'sealane ps' shows all")
+        if len(fitting) > 1:
+            listed = ", ".join(sorted(found.values()))
+            raise Conflict(f"{target} is attached by {listed}; say which one with --ifname")
+        return fitting[0]
+
+    def known_as(self, key: str) -> Attachment | None:
+        """By the key of the door's caller."""
+        return next((a for a in self._own().values() if a.key == key), None)
 
     async def bury(self) -> None:
-        """Take down attachments whose namespace is gone; their ports are left to `collect`."""
-        for attachment in list(self._memory.attachments.values()):
-            if attachment.door == "netns" and self._is_dead(attachment):
+        """Take down attachments whose namespace is gone, and their ports, unless they are to come back."""
+        for attachment in list(self._own().values()):
+            if self._is_dead(attachment):
                 _log.info("the namespace is gone", attachment=attachment.id, sandbox=attachment.sandbox)
                 await self._reconciler.remove(attachment.id)
+                if attachment.id not in self._memory.wishes:
+                    with suppress(SealaneError):  # `collect` sees to it
+                        await self._leases.release(attachment.port_id, adopted=attachment.adopted)
 
     async def collect(self) -> None:
-        """Delete ports of this door and host that have no attachment.  Raises Unavailable."""
-        for port in await self._api.list("ports", device_owner=OWNER):
-            known = {a.port_id for a in self._memory.attachments.values()}
-            mine = port.get("binding:host_id") == self._host_name
-            if mine and port["id"] not in known and port.get("device_id") not in self._pending:
-                _log.info("a port has no attachment", port=port["id"])
-                with suppress(NotFound):
-                    await self._api.delete("ports", port["id"])
+        """Release ports of this door and host that have no attachment.  Raises Unavailable."""
+        used = {a.port_id for a in self._memory.attachments.values()}
+        used |= {wish.port_id for wish in self._memory.wishes.values()}
+        await self._leases.collect(used, self._pending)
+
+    async def fulfil(self, kind: str = "") -> None:
+        """Attach what is to be attached whenever it runs; what fails is tried again.  `kind`: "netns:"."""
+        for wish in [w for w in self._memory.wishes.values() if w.container.startswith(kind)]:
+            try:
+                async with self._turns.of(wish.id):
+                    await self._fulfil(wish)
+            except SealaneError as exc:
+                _log.warning("not attached again", container=wish.name, error=exc.message)
+
+    async def _fulfil(self, wish: Wish) -> None:
+        try:
+            place = await self._targets.find(wish.container)
+        except (NotFound, BadRequest):
+            if wish.container.startswith("docker:"):  # removed: dockerd itself says so
+                await self.detach(wish.id)
+            return
+        current = self._memory.attachments.get(wish.id)
+        if current is not None and self._is_dead(current):
+            await self._reconciler.remove(wish.id)
+            current = None
+        if current is not None or not place.sandbox or wish.id not in self._memory.wishes:
+            return
+        async with self._turns.of(place.sandbox):
+            await self._attach(wish.id, wish.request, place, wish)
+
+    async def _names(self, target: str) -> set[str]:
+        """What the target may be known by; also one that is gone."""
+        names = {target}
+        with suppress(SealaneError):
+            place = await self._targets.find(target)
+            names = {place.container or place.sandbox, place.sandbox or place.container}
+        return names - {""}
+
+    def _own(self) -> dict[str, Attachment]:
+        return {key: a for key, a in self._memory.attachments.items() if a.door != "docker"}
 
     def _is_dead(self, attachment: Attachment) -> bool:
         if attachment.id in self._pending:
             return False
         if not attachment.sandbox:
             return time.time() - attachment.created > _UNFINISHED
-        return not netns.exists(Path(attachment.sandbox))
+        return not is_alive(attachment)
 
-    async def _plug(self, attachment: Attachment, sandbox: str) -> Attachment:
+    async def _attach(
+        self, attachment_id: str, request: AttachRequest, place: Place, wish: Wish | None = None
+    ) -> Attachment:
+        survey = await asyncio.to_thread(inside.survey, place.sandbox)
+        ifname = self._ifname(wish.ifname if wish else request.ifname, place, survey)
+        self._pending.add(attachment_id)
+        try:
+            port = await self._port(attachment_id, request, place, wish)
+            try:
+                adopted = wish.adopted if wish else bool(request.port)
+                made = await self._attachment(attachment_id, request, port, survey)
+                made = replace(
+                    made, ifname=ifname, adopted=adopted, container=place.container, name=place.name
+                )
+                return await self._plug(checked(made), request, place)
+            except BaseException:
+                await self._undo(attachment_id, port["id"], request, wish)
+                raise
+        finally:
+            self._pending.discard(attachment_id)
+
+    async def _port(self, device: str, request: AttachRequest, place: Place, wish: Wish | None) -> Body:
+        if wish is not None:
+            return await self._leases.again(wish.port_id)
+        network = await self._leases.network(request.network) if request.network else None
+        if network is not None and not request.ifname:
+            self._check_first(network, place)
+        return await self._leases.take(request, network, device, request.name or place.name)
+
+    async def _plug(self, attachment: Attachment, request: AttachRequest, place: Place) -> Attachment:
         """The link goes into the sandbox only when OVN's flows, policy included, are there."""
         await self._reconciler.set(attachment)
         await self._reconciler.wait_bound(attachment.port_id, BOUND_DEADLINE)
-        inside = replace(attachment, sandbox=sandbox)
-        await self._reconciler.set(inside)
-        return inside
+        inner = replace(attachment, sandbox=place.sandbox, started=place.started)
+        await self._reconciler.set(inner)
+        if request.publish:
+            await self._reconciler.publish(attachment.id, request.publish)
+        return self._memory.attachments[attachment.id]
 
-    async def _undo(self, attachment_id: str, port_id: str) -> None:
+    async def _undo(
+        self, attachment_id: str, port_id: str, request: AttachRequest, wish: Wish | None
+    ) -> None:
         """What fails here is left to `collect`; the first error is the one to tell."""
-        for step in (self._reconciler.remove(attachment_id), self._api.delete("ports", port_id)):
+        steps = [self._reconciler.remove(attachment_id)]
+        if wish is None:
+            steps.append(self._leases.release(port_id, adopted=bool(request.port)))
+        for step in steps:
             try:
                 await step
             except SealaneError as exc:
                 _log.warning("undoing an attachment", attachment=attachment_id, error=str(exc))
 
-    def _check(self, request: AttachRequest) -> None:
-        if not request.netns.startswith("/") or not netns.exists(Path(request.netns)):
-            raise BadRequest(f"netns: there is no network namespace at {request.netns!r}; give its path")
-        if not _IFNAME.match(request.ifname):
-            raise BadRequest(f"ifname: {request.ifname!r} is no name of an interface")
-        with suppress(NotFound):
-            self.find(request.netns, request.ifname)
-            raise Conflict(f"{request.netns} is attached as {request.ifname} already; detach it first")
-        try:
-            if request.ip:
-                ipaddress.ip_address(request.ip)
-        except ValueError as exc:
-            raise BadRequest(f"ip: {exc}") from exc
+    def _check_first(self, network: Body, place: Place) -> None:
+        for one in self._memory.attachments.values():
+            if (one.sandbox, one.network_id) == (place.sandbox, network["id"]):
+                raise Conflict(
+                    f"{place.name or place.sandbox} is on {network['name'] or network['id']} already"
+                    f" ({one.ifname or one.door}); a second interface there needs --ifname"
+                )
 
-    async def _network(self, wanted: str) -> Body:
-        with suppress(NotFound, BadRequest):
-            return await self._api.get("networks", wanted)
-        found = await self._api.list("networks", name=wanted)
-        if not found:
-            raise NotFound(f"there is no network {wanted!r}")
-        if len(found) > 1:
-            raise Conflict(f"{len(found)} networks are called {wanted!r}; give the id")
-        return found[0]
-
-    def _port(self, request: AttachRequest, network: Body, attachment_id: str) -> dict[str, Any]:
-        port: dict[str, Any] = {
-            "network_id": network["id"],
-            "project_id": network["project_id"],
-            "device_id": attachment_id,
-            "device_owner": OWNER,
-            "binding:host_id": self._host_name,
-        }
-        if request.ip:
-            port["fixed_ips"] = [{"ip_address": request.ip}]
-        if request.mac:
-            port["mac_address"] = request.mac
-        return port
+    def _ifname(self, wanted: str, place: Place, survey: inside.Survey) -> str:
+        taken = set(survey.links)
+        taken |= {a.ifname for a in self._own().values() if a.sandbox == place.sandbox}
+        if wanted in taken:
+            raise Conflict(
+                f"{place.name or place.sandbox} has an interface {wanted} already; ask for another ifname"
+            )
+        return wanted or next(name for n in range(len(taken) + 1) if (name := f"eth{n}") not in taken)
 
     async def _attachment(
-        self, attachment_id: str, request: AttachRequest, network: Body, port: Body
+        self, attachment_id: str, request: AttachRequest, port: Body, survey: inside.Survey
     ) -> Attachment:
-        subnets = {s["id"]: s for s in await self._api.list("subnets", network_id=network["id"])}
+        network = await self._leases.network(port["network_id"])
+        subnets = {s["id"]: s for s in await self._leases.subnets(network["id"])}
         used = [(subnets[ip["subnet_id"]], ip["ip_address"]) for ip in port["fixed_ips"]]
         mode = network.get("sealane:gateway", "host")
-        return checked(
-            Attachment(
-                id=attachment_id,
-                door="netns",
-                network_id=network["id"],
-                port_id=port["id"],
-                mac=port["mac_address"].lower(),
-                addresses=tuple(f"{ip}/{subnet['cidr'].split('/')[1]}" for subnet, ip in used),
-                mtu=int(network["mtu"]),
-                gateways=_gateways([subnet for subnet, _ in used]) if mode != "none" else (),
-                routes=tuple(_route(r) for subnet, _ in used for r in subnet.get("host_routes") or ()),
-                ifname=request.ifname,
-                internal=mode == "none",
-                gateway_mode=mode,
-                created=time.time(),
-            )
+        gateways = _gateways([subnet for subnet, _ in used]) if mode != "none" else ()
+        routes = tuple(_route(r) for subnet, _ in used for r in subnet.get("host_routes") or ())
+        return Attachment(
+            id=attachment_id,
+            door=request.door,
+            network_id=network["id"],
+            port_id=port["id"],
+            mac=port["mac_address"].lower(),
+            addresses=tuple(f"{ip}/{subnet['cidr'].split('/')[1]}" for subnet, ip in used),
+            mtu=int(network["mtu"]),
+            gateways=gateways,
+            routes=routes + request.routes,
+            key=request.key,
+            defaults=_defaults(request.gateway, gateways, survey.defaults),
+            internal=mode == "none",
+            gateway_mode=mode,
+            created=time.time(),
         )
+
+
+def _comes_back(place: Place) -> bool:
+    return bool(place.container) and not place.container.startswith("pid:")
+
+
+def _wish(attachment: Attachment, request: AttachRequest) -> Wish:
+    return Wish(
+        id=attachment.id,
+        container=attachment.container,
+        name=attachment.name,
+        request=request,
+        port_id=attachment.port_id,
+        ifname=attachment.ifname,
+        adopted=attachment.adopted,
+    )
+
+
+def _defaults(wanted: str, gateways: Iterable[str], there: frozenset[int]) -> tuple[str, ...]:
+    """A default route that is there already belongs to somebody else."""
+    if wanted == "none":
+        return ()
+    if wanted not in ("", "yes"):
+        return (wanted,)
+    return tuple(g for g in gateways if wanted == "yes" or (6 if ":" in g else 4) not in there)
 
 
 def _gateways(subnets: list[Body]) -> tuple[str, ...]:
@@ -194,5 +275,5 @@ def _gateways(subnets: list[Body]) -> tuple[str, ...]:
     return tuple(found[version] for version in sorted(found))
 
 
-def _route(body: Mapping[str, str]) -> Route:
+def _route(body: dict[str, Any]) -> Route:
     return Route(destination=body["destination"], nexthop=body["nexthop"])

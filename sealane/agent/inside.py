@@ -1,12 +1,32 @@
 """The container's end of the pair, within its sandbox: for doors whose caller doesn't set it up."""
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 
 from sealane.agent.facts import Inside
 from sealane.errors import Conflict, HostError, NotFound
 from sealane.host import link, netns, route, sysctl
 from sealane.host.netlink import Socket
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a sandbox has: names of links with their MACs, families that have a default route."""
+
+    links: Mapping[str, str]
+    defaults: frozenset[int]
+
+
+def survey(sandbox: str) -> Survey:
+    """Raises NotFound when there is no such namespace."""
+    return netns.inside(sandbox, _survey)
+
+
+def _survey() -> Survey:
+    with Socket() as socket:
+        return Survey({one.name: one.mac for one in link.every(socket)}, route.defaults(socket))
 
 
 def find(wanted: Inside) -> Inside | None:
@@ -62,6 +82,9 @@ def _configure(wanted: Inside) -> None:
     with suppress(NotFound):  # a kernel without IPv6
         # OVN lets router advertisements of other containers pass; the addresses come from us.
         sysctl.write(f"net/ipv6/conf/{wanted.ifname}/accept_ra", "0")
+        sysctl.write(f"net/ipv6/conf/{wanted.ifname}/ndisc_notify", "1")
+    # Neighbours that remember another MAC for the address hear of ours when the link comes up.
+    sysctl.write(f"net/ipv4/conf/{wanted.ifname}/arp_notify", "1")
     with Socket() as socket:
         loopback, found = link.find(socket, "lo"), link.find(socket, wanted.ifname)
         if loopback is None or found is None:

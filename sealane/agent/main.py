@@ -28,6 +28,8 @@ from sealane.agent.resolver.feed import FIELDS, SERVERS
 from sealane.agent.resolver.feed import Feed as Names
 from sealane.agent.resolver.feed import make as make_names
 from sealane.agent.server import App, Listener
+from sealane.agent.targets import Targets
+from sealane.agent.view import View
 from sealane.client import ApiClient
 from sealane.config import Settings
 from sealane.errors import SealaneError, Unavailable
@@ -35,6 +37,7 @@ from sealane.host.ovs import Switch
 
 _NAMES = 2.0  # seconds that the API may take to tell the names
 _START = 30.0  # seconds that the local Open vSwitch database may take to answer
+_GLANCE = 2.0  # seconds after which a namespace that is gone, or has come, is noticed
 _SWITCH = 0.0005  # seconds
 _log = log.get("agent")
 
@@ -59,9 +62,12 @@ class Agent:
         )
         self._peers = Peers(self._api, facts, settings.state_dir / "peers.json")
         self._names: Names = make_names(settings.dns_suffix)
-        self._door = NetnsDoor(self._api, self._memory, self._reconciler, settings.host_name)
         self._docker = DockerDoor(settings, self._api, self._reconciler, self._memory, self._names)
-        app = App(self._door, self._memory, self._status)
+        targets = Targets(self._docker.engine, settings.netns_dir)
+        self._door = NetnsDoor(self._api, self._memory, self._reconciler, targets, settings.host_name)
+        self._docker.started = self._attach_again
+        view = View(self._api, self._memory, targets, settings.host_name)
+        app = App(self._door, self._memory, view, self._status)
         self._listener = Listener(app.routes(), settings.agent_socket)
         self._gateways: set[str] = set()
         self._stale: set[str] = {*FIELDS, "subnets"}
@@ -81,6 +87,7 @@ class Agent:
             running = [
                 tasks.create_task(self._listener.serve(), name="agent.sock"),
                 tasks.create_task(self._every(RESYNC, self._look, self._collect), name="resync"),
+                tasks.create_task(self._every(_GLANCE, self._glance), name="glance"),
                 tasks.create_task(self._follow_gateways(), name="gateways"),
                 tasks.create_task(membership.register(self._api, self._settings), name="membership"),
                 tasks.create_task(self._renew(), name="renewal"),
@@ -143,8 +150,22 @@ class Agent:
         await _attempt(self._peers.ensure)
         self._looked = time.time()
 
+    async def _glance(self) -> None:
+        """What can be seen of the namespaces without asking anybody."""
+        await _attempt(self._door.bury)
+        await _attempt(self._fulfil_named)
+
+    async def _fulfil_named(self) -> None:
+        await self._door.fulfil("netns:")
+
     async def _collect(self) -> None:
         await _attempt(self._door.collect)
+        await _attempt(self._door.fulfil)
+
+    async def _attach_again(self) -> None:
+        """Docker has started a container."""
+        if self._memory.wishes:
+            await _attempt(self._door.fulfil)
 
     async def _follow_gateways(self) -> None:
         while True:

@@ -4,7 +4,7 @@ Two JSON files, replaced atomically (rename(2)) at each change, so that a reader
 or the new, never a part:
 
     agent.json         networks and pools of the local engine; synced (fsync(2)), as Docker remembers them
-                       over a power cut and never tells them again
+                       over a power cut and never tells them again; and what is to be attached again
     attachments.json   attachments and uplinks; not synced, as no container outlives a power cut, and each
                        starts with several changes that would take some milliseconds each
 
@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from sealane import failpoint, log
+from sealane.agent.asked import AttachRequest
 from sealane.agent.attachment import Attachment
 
 C = TypeVar("C")
@@ -54,9 +55,23 @@ class DockerPool:
     sub_pool: str = ""  # --ip-range
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """That a container be attached whenever it runs (`sealane attach --persist`)."""
+
+    id: str  # a UUID, also the attachment's
+    container: str  # "docker:ID", "netns:blue"
+    name: str  # of the container
+    request: AttachRequest
+    port_id: str
+    ifname: str
+    adopted: bool = False
+
+
 @dataclass(kw_only=True)
 class _Lasting:
     version: int = 1
+    wishes: dict[str, Wish] = field(default_factory=dict)
     networks: dict[str, DockerNetwork] = field(default_factory=dict)
     pools: dict[str, DockerPool] = field(default_factory=dict)
 
@@ -94,6 +109,10 @@ class Memory:
         return self._lasting.contents.pools
 
     @property
+    def wishes(self) -> Mapping[str, Wish]:
+        return self._lasting.contents.wishes
+
+    @property
     def uplinks(self) -> Mapping[str, int]:
         """Network id -> place of its gateway namespace in settings.uplink_pool."""
         return self._running.contents.uplinks
@@ -103,6 +122,12 @@ class Memory:
 
     def remove(self, attachment_id: str) -> None:
         self._running.drop(self._running.contents.attachments, attachment_id)
+
+    def put_wish(self, wish: Wish) -> None:
+        self._lasting.set(self._lasting.contents.wishes, wish.id, wish)
+
+    def remove_wish(self, wish_id: str) -> None:
+        self._lasting.drop(self._lasting.contents.wishes, wish_id)
 
     def put_network(self, network: DockerNetwork) -> None:
         self._lasting.set(self._lasting.contents.networks, network.docker_id, network)

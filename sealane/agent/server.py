@@ -3,8 +3,10 @@
 GET  /status        what the agent sees of its surroundings
 GET  /metrics       where its time goes, for Prometheus
 GET  /attachments   all of this host, with what they publish (`sealane ps`)
-POST /attach        {"netns": "/path", "network": "id or name", "ip", "mac", "ifname"}
-POST /detach        {"id": …} or {"netns": "/path", "ifname": "eth0"}
+POST /attach        asked.AttachRequest
+POST /detach        {"id": …} or {"target": "web" or "/path", "ifname": "eth0"}
+POST /find          {"target": …}: whose namespace that is, and its path (`sealane exec`)
+POST /inspect       {"target": …}: all that this node knows of it
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,8 +23,10 @@ from starlette.routing import Route
 
 from sealane import listening, log
 from sealane.agent import metrics
-from sealane.agent.door import AttachRequest, NetnsDoor
+from sealane.agent.asked import AttachRequest
+from sealane.agent.door import NetnsDoor
 from sealane.agent.memory import Memory
+from sealane.agent.view import View
 from sealane.errors import BadRequest, SealaneError
 
 _log = log.get("agent")
@@ -33,13 +37,21 @@ Handler = Callable[[Request], Awaitable[Response]]
 class DetachRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     id: str = ""
     netns: str = ""
-    ifname: str = "eth0"
+    target: str = ""
+    ifname: str = ""
+
+
+class FindRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    target: str
 
 
 class App:
-    def __init__(self, door: NetnsDoor, memory: Memory, status: Callable[[], dict[str, object]]) -> None:
+    def __init__(
+        self, door: NetnsDoor, memory: Memory, view: View, status: Callable[[], dict[str, object]]
+    ) -> None:
         self._door = door
         self._memory = memory
+        self._view = view
         self._status = status
 
     def routes(self) -> Starlette:
@@ -50,6 +62,8 @@ class App:
                 Route("/attachments", _answering(self.attachments), methods=["GET"]),
                 Route("/attach", _answering(self.attach), methods=["POST"]),
                 Route("/detach", _answering(self.detach), methods=["POST"]),
+                Route("/find", _answering(self.find), methods=["POST"]),
+                Route("/inspect", _answering(self.inspect), methods=["POST"]),
             ]
         )
 
@@ -60,7 +74,8 @@ class App:
         return metrics.show()
 
     async def attachments(self, _: Request) -> Response:
-        return _json({"attachments": list(self._memory.attachments.values())})
+        wishes = [wish for wish in self._memory.wishes.values() if wish.id not in self._memory.attachments]
+        return _json({"attachments": list(self._memory.attachments.values()), "awaited": wishes})
 
     async def attach(self, request: Request) -> Response:
         wanted = _decoded(await request.body(), AttachRequest)
@@ -68,9 +83,15 @@ class App:
 
     async def detach(self, request: Request) -> Response:
         wanted = _decoded(await request.body(), DetachRequest)
-        found = wanted.id or self._door.find(wanted.netns, wanted.ifname).id
+        found = wanted.id or await self._door.find(wanted.target or wanted.netns, wanted.ifname)
         await self._door.detach(found)
         return Response(status_code=204)
+
+    async def find(self, request: Request) -> Response:
+        return _json(await self._view.place(_decoded(await request.body(), FindRequest).target))
+
+    async def inspect(self, request: Request) -> Response:
+        return _json(await self._view.everything(_decoded(await request.body(), FindRequest).target))
 
 
 class Listener:

@@ -38,7 +38,7 @@ def wanted(attachments: Iterable[Attachment], places: Mapping[str, int], layout:
 def vif(attachment: Attachment, layout: Layout) -> set[Fact]:
     """The attachment's way from its sandbox into br-int."""
     facts = _userspace_vif(attachment) if layout.userspace else _kernel_vif(attachment)
-    if attachment.door == "netns" and attachment.sandbox:
+    if attachment.door != "docker" and attachment.sandbox:
         facts.add(inside(attachment))
     return facts
 
@@ -90,11 +90,10 @@ def host_rules(everyone: Iterable[Attachment], places: Mapping[str, int], layout
 
 
 def inside(attachment: Attachment) -> Inside:
-    defaults = tuple(
-        Route(destination="::/0" if ":" in gateway else "0.0.0.0/0", nexthop=gateway)
-        for gateway in attachment.gateways
-        if not attachment.internal
-    )
+    hops = attachment.defaults
+    if hops is None:
+        hops = () if attachment.internal else attachment.gateways
+    defaults = tuple(Route(destination="::/0" if ":" in hop else "0.0.0.0/0", nexthop=hop) for hop in hops)
     return Inside(
         sandbox=attachment.sandbox,
         ifname=attachment.ifname or "eth0",

@@ -146,7 +146,7 @@ def _let_go(port: Port, draft: Draft) -> Change:
     if port.device_owner in MADE_THERE:
         return Delete(port)
     free = replace(port, host="", revision_number=port.revision_number + 1, updated_at=draft.now)
-    if port.device_owner == names.ADOPTED_PORT:
+    if port.device_owner in names.ADOPTED_PORTS:
         free = replace(free, device_owner="", device_id="")
     return Update(port, free)
 

@@ -31,7 +31,7 @@ from sealane.model import (
     SecurityGroupRule,
     Subnet,
 )
-from sealane.names import ADOPTED_PORT, AUXILIARY_PORT, DOCKER_PORT, NETNS_PORT
+from sealane.names import ADOPTED_PORTS, AUXILIARY_PORT, DOCKER_PORT, NETNS_PORT
 from sealane.store.changes import Change, Create, Delete, Update
 
 CALLS: Mapping[str, tuple[str, ...]] = {
@@ -118,7 +118,7 @@ def auxiliary(ask: Ask) -> bool:
 
 def adopted(ask: Ask) -> bool:
     """Taken into use, in use, or given back."""
-    owners, hosts = ("", ADOPTED_PORT), ("", ask.caller.node)
+    owners, hosts = {"", *ADOPTED_PORTS}, ("", ask.caller.node)
     return all(row.device_owner in owners and row.host in hosts for row in (ask.old, ask.new))
 
 

@@ -140,7 +140,7 @@ PORTS = Kind(
         ),
     ),
 )
-FOLLOWING = frozenset({names.DOCKER_PORT})
+FOLLOWING = frozenset({names.DOCKER_PORT, names.NETNS_PORT})
 """Owners of ports whose MAC address follows from the IPv4 address: containers come and go, and the next
 one with the address must not meet neighbours that remember the last one's MAC."""
 

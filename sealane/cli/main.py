@@ -36,6 +36,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         ),
         "events": Entry("sealane.cli.events:events", "What happened, live with --follow."),
         "ps": Entry("sealane.cli.attachment:ps", "What is attached on this host, and what it publishes."),
+        "inspect": Entry(
+            "sealane.cli.attachment:inspect", "All that is known of a container or a namespace."
+        ),
         "agent": Entry("sealane.cli.inventory:agent_group", "The hosts as OpenStack's agents: list, show."),
         "extension": Entry("sealane.cli.inventory:extension", "What the API can do: list, show."),
     },
@@ -44,8 +47,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "subnet": Entry("sealane.cli.subnet:subnet", f"Subnets of a network: {VERBS}."),
         "port": Entry("sealane.cli.port:port", f"Ports of a network: {VERBS}."),
         "quota": Entry("sealane.cli.quota:quota", "How many of each a project may have: show, set, reset."),
-        "attach": Entry("sealane.cli.attachment:attach", "Put a network namespace on a network."),
+        "attach": Entry("sealane.cli.attachment:attach", "Put a container or a namespace on a network."),
         "detach": Entry("sealane.cli.attachment:detach", "Take it off again."),
+        "exec": Entry("sealane.cli.attachment:exec_", "Run a command of this host in a container's network."),
     },
     "Hosts": {
         "up": Entry("sealane.cli.daemon:up", "Run the central part and a node on this machine."),

@@ -17,8 +17,8 @@ from typing import TypeVar
 from sealane import failpoint
 from sealane.errors import HostError, NotFound
 
-CLONE_NEWNET = 0x40000000
-MS_BIND, MNT_DETACH = 0x1000, 0x2
+CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x20000
+MS_BIND, MS_REC, MS_SLAVE, MNT_DETACH = 0x1000, 0x4000, 0x80000, 0x2
 T = TypeVar("T")
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -116,3 +116,18 @@ def _call(name: str, *arguments: object) -> None:
         code = ctypes.get_errno()
         hint = "; it needs root" if code == errno.EPERM else ""
         raise HostError(f"{name}: {os.strerror(code)}{hint}")
+
+
+def enter(path: Path | str) -> None:
+    """The calling thread is in there from now on, with a /sys that shows it; for programs to be executed.
+
+    As `ip netns exec` does it: the mount is in a mount namespace of the process's own.
+    """
+    descriptor = open_namespace(path)
+    try:
+        _call("setns", descriptor, CLONE_NEWNET)
+    finally:
+        os.close(descriptor)
+    _call("unshare", CLONE_NEWNS)
+    _call("mount", b"", b"/", b"none", MS_SLAVE | MS_REC, None)
+    _call("mount", b"sysfs", b"/sys", b"sysfs", 0, None)

@@ -8,7 +8,7 @@ import struct
 from sealane.host.netlink import NLM_F_CREATE, NLM_F_REPLACE, Message, Socket, attribute, attributes, u32
 from sealane.host.values import Interface, Network
 
-_RTM_NEWADDR, _RTM_DELADDR, _RTM_GETADDR, _RTM_NEWROUTE = 20, 21, 22, 24
+_RTM_NEWADDR, _RTM_DELADDR, _RTM_GETADDR, _RTM_NEWROUTE, _RTM_GETROUTE = 20, 21, 22, 24, 26
 _ADDRESS = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _NODAD = 1, 2, 8, 0x02
 _ROUTE = struct.Struct("=BBBBBBBBI")  # family, dst len, src len, tos, table, protocol, scope, type, flags
@@ -59,6 +59,22 @@ def add_route(socket: Socket, index: int, destination: str, nexthop: str = "", s
     if source:
         body += attribute(_RTA_PREFSRC, ipaddress.ip_address(source).packed)
     socket.request(Message(_RTM_NEWROUTE, body, NLM_F_CREATE | NLM_F_REPLACE, f"adding a route to {network}"))
+
+
+def defaults(socket: Socket) -> frozenset[int]:
+    """Families (4, 6) that have a default route in the main table."""
+    found: set[int] = set()
+    for version, family in ((4, sockets.AF_INET), (6, sockets.AF_INET6)):
+        for kind, data in socket.dump(_RTM_GETROUTE, _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
+            answer = _ROUTE.unpack_from(data)
+            if kind == _RTM_NEWROUTE and answer[0] == family and answer[1] == 0 and _is_main(answer):
+                found.add(version)
+    return frozenset(found)
+
+
+def _is_main(answer: tuple[int, ...]) -> bool:
+    """Table and type; `unreachable default` of every new IPv6 namespace leads nowhere."""
+    return answer[4] == _MAIN and answer[7] == _UNICAST
 
 
 def _address(kind: int, index: int, interface: Interface) -> Message:

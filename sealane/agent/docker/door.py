@@ -11,6 +11,7 @@ What a `docker run` brings is told apart from what networks bring: it comes ofte
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -52,14 +53,16 @@ class DockerDoor:
     ) -> None:
         self._settings = settings
         self._memory = memory
-        self._engine = Engine(settings.docker_socket)
+        self.engine = Engine(settings.docker_socket)
         self.drivers = d = drivers.build(api, reconciler, memory, settings.host_name)
         d.network.sandboxes = names
-        self._identities = Identities(api, d.catalog, self._engine, memory)
-        self._mirrors = Mirrors(self._engine, d.catalog, memory, settings.projects)
-        self._collector = Collector(api, self._engine, memory, d.network, d.claims, d.networks)
+        self._identities = Identities(api, d.catalog, self.engine, memory)
+        self._mirrors = Mirrors(self.engine, d.catalog, memory, settings.projects)
+        self._collector = Collector(api, self.engine, memory, d.network, d.claims, d.networks)
         self._listener = Listener(d.plugin.app, settings.plugin_socket)
         self._wake = asyncio.Event()
+        self.started: Callable[[], Awaitable[None]] | None = None
+        """Is called when a container has started or was removed, and when that may have been missed."""
         self._networks_moved = False
         self._tasks: list[asyncio.Task[None]] = []
         self._trouble = "not asked yet"
@@ -87,7 +90,7 @@ class DockerDoor:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._listener.stop()
-        await self._engine.close()
+        await self.engine.close()
 
     async def withdraw(self) -> None:
         """Take our networks out of the engine, before Sealane leaves this host for good.
@@ -98,15 +101,15 @@ class DockerDoor:
         listener = Listener(self.drivers.plugin.app, self._settings.docker_plugin_dir / "sealane.sock")
         await listener.start()  # dockerd tells the driver, and waits for it; the porter is gone
         try:
-            used = await self._engine.networks_in_use()
-            for network in await self._engine.networks():
+            used = await self.engine.networks_in_use()
+            for network in await self.engine.networks():
                 record = self._memory.networks.get(network.id)
                 if record is not None and network.id not in used:
                     self._memory.put_network(replace(record, joined=True, settled=False))
-                    await self._engine.remove_network(network.id)
+                    await self.engine.remove_network(network.id)
         finally:
             await listener.stop()
-            await self._engine.close()
+            await self.engine.close()
 
     def status(self) -> dict[str, Any]:
         """For `sealane status`. `engine` is "ok" or what is wrong."""
@@ -129,8 +132,12 @@ class DockerDoor:
     async def _watch_engine(self) -> None:
         while True:
             with suppress(SealaneError):
-                async for event in self._engine.events():
-                    self._heed(self._engine.concerned(event))
+                async for event in self.engine.events():
+                    self._heed(self.engine.concerned(event))
+                    if self.started is not None and (
+                        not event or event.get("Action") in ("start", "destroy")
+                    ):
+                        await self.started()
             await asyncio.sleep(RETRY)
 
     def _heed(self, concerned: frozenset[str]) -> None:
@@ -158,14 +165,14 @@ class DockerDoor:
 
     async def _pass(self) -> None:
         here = self.drivers.network.attachments()
-        await self._identities.containers(await self._engine.containers() if here else ())
+        await self._identities.containers(await self.engine.containers() if here else ())
         if self._networks_moved or time.monotonic() >= self._collect_at:
             self._networks_moved = False
             await self._pass_networks()
 
     async def _pass_networks(self) -> None:
         """The engine's list is read first: what it shows, the API must know already."""
-        listed = await self._engine.networks()
+        listed = await self.engine.networks()
         known = await self.drivers.catalog.all()
         await self._mirrors.reconcile(listed, known)
         await self._identities.networks(listed, known)

@@ -9,6 +9,7 @@ two would wait for each other.  Every call has a deadline and raises
 
 import asyncio
 import json
+import urllib.parse
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,6 +109,10 @@ class Engine:
                 for settings in attached.values()
             },
         )
+
+    async def inspect(self, container: str) -> Body:
+        """By id or name, running or not.  Raises NotFound."""
+        return dict(await self._request("GET", f"/containers/{urllib.parse.quote(container, safe='')}/json"))
 
     async def create_network(self, name: str, spec: Mapping[str, Any]) -> str:
         """Docker's id. Raises Conflict when the name is taken: CheckDuplicate is set."""

@@ -1,0 +1,110 @@
+"""The ports in the API that namespaces are attached to: made for them, or made before and adopted.
+
+A port of ours says by device_owner and binding:host_id that it is ours to delete, or to give back.
+"""
+
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Any
+
+from sealane import log, names
+from sealane.agent.asked import AttachRequest
+from sealane.client import ApiClient, Body
+from sealane.errors import BadRequest, Conflict, NotFound
+
+MADE, ADOPTED = names.NETNS_PORT, names.NETNS_ADOPTED_PORT
+_log = log.get("leases")
+
+
+class Leases:
+    def __init__(self, api: ApiClient, host: str) -> None:
+        self._api = api
+        self._host = host
+
+    async def network(self, wanted: str) -> Body:
+        """By id, then by name.  Raises NotFound, Conflict."""
+        with suppress(NotFound, BadRequest):
+            return await self._api.get("networks", wanted)
+        return await self._one("networks", wanted)
+
+    async def subnets(self, network_id: str) -> list[Body]:
+        return await self._api.list("subnets", network_id=network_id)
+
+    async def take(self, request: AttachRequest, network: Body | None, device: str, name: str) -> Body:
+        """A port of this host.  Raises Conflict (in use), AddressInUse, BadRequest, NotFound."""
+        if request.port:
+            return await self._adopt(request, network, device)
+        assert network is not None
+        body: dict[str, Any] = {
+            "network_id": network["id"],
+            "project_id": network["project_id"],
+            "device_id": device,
+            "device_owner": MADE,
+            "binding:host_id": self._host,
+        }
+        optional = {
+            "fixed_ips": [{"ip_address": ip} for ip in request.addresses],
+            "mac_address": request.mac,
+            "name": name,
+            "security_groups": [await self._group(group) for group in request.security_groups],
+            "sealane:dns_aliases": list(request.aliases),
+        }
+        return await self._api.create(
+            "ports", body | {key: value for key, value in optional.items() if value}
+        )
+
+    async def again(self, port_id: str) -> Body:
+        """A port that has been kept for a container that starts anew.  Raises NotFound."""
+        return await self._api.get("ports", port_id)
+
+    async def release(self, port_id: str, *, adopted: bool) -> None:
+        """Delete it, or give it back; one that is gone is success."""
+        with suppress(NotFound):
+            if adopted:
+                free = {"binding:host_id": "", "device_owner": "", "device_id": ""}
+                await self._api.update("ports", port_id, free)
+            else:
+                await self._api.delete("ports", port_id)
+
+    async def collect(self, used: Collection[str], pending: Collection[str]) -> None:
+        """Release what is ours and used by nobody; `pending`: devices that are being attached."""
+        for owner in (MADE, ADOPTED):
+            for port in await self._api.list("ports", device_owner=owner):
+                mine = port.get("binding:host_id") == self._host
+                if mine and port["id"] not in used and port.get("device_id") not in pending:
+                    _log.info("a port has no attachment", port=port["id"])
+                    await self.release(port["id"], adopted=owner == ADOPTED)
+
+    async def _adopt(self, request: AttachRequest, network: Body | None, device: str) -> Body:
+        port = await self._api.get("ports", request.port)
+        if network is not None and port["network_id"] != network["id"]:
+            raise BadRequest(f"port: {request.port} is on another network than {request.network}")
+        there = {fixed["ip_address"] for fixed in port["fixed_ips"]}
+        for ip in request.addresses:
+            if ip not in there:
+                raise BadRequest(
+                    f"ip: port {request.port} has the addresses {', '.join(sorted(there))}, not {ip}"
+                )
+        if request.mac and request.mac.lower() != port["mac_address"].lower():
+            raise BadRequest(f"mac: port {request.port} has {port['mac_address']}; leave it out")
+        owner, host = port.get("device_owner") or "", port.get("binding:host_id") or ""
+        if owner or host not in ("", self._host):
+            raise Conflict(
+                f"port {request.port} is in use ({owner or f'bound on host {host}'}); give another one"
+            )
+        changes = {"binding:host_id": self._host, "device_owner": ADOPTED, "device_id": device}
+        return await self._api.update("ports", request.port, changes)
+
+    async def _group(self, wanted: str) -> str:
+        with suppress(NotFound, BadRequest):
+            return str((await self._api.get("security-groups", wanted))["id"])
+        return str((await self._one("security-groups", wanted))["id"])
+
+    async def _one(self, collection: str, name: str) -> Body:
+        noun = collection.removesuffix("s").replace("-", " ")
+        found = await self._api.list(collection, name=name)
+        if not found:
+            raise NotFound(f"there is no {noun} {name!r}; 'sealane {noun} list' shows all")
+        if len(found) > 1:
+            raise Conflict(f"{len(found)} of {collection} are called {name!r}; give the id")
+        return found[0]

@@ -1,0 +1,41 @@
+"""One lab of two hosts with Docker for all doors; every test leaves it without attachments."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from sealane.lab.lab import Lab
+from tests import labs
+from tests.e2e.docker.engines import Engine
+from tests.e2e.doors.house import House
+
+
+@pytest.fixture(scope="package")
+def lab() -> Iterator[Lab]:
+    made = Lab(labs.name("doors"), hosts=2, docker=True)
+    made.down()  # of a run that was killed
+    with made:
+        Engine(made, "host1").image()
+        yield made
+
+
+@pytest.fixture(scope="package")
+def house(lab: Lab) -> House:
+    """host1, where the doors are; `far` is on host2, and reached through each of them."""
+    made = House(lab, "host1")
+    made.sealane("network", "create", "blue", "--subnet", "10.7.0.0/24")
+    made.sealane("network", "create", "red", "--subnet", "10.8.0.0/24")
+    there = House(lab, "host2")
+    there.run("ip", "netns", "add", "far")
+    attached = json.loads(
+        there.sealane("attach", "far", "--network", "blue", "--ip", "10.7.0.250", "-o", "json")
+    )
+    assert attached["addresses"] == ["10.7.0.250/24"]
+    return made
+
+
+@pytest.fixture(autouse=True)
+def tidy(house: House) -> Iterator[None]:
+    yield
+    house.tidy()

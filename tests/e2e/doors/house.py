@@ -1,0 +1,113 @@
+"""A host of the lab as the tests of doors see it."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sealane.lab.lab import Lab
+from tests.e2e.docker.engines import Engine, until
+
+FAR = "10.7.0.250"
+AGENT = "sealane.agent.main"
+
+
+class House:
+    def __init__(self, lab: Lab, host: str) -> None:
+        self.lab = lab
+        self.host = host
+        self.docker = Engine(lab, host)
+        self._sleepers: list[subprocess.Popen[bytes]] = []
+
+    def exec(self, *argv: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        return self.lab.exec(self.host, *argv, check=False, **more)
+
+    def run(self, *argv: str) -> str:
+        done = self.exec(*argv)
+        assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def sealane(self, *words: str) -> str:
+        return self.run("sealane", *words)
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.sealane(*words, "-o", "json"))
+
+    def refused(self, *words: str) -> str:
+        """The command's one line of error."""
+        done = self.exec("sealane", *words)
+        assert done.returncode == 1, f"{words}: {done.stdout}{done.stderr}"
+        assert done.stderr.count("\n") == 1
+        return done.stderr
+
+    def attachments(self) -> list[dict[str, Any]]:
+        return [row for row in self.json("ps") if row.get("sandbox")]
+
+    def ports(self) -> dict[str, dict[str, Any]]:
+        """Of this host, by id."""
+        return {p["id"]: p for p in self.json("port", "list") if p["binding:host_id"] == self.host}
+
+    def links(self) -> set[str]:
+        """Ours on the host, gateways aside."""
+        listed = json.loads(self.run("ip", "-j", "link"))
+        return {one["ifname"] for one in listed if one["ifname"].startswith(("slh", "slc", "sls", "tap"))}
+
+    def switch_ports(self) -> set[str]:
+        words = ("ovs-vsctl", "--db=unix:/run/sealane/ovs/db.sock", "--timeout=10", "list-ports", "br-int")
+        return {port for port in self.run(*words).split() if port.startswith("tap")}
+
+    def traces(self) -> dict[str, Any]:
+        rows = {row["id"] for row in self.attachments()}
+        return {
+            "links": self.links(),
+            "switch": self.switch_ports(),
+            "ports": set(self.ports()),
+            "rows": rows,
+        }
+
+    def pings(self, target: str, address: str = FAR) -> bool:
+        words = ("sealane", "exec", target, "--", "busybox", "ping", "-c1", "-W2", address)
+        return self.exec(*words).returncode == 0
+
+    def reaches(self, target: str, address: str = FAR) -> None:
+        until(lambda: self.pings(target, address), what=f"{target} reaches {address}")
+
+    def sleeper(self) -> int:
+        """A process with a network of its own; its pid on the host."""
+        before = set(self.exec("pgrep", "-x", "sleep").stdout.split())
+        words = self.lab.command(self.host, ["unshare", "--net", "sleep", "3600"])
+        self._sleepers.append(subprocess.Popen(words))
+        new = until(lambda: set(self.exec("pgrep", "-x", "sleep").stdout.split()) - before, what="a sleeper")
+        return int(new.pop())
+
+    def kill_agent(self) -> None:
+        """And wait for its successor."""
+        pid = self.run("pgrep", "-f", AGENT).split()[0]
+        self.run("kill", f"-{signal.SIGKILL.value}", pid)
+        until(lambda: self.exec("sealane", "ps").returncode == 0, what="the agent's successor answers")
+
+    def tidy(self) -> None:
+        for row in self.json("ps"):
+            if row["door"] != "docker":
+                self.exec("sealane", "detach", row["container"] or row["sandbox"], "--ifname", row["ifname"])
+        self.docker.clear()
+        for name in self.exec("ip", "netns", "list").stdout.split():
+            if name.startswith("box"):
+                self.exec("ip", "netns", "delete", name)
+        for sleeper in self._sleepers:
+            sleeper.terminate()
+            sleeper.wait(20)
+        self._sleepers.clear()
+        for port in self.json("port", "list"):
+            if not port["device_owner"]:
+                self.sealane("port", "delete", port["id"])
+        eventually(lambda: not self.ports(), "no port is left")
+
+
+def eventually(condition: Callable[[], object], what: str, seconds: float = 90) -> float:
+    """Seconds that it took."""
+    start = time.monotonic()
+    until(condition, seconds, what)
+    return time.monotonic() - start
