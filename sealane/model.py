@@ -329,4 +329,6 @@ def moved(before: Mapping[Key, T], after: Mapping[Key, T]) -> Collection[Key]:
     if isinstance(after, Rows) and after.follows(before):
         return cast(Collection[Key], after.moved)
     others = [key for key, row in after.items() if before.get(key) is not row]
+    if len(after) - sum(key not in before for key in others) == len(before):
+        return others  # all that were there still are
     return [*others, *(before.keys() - after.keys())]

@@ -8,7 +8,7 @@ one that diff() gives.
 
 from collections.abc import Iterator, Sequence
 
-from sealane.translate.diff import by_ref, decide
+from sealane.translate.diff import decide
 from sealane.translate.rows import Plan, Ref, Row
 from sealane.translate.world import Tables, World
 
@@ -17,15 +17,12 @@ class Comparison:
     """Asked again and again; the first time it is diff() itself."""
 
     def __init__(self) -> None:
-        self._rows: Sequence[Row] = ()
         self._world = World()
         self._open: list[Ref] = []
 
     def plan(self, rows: Sequence[Row], tables: Tables) -> Plan:
         """What diff(rows, tables) says."""
-        wanted = self._world.wanted if rows is self._rows else by_ref(rows)
-        self._rows = rows
-        plan = decide(self._world, self._world.move(wanted, tables, self._open))
+        plan = decide(self._world, self._world.move(rows, tables, self._open))
         self._open = list(_unfinished(plan))
         return plan
 

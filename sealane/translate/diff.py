@@ -20,17 +20,13 @@ from sealane.translate.rows import Delete, Edge, Parent, Plan, Ref, Row, Update,
 from sealane.translate.tables import TABLES, owns_key
 from sealane.translate.world import Columns, Holder, Standing, Tables, World, marked, members
 
-__all__ = ["Columns", "Tables", "by_ref", "decide", "diff", "marked"]
+__all__ = ["Columns", "Tables", "decide", "diff", "marked"]
 
 
 def diff(wanted: Iterable[Row], tables: Tables) -> Plan:
     """The plan; empty (false) when nothing is to be done.  Raises KeyError for a table not monitored."""
     world = World()
-    return decide(world, world.move(by_ref(wanted), tables))
-
-
-def by_ref(rows: Iterable[Row]) -> dict[Ref, Row]:
-    return {row.ref: row for row in rows}
+    return decide(world, world.move(tuple(wanted), tables))
 
 
 @dataclass

@@ -13,7 +13,9 @@ What a row stands on lies in tables before its own (tables.py), so one pass in t
 when a standing changes, whatever hangs on it, points to it or is held by it is looked at later in the pass.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from itertools import islice
+from operator import is_
 from typing import NamedTuple
 
 from sealane import names
@@ -75,19 +77,20 @@ class World:
     """Begins empty: the first move touches everything."""
 
     def __init__(self) -> None:
-        self.wanted: Mapping[Ref, Row] = {}
+        self.wanted: dict[Ref, Row] = {}
         self.tables: Tables = {table: {} for table in TABLES}
+        self._rows: Sequence[Row] = ()
         self._uuids: dict[Ref, set[str]] = {}
         self._holders: dict[str, set[Holder]] = {}
         self._dependents: dict[Ref, set[Ref]] = {}
         self._standings: dict[Ref, Standing] = {}
 
-    def move(self, wanted: Mapping[Ref, Row], tables: Tables, also: Iterable[Ref] = ()) -> list[Ref]:
+    def move(self, rows: Sequence[Row], tables: Tables, also: Iterable[Ref] = ()) -> list[Ref]:
         """The rows for which anything has become another object that decides on them, and `also` those."""
         touched: Touched = {table: set() for table in TABLES}
         for ref in also:
             touched[ref.table].add(ref.key)
-        self._want(wanted, touched)
+        self._want(rows, touched)
         self._find(tables, touched)
         self._settle(touched)
         return [Ref(table, key) for table, keys in touched.items() for key in keys]
@@ -111,15 +114,28 @@ class World:
     def _stands(self, holder: Holder) -> bool:
         return self.standing(self.ref(holder.table, holder.uuid)).uuid == holder.uuid
 
-    def _want(self, wanted: Mapping[Ref, Row], touched: Touched) -> None:
-        for ref in moved(self.wanted, wanted):
-            touched[ref.table].add(ref.key)
-            for need in _needs(self.wanted.get(ref)):
-                others = self._dependents.pop(need, set()) - {ref}
-                self._dependents |= {need: others} if others else {}
-            for need in _needs(wanted.get(ref)):
-                self._dependents.setdefault(need, set()).add(ref)
-        self.wanted = wanted
+    def _want(self, rows: Sequence[Row], touched: Touched) -> None:
+        gone, come = _others(self._rows, rows)
+        self._rows = rows
+        for row in gone:
+            touched[row.table].add(row.key)
+            del self.wanted[row.ref]
+            for need in _needs(row):
+                self._depend(row.ref, need, put=False)
+        for row in come:
+            touched[row.table].add(row.key)
+            self.wanted[row.ref] = row
+            for need in _needs(row):
+                self._depend(row.ref, need, put=True)
+
+    def _depend(self, ref: Ref, need: Ref, *, put: bool) -> None:
+        refs = self._dependents.setdefault(need, set())
+        if put:
+            refs.add(ref)
+            return
+        refs.discard(ref)
+        if not refs:
+            del self._dependents[need]
 
     def _find(self, tables: Tables, touched: Touched) -> None:
         before, self.tables = self.tables, {table: dict(tables[table]) for table in TABLES}
@@ -219,7 +235,19 @@ def _known(table: str, columns: Columns | None) -> tuple[tuple[str, bool], ...]:
     return () if columns is None else ((key_of(table, columns), marked(columns)),)
 
 
-def _needs(row: Row | None) -> Iterator[Ref]:
-    if row is not None:
-        yield from (parent for parent, _ in row.parents)
-        yield from (v for c in TABLES[row.table].refers if isinstance(v := row.columns.get(c), Ref))
+def _needs(row: Row) -> Iterator[Ref]:
+    yield from (parent for parent, _ in row.parents)
+    yield from (v for c in TABLES[row.table].refers if isinstance(v := row.columns.get(c), Ref))
+
+
+def _others(before: Sequence[Row], after: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Rows that are in one of them only, by identity. Mostly they begin and end alike."""
+    if before is after:
+        return [], []
+    most = min(len(before), len(after))
+    start = next((n for n, same in enumerate(map(is_, before, after)) if not same), most)
+    ends = map(is_, reversed(before), reversed(after))
+    end = next((n for n, same in enumerate(islice(ends, most - start)) if not same), most - start)
+    gone, come = before[start : len(before) - end], after[start : len(after) - end]
+    old, new = set(map(id, gone)), set(map(id, come))
+    return [row for row in gone if id(row) not in new], [row for row in come if id(row) not in old]

@@ -108,7 +108,7 @@ async def test_apply_and_once_more_is_nothing(nb: OvsdbServer) -> None:
         await db.lock.wait(held=True, timeout=PATIENCE)
         reconciler = Reconciler(MemorySource(State()), db)
         plan = await reconciler.once(state(2))
-        assert (len(plan.create), len(plan.attach)) == (4, 3)
+        assert (len(plan.create), len(plan.attach)) == (5, 3)  # switch, gateway, ports, DHCP options
         assert await reconciler.once(state(2)) == Plan()
         assert db.sequence == 1
         await reconciler.once(replace(state(0), networks={}))
