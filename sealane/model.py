@@ -130,6 +130,8 @@ class Port(Resource):
     tunnel_key: int = 0
     security_groups: tuple[str, ...] = ()
     """Ids, in ascending order."""
+    quarantine: bool = False
+    """In no group at all until somebody has looked at what it belongs to."""
     extra_dhcp_opts: tuple[DhcpOption, ...] = ()
 
 

@@ -120,6 +120,25 @@ def port_group(group_id: str) -> str:
     return f"pg_{group_id.replace('-', '_')}"
 
 
+DROP_GROUP = "neutron_pg_drop"
+"""Port_Group of all ports with port security, by which they drop what nobody lets pass."""
+
+
+def network_group(network_id: str) -> str:
+    """Port_Group of the containers in a network that are in no security group."""
+    return f"pg_net_{network_id.replace('-', '_')}"
+
+
+def member_addresses(port_group: str, family: int) -> str:
+    """Address_Set that northd keeps of a Port_Group's members (ovn-nb(5), Port_Group)."""
+    return f"{port_group}_ip{family}"
+
+
+def address_set(group_id: str, family: int) -> str:
+    """Address_Set of an address group's networks of one family."""
+    return f"ag_{group_id.replace('-', '_')}_ip{family}"
+
+
 _GROUPS = uuid.UUID("5ea1a000-0000-4000-8000-000000000005")
 
 

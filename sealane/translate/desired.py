@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from sealane.model import Network, Port, State, Subnet
-from sealane.translate import dhcp, ports, switches
+from sealane.model import AddressGroup, Network, Port, SecurityGroup, SecurityGroupRule, State, Subnet
+from sealane.translate import dhcp, groups, ports, switches
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Row
 
@@ -11,8 +11,9 @@ PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
     switches.rows,  # Network, Subnet -> Logical_Switch, and the gateway's localport
     dhcp.rows,  # Subnet, Port -> DHCP_Options
     ports.rows,  # Port -> Logical_Switch_Port
+    groups.rows,  # SecurityGroup, SecurityGroupRule, AddressGroup -> Port_Group, ACL, Address_Set
 )
-READS = (Network, Subnet, Port)
+READS = (Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup)
 """What the stages look at; the translator's state has nothing else."""
 
 

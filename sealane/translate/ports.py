@@ -1,16 +1,15 @@
 """Ports -> logical switch ports, in the shape in which Neutron's ML2/OVN driver writes them.
 
-A switch without ACLs lets its ports reach each other (ovn-nb(5), ACL), which is what containers of one
-network expect.  What a port may claim to be is held by port_security: its MAC and addresses and those
-of allowed_address_pairs.  A port without port security may be anything, so OVN also sends it what it
-knows no owner for ('unknown').
+What reaches a port is said by its groups (groups.py).  What a port may claim to be is held by port_security:
+its MAC and addresses and those of allowed_address_pairs.  A port without port security may be anything, so
+OVN also sends it what it knows no owner for ('unknown').
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from sealane import names
 from sealane.model import Network, Port, State, Subnet
-from sealane.translate import dhcp, dhcp_options
+from sealane.translate import dhcp, dhcp_options, groups
 from sealane.translate.memo import Memo
 from sealane.translate.rows import OWNED, Row, Value
 from sealane.translate.switches import parent, prefix_length, tunnel_key
@@ -45,7 +44,8 @@ def _port(port: Port, network: Network, *subnets: Subnet | None) -> Row:
         "external_ids": _external_ids(port, subnets),
         "options": _options(port, told=options is not None),
     }
-    return Row("Logical_Switch_Port", names.logical_port(port.id), columns, (parent(port.network_id),))
+    held = (parent(port.network_id), *groups.parents(port))
+    return Row("Logical_Switch_Port", names.logical_port(port.id), columns, held)
 
 
 def _addresses(port: Port, allowed: Mapping[str, list[str]]) -> frozenset[str]:
@@ -93,7 +93,7 @@ def _external_ids(port: Port, subnets: Sequence[Subnet | None]) -> dict[str, str
         "neutron:port_name": port.name,
         "neutron:project_id": port.project_id,
         "neutron:revision_number": str(port.revision_number),
-        "neutron:security_group_ids": "",
+        "neutron:security_group_ids": " ".join(port.security_groups),
         "neutron:vnic_type": port.vnic_type,
     }
 

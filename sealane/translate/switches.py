@@ -28,7 +28,7 @@ DEVICE_OWNER_DISTRIBUTED = "network:distributed"
 
 
 def rows(state: State, memo: Memo) -> Iterator[Row]:
-    subnets = _by_network(state)
+    subnets = by_network(state)
     switch, gateway_of = memo.of(_switch), memo.of(_gateway)
     for network in state.networks.values():
         yield switch(network.id, network)
@@ -98,7 +98,7 @@ def _gateway(network: Network, *subnets: Subnet) -> Row | None:
     return Row("Logical_Switch_Port", name, columns, (parent(network.id),))
 
 
-def _by_network(state: State) -> Mapping[str, list[Subnet]]:
+def by_network(state: State) -> Mapping[str, list[Subnet]]:
     """The order decides that of a gateway's addresses, so it may not depend on the order of arrival."""
     grouped: dict[str, list[Subnet]] = {}
     for subnet in sorted(state.subnets.values(), key=lambda s: (s.ip_version, s.created_at, s.id)):

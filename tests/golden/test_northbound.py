@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import yaml
 
-from sealane.model import Network, Port, State, Subnet
+from sealane.model import AddressGroup, Network, Port, SecurityGroup, SecurityGroupRule, State, Subnet
 from sealane.ovn.memory import MemoryNorthbound
 from sealane.translate.desired import desired
 from sealane.translate.diff import diff
@@ -24,6 +24,7 @@ from sealane.translate.world import Columns, Tables, marked, members
 
 CASES = sorted((Path(__file__).parent / "cases").iterdir())
 Change = Callable[[State], State]
+FIELDS = ("networks", "subnets", "ports", "security_groups", "security_group_rules", "address_groups")
 
 
 def load(case: Path) -> State:
@@ -32,6 +33,9 @@ def load(case: Path) -> State:
         networks=_table(raw.get("networks", []), Network),
         subnets=_table(raw.get("subnets", []), Subnet),
         ports=_table(raw.get("ports", []), Port),
+        security_groups=_table(raw.get("security_groups", []), SecurityGroup),
+        security_group_rules=_table(raw.get("security_group_rules", []), SecurityGroupRule),
+        address_groups=_table(raw.get("address_groups", []), AddressGroup),
     )
 
 
@@ -43,7 +47,7 @@ def changes(state: State) -> list[Change]:
     """One change for each object: what the store would report if they came one by one."""
     return [
         (lambda s, field=field, item=item: replace(s, **{field: {**getattr(s, field), item.id: item}}))
-        for field in ("networks", "subnets", "ports")
+        for field in FIELDS
         for item in getattr(state, field).values()
     ]
 

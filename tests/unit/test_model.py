@@ -35,6 +35,7 @@ def port_row(name: str) -> dict[str, object]:
         "tunnel_key": 5,
         "security_groups": frozenset(),
         **dict.fromkeys(("admin_state_up", "port_security_enabled"), True),
+        "quarantine": False,
     }
 
 
