@@ -87,7 +87,7 @@ class Api:
         """Rows that fit all filters; `pairs` may name one several times."""
         query = urllib.parse.urlencode([*pairs, *filters.items()])
         answer = self.request("GET", f"/v2.0/{collection}{'?' if query else ''}{query}")
-        return list(answer[collection.rpartition("/")[2]])
+        return list(answer[_key(collection.rpartition("/")[2])])
 
     def find(self, collection: str, wanted: str, **within: str) -> Body:
         """By id, then by name. Raises NotFound, or Conflict when several have that name."""
@@ -106,18 +106,19 @@ class Api:
         return rows[0]
 
     def create(self, collection: str, values: Mapping[str, Any]) -> Body:
-        noun = collection[:-1]
+        noun = _key(collection)[:-1]
         return dict(self.change("POST", collection, {noun: dict(values)})[noun])
 
     def create_many(self, collection: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[Body]:
         """All of them or none."""
-        return tuple(self.change("POST", collection, {collection: [dict(row) for row in rows]})[collection])
+        key = _key(collection)
+        return tuple(self.change("POST", collection, {key: [dict(row) for row in rows]})[key])
 
     def update(
         self, collection: str, resource_id: str, values: Mapping[str, Any], revision: int | None = None
     ) -> Body:
         """revision: refused with RevisionMismatch when the resource has another by now."""
-        noun = collection[:-1]
+        noun = _key(collection)[:-1]
         guard = {} if revision is None else {"If-Match": f"revision_number={revision}"}
         return dict(self.change("PUT", _path(collection, resource_id), {noun: dict(values)}, guard)[noun])
 
@@ -205,6 +206,11 @@ class Api:
         if parts.scheme != "http" or not parts.hostname:
             raise errors.BadRequest(f"'{self._url}' is no API; give unix:/PATH or http://HOST:PORT")
         return http.client.HTTPConnection(parts.hostname, parts.port or 9696, timeout=deadline)
+
+
+def _key(collection: str) -> str:
+    """What a collection is called within bodies: not as in URLs."""
+    return collection.replace("-", "_")
 
 
 def _path(collection: str, *parts: str) -> str:

@@ -26,7 +26,8 @@ def read(file: BinaryIO, noun: str, client: Api) -> list[Body]:
         raise BadRequest(f"--file: more than {LARGEST >> 20} MiB; give it in parts")
     found = _parsed(raw)
     if isinstance(found, dict):
-        found = found[f"{noun}s"] if set(found) == {f"{noun}s"} else [found.get(noun, found)]
+        key = noun.replace("-", "_")
+        found = found[f"{key}s"] if set(found) == {f"{key}s"} else [found.get(key, found)]
     if not isinstance(found, list) or not found:
         raise BadRequest(f"--file: it is to hold a list of {noun}s, each an object as {{name: …}}")
     known: dict[tuple[str, ...], Body] = {}

@@ -124,7 +124,9 @@ def _command(noun: Noun, verb: _Verb) -> click.Command:
             check(verb.fields, given, client)
 
         def write(old: Body) -> Body:
-            body = verb.change(old, given, Scope(client, old.get("network_id", "")))
+            body = verb.change(
+                old, given, Scope(client, old.get("network_id", ""), old.get("project_id", ""))
+            )
             body = complete(noun.fields, body, old)
             return client.update(
                 noun.collection, old["id"], body, old["revision_number"] if verb.guarded else None
@@ -142,7 +144,7 @@ def delete(noun: Noun) -> click.Command:
     @click.command(
         "delete",
         cls=Patient,
-        help=f"Delete {noun.collection}; goes on after an error and tells all of them.",
+        help=f"Delete {noun.words}s; goes on after an error and tells all of them.",
         epilog=noun.example("delete"),
     )
     @click.argument(

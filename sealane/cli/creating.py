@@ -30,7 +30,7 @@ def create(
     @click.command(
         "create",
         cls=Patient,
-        help=f"Make a {noun.name}, or many at once: all or none.",
+        help=f"Make {noun.one}, or many at once: all or none.",
         epilog=noun.example("create"),
     )
     @click.argument("name", default="")
@@ -68,7 +68,7 @@ def create(
 def _make(noun: Noun, client: Api, prepare: Prepare, given: dict[str, Any]) -> Sequence[Body]:
     base: Body = {"project_id": given["project"]} if given["project"] else {}
     first = prepare(client, base, given)
-    scope = Scope(client, first.get("network_id", ""))
+    scope = Scope(client, first.get("network_id", ""), first.get("project_id", ""))
     body = first | values_of((f for f in noun.fields if f.create), given, scope)
     name = given["name"]
     if not given["count"]:

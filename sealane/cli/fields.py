@@ -26,10 +26,11 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Scope:
-    """Where names in options are looked up; network_id is "" where there is no network."""
+    """Where names in options are looked up; each is "" where there is none."""
 
     api: Api
     network_id: str = ""
+    project_id: str = ""
 
 
 Read = Callable[[str, Scope], Any]
@@ -191,6 +192,14 @@ def network(text: str, scope: Scope) -> str:
     return str(meant)
 
 
+def span(text: str, scope: Scope) -> str:
+    """A subnet, or an address as one of its own."""
+    if "/" in text:
+        return network(text, scope)
+    found = address(text, scope)
+    return f"{found}/{128 if ':' in found else 32}"
+
+
 def mac(text: str, scope: Scope) -> str:
     if not MAC.match(text):
         raise ValueError(f"'{text}' is no MAC address; give it as 02:42:0a:01:00:05")
@@ -235,6 +244,12 @@ def fixed_address(text: str, scope: Scope) -> Body:
 def fixed_subnet(text: str, scope: Scope) -> Body:
     within = {"network_id": scope.network_id} if scope.network_id else {}
     return {"subnet_id": scope.api.find("subnets", text, **within)["id"]}
+
+
+def security_group(text: str, scope: Scope) -> str:
+    """By its name in the project, or its id: every project has a group called default."""
+    within = {"project_id": scope.project_id} if scope.project_id else {}
+    return str(scope.api.find("security-groups", text, **within)["id"])
 
 
 def label(text: str, scope: Scope) -> tuple[str, str]:

@@ -46,6 +46,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "network": Entry("sealane.cli.network:network", f"Networks: {VERBS}."),
         "subnet": Entry("sealane.cli.subnet:subnet", f"Subnets of a network: {VERBS}."),
         "port": Entry("sealane.cli.port:port", f"Ports of a network: {VERBS}."),
+        "security-group": Entry(
+            "sealane.cli.security_group:security_group", f"What reaches ports, and their rules: {VERBS}."
+        ),
+        "address-group": Entry("sealane.cli.address_group:address_group", f"Addresses for rules: {VERBS}."),
         "quota": Entry("sealane.cli.quota:quota", "How many of each a project may have: show, set, reset."),
         "attach": Entry("sealane.cli.attachment:attach", "Put a container or a namespace on a network."),
         "detach": Entry("sealane.cli.attachment:detach", "Take it off again."),

@@ -62,6 +62,20 @@ class Noun:
     def collection(self) -> str:
         return f"{self.name}s"
 
+    @property
+    def words(self) -> str:
+        """Within a sentence."""
+        return self.name.replace("-", " ")
+
+    @property
+    def one(self) -> str:
+        return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.words}"
+
+    @property
+    def title(self) -> str:
+        """Several, at the beginning of a sentence."""
+        return f"{self.words.capitalize()}s"
+
     def example(self, verb: str) -> str:
         """The lines at the end of a help text."""
         lines = self.examples[verb].strip().splitlines()
@@ -128,7 +142,7 @@ def group(noun: Noun, create: click.Command) -> click.Group:
 
     made = Ordered(
         noun.name,
-        help=f"{noun.collection.capitalize()}: {', '.join(VERBS)}.\n\n{noun.example('group')}",
+        help=f"{noun.title}: {', '.join(VERBS)}.\n\n{noun.example('group')}",
     )
     verbs = [reading.listing(noun), reading.show(noun), create, changing.set_(noun), changing.add(noun)]
     verbs += [changing.unset(noun), changing.delete(noun), tagging.tag(noun)]

@@ -39,6 +39,7 @@ PORT = noun.Noun(
     more=(
         Column("ADMIN UP", "admin_state_up"),
         Column("SECURITY", "port_security_enabled"),
+        Column("GROUPS", "security_groups"),
         Column("PAIRS", "allowed_address_pairs", _pairs),
         Column("DNS NAME", "dns_name"),
         Column("DHCP OPTIONS", "extra_dhcp_opts", _options),
@@ -88,6 +89,16 @@ PORT = noun.Noun(
             read=fields.pair,
             many=True,
             help="A further address or subnet that it may send from; may be given again.",
+        ),
+        Field(
+            option="--security-group",
+            key="security_groups",
+            metavar="GROUP",
+            read=fields.security_group,
+            lookup=True,
+            complete=names("security-groups"),
+            many=True,
+            help="A group whose rules say what reaches it; left out: the project's default one.",
         ),
         Field(option="--dns-name", key="dns_name", metavar="NAME", help="A name for it in DNS.", empty=""),
         Field(
@@ -145,6 +156,7 @@ PORT = noun.Noun(
         ),
         Filter("--ip", "fixed_ips", "Only with this address.", prefix="ip_address=", metavar="ADDRESS"),
         Filter("--mac", "mac_address", "Only with this hardware address.", metavar="MAC"),
+        Filter("--security-group", "security_groups", "Only in this group.", parent="security-groups"),
         Filter("--host", "binding:host_id", "Only on this host.", metavar="HOST"),
         Filter("--device", "device_id", "Only of this device.", metavar="ID"),
         Filter("--device-owner", "device_owner", "Only of this kind of device.", metavar="KIND"),
@@ -159,7 +171,7 @@ PORT = noun.Noun(
             sealane port create web --network blue --ip 10.1.0.9 --dns-name web --tag front
             sealane port create node --network blue --count 3
             sealane port create --file - < ports.yaml""",
-        "set": "sealane port set web --ip 10.1.0.10 --no-port-security",
+        "set": "sealane port set web --ip 10.1.0.10 --security-group web",
         "add": """
             sealane port add web --pair 10.1.0.200
             sealane port add web --extra-dhcp-option ntp-server=10.1.0.5""",
@@ -177,9 +189,17 @@ def _prepare(client: Api, body: Body, given: dict[str, Any]) -> Body:
     if given["no_ip"] and (given["ip"] or given["subnet"]):
         raise click.UsageError("--no-ip and --ip or --subnet exclude each other")
     parent = client.find("networks", given["network"])
+    if given["no_security_group"] and given["security_group"]:
+        raise click.UsageError("--no-security-group and --security-group exclude each other")
     none: Body = {"fixed_ips": []} if given["no_ip"] else {}
+    if given["no_security_group"]:
+        none["security_groups"] = []
     return {"network_id": parent["id"], "project_id": parent["project_id"], **none, **body}
 
 
 port = noun.group(PORT, create := creating.create(PORT, _prepare))
-create.params[1:1] = [NETWORK.as_option(), click.Option(["--no-ip"], is_flag=True, help="No address at all.")]
+create.params[1:1] = [
+    NETWORK.as_option(),
+    click.Option(["--no-ip"], is_flag=True, help="No address at all."),
+    click.Option(["--no-security-group"], is_flag=True, help="In no group: nothing passes."),
+]

@@ -17,7 +17,7 @@ Pairs = list[tuple[str, str]]
 def listing(noun: Noun) -> click.Command:
     filters = (*COMMON_FILTERS, *noun.filters)
 
-    @click.command("list", help=f"{noun.collection.capitalize()}, all or some.", epilog=noun.example("list"))
+    @click.command("list", help=f"{noun.title}, all or some.", epilog=noun.example("list"))
     @click.option("--filter", "others", multiple=True, metavar="KEY=VALUE", help="Any attribute of the API.")
     @click.option(
         "--sort",
@@ -58,7 +58,7 @@ def listing(noun: Noun) -> click.Command:
 
 def show(noun: Noun) -> click.Command:
     @click.command(
-        "show", help=f"All attributes of one {noun.name}, by name or id.", epilog=noun.example("show")
+        "show", help=f"All attributes of one {noun.words}, by name or id.", epilog=noun.example("show")
     )
     @click.argument("wanted", metavar=noun.name.upper(), shell_complete=names(noun.collection))
     @click.option("--fields", metavar="KEY,…", help="Only these attributes.")

@@ -14,9 +14,7 @@ Change = Callable[[list[str], Sequence[str]], list[str]]
 
 
 def tag(noun: Noun) -> click.Group:
-    made = click.Group(
-        "tag", help=f"Tags of a {noun.name}: list, add, remove, set.", epilog=noun.example("tag")
-    )
+    made = click.Group("tag", help=f"Tags of {noun.one}: list, add, remove, set.", epilog=noun.example("tag"))
     made.add_command(_tag_list(noun))
     verbs: dict[str, tuple[str, Change]] = {
         "add": ("Add tags.", lambda old, new: list(dict.fromkeys((*old, *new)))),
