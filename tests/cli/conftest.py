@@ -110,7 +110,7 @@ def central(running: Central) -> Iterator[Central]:
     """Empty at the end of each test."""
     yield running
     client = running.client
-    for collection in ("ports", "networks"):
+    for collection in ("ports", "networks", "security-groups", "address-groups"):
         for row in client.list(collection):
             client.delete(collection, row["id"])
 
