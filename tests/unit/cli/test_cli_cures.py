@@ -15,5 +15,5 @@ def test_the_types_are_those_of_the_api():
 
 
 def test_the_commands_exist():
-    named = {word for cure in CURES.values() for word in re.findall(r"'sealane (\w+)", cure)}
+    named = {word for cure in CURES.values() for word in re.findall(r"'sealane ([a-z-]+)", cure)}
     assert named <= COMMANDS.keys()
