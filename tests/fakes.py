@@ -64,7 +64,7 @@ class FakeApi:
     async def delete(self, collection: str, resource_id: str) -> None:
         self._called("delete", collection)
         kind, module = KINDS[collection]
-        for row in module.delete(kind.find(self._state(), resource_id), self._look()):
+        for row in module.delete(kind.find(self._state(), resource_id), self._draft()):
             for rows in self.rows.values():
                 rows.pop(row.id, None)
 

@@ -14,7 +14,6 @@ from sealane.api.attributes import Attribute, Kind, Values, standard
 from sealane.api.body import read_object
 from sealane.api.convert import BOOLEAN
 from sealane.api.draft import Draft
-from sealane.api.look import Look
 from sealane.api.resources import Handlers
 from sealane.errors import BadRequest, Conflict, NotFound
 from sealane.model import AddressGroup
@@ -57,8 +56,8 @@ def update(old: Any, values: Values, draft: Draft) -> AddressGroup:
     return changed
 
 
-def delete(group: Any, look: Look) -> tuple[AddressGroup, ...]:
-    rules = look.state.security_group_rules.values()
+def delete(group: Any, draft: Draft) -> tuple[AddressGroup, ...]:
+    rules = draft.look.state.security_group_rules.values()
     if any(rule.remote_address_group_id == group.id for rule in rules):
         raise Conflict(
             f"Address group {group.id} is in use on one or more security group rules.",

@@ -20,6 +20,7 @@ from sealane.api import (
     openapi,
     ports,
     rbac,
+    routers,
     security_groups,
     security_rules,
     subnets,
@@ -32,6 +33,7 @@ from sealane.api.membership import Membership
 from sealane.api.metrics import Metrics
 from sealane.api.quotas import Quotas
 from sealane.api.resources import Handlers, Resource
+from sealane.api.router_calls import RouterCalls
 from sealane.api.seen import Seen
 from sealane.api.sessions import Sessions
 from sealane.api.waiting import Waiting
@@ -55,6 +57,7 @@ RESOURCES = (
         address_groups.ADDRESS_GROUPS, address_groups.create, address_groups.update, address_groups.delete
     ),
     Resource(rbac.RBAC_POLICIES, rbac.create, rbac.update, rbac.delete),
+    ROUTERS := Resource(routers.ROUTERS, routers.create, routers.update, routers.delete),
 )
 KINDS = tuple(r.kind for r in RESOURCES)
 
@@ -110,6 +113,7 @@ def create_app(
         Route("/v2.0/", documents.version(KINDS), methods=["GET"]),
         *(route for resource in RESOURCES for route in routes_of(Handlers(resource, desk))),
         *address_groups.routes(Handlers(ADDRESS_GROUPS, desk)),
+        *RouterCalls(Handlers(ROUTERS, desk)).routes(),
         Route("/v2.0/extensions", documents.extensions, methods=["GET"]),
         Route("/v2.0/extensions/{alias}", documents.extension, methods=["GET"]),
         *Quotas(desk).routes(),

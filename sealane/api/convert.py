@@ -180,7 +180,7 @@ def _pool(value: Any) -> Pool:
     return Pool(start=to_address(found["start"]), end=to_address(found["end"]))
 
 
-def _route(value: Any) -> HostRoute:
+def to_route(value: Any) -> HostRoute:
     found = record(value, "destination", "nexthop", required=("destination", "nexthop"))
     return HostRoute(destination=to_cidr(found["destination"]), nexthop=to_address(found["nexthop"]))
 
@@ -264,6 +264,12 @@ def _false(value: Any) -> bool:
     return False
 
 
+def _true(value: Any) -> bool:
+    if not to_boolean(value):
+        raise ValueError("only true is taken here")
+    return True
+
+
 def _null(value: Any) -> None:
     if value is not None:
         raise ValueError("only null is taken here yet")
@@ -289,24 +295,33 @@ def _objects(*keys: str) -> Schema:
     return {"type": "object", "properties": {key: {"type": "string"} for key in keys}}
 
 
+def _physical(value: Any) -> str:
+    """It stands between a comma and a colon in `ovn-bridge-mappings` (ovn-controller(8))."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", value):
+        raise ValueError(f"'{value}' is no name of a physical network: letters, digits and _.- are taken")
+    return value
+
+
 BOOLEAN = Type(to_boolean, {"type": "boolean"})
 ID = Type(to_uuid, {"type": "string", "format": "uuid"})
 ADDRESS = Type(to_address, ADDRESS_SCHEMA)
 CIDR = Type(to_subnet, {"type": "string", "description": "a network, 192.0.2.0/24 or 2001:db8::/64"})
 MAC_ADDRESS = Type(to_mac, {"type": "string", "pattern": "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$"})
+PHYSICAL_NETWORK = Type(_physical, {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"})
 HOST = Type(_host, {"type": "string", "nullable": True, "maxLength": 63})
 NAME = text(255)
 DNS = Type(to_dns_name, {"type": "string", "maxLength": 253})
 DNS_LIST = listing(to_dns_name, {"type": "string", "maxLength": 253})
 TAGS = listing(to_tag, {"type": "string", "maxLength": 255}, 50)
 POOLS = listing(_pool, _objects("start", "end"))
-ROUTES = listing(_route, _objects("destination", "nexthop"), 20)
+ROUTES = listing(to_route, _objects("destination", "nexthop"), 20)
 PAIRS = listing(_pair, _objects("ip_address", "mac_address"), 64)
 SERVERS = listing(to_address, ADDRESS_SCHEMA, 5)
 FIXED_IPS = Type(_fixed_ips, {"type": "array", "items": _objects("subnet_id", "ip_address")})
 LABELS = Type(_labels, {"type": "object", "additionalProperties": {"type": "string"}})
 PROFILE = Type(_profile, {"type": "object"})
 FALSE_YET = Type(_false, {"type": "boolean", "enum": [False]})
+TRUE_YET = Type(_true, {"type": "boolean", "enum": [True]})
 NULL_YET = Type(_null, {"nullable": True, "enum": [None]})
 NOTHING_YET = Type(_none, {"type": "array", "items": {}, "maxItems": 0})
 ANY = Type(lambda value: value, {})

@@ -65,8 +65,10 @@ class Desk:
         async with self._writing:
             for attempt in range(ATTEMPTS):
                 look = self.look()
-                changes, result = decide(self._draft(look, attempt))
-                policy.check_changes(caller, changes, look)
+                draft = self._draft(look, attempt)
+                asked, result = decide(draft)
+                policy.check_changes(caller, asked, look)
+                changes = [*draft.also, *asked]
                 if not changes:
                     return result, look
                 try:

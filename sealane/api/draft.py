@@ -32,7 +32,9 @@ class Draft:
     ports: list[Port] = field(default_factory=list)
     groups: dict[str, SecurityGroup] = field(default_factory=dict)
     also: list[Change] = field(default_factory=list)
-    """What comes along with what was asked for; written before it."""
+    """What follows from what was asked for: written with it, and not judged by the policy once more."""
+    gone: set[str] = field(default_factory=set)
+    """Ids of ports that go with it."""
     _used: dict[str, ipam.Taken] = field(default_factory=dict)
     _macs: dict[str, set[str]] = field(default_factory=dict)
     _rule_keys: dict[str, dict[Key, str]] = field(default_factory=dict)
@@ -44,6 +46,15 @@ class Draft:
     def subnets_of(self, network_id: str) -> list[Subnet]:
         mine = [s for s in self.subnets if s.network_id == network_id]
         return [*self.look.subnets_of(network_id), *mine]
+
+    def subnets_by_id(self, network_id: str) -> dict[str, Subnet]:
+        return {subnet.id: subnet for subnet in self.subnets_of(network_id)}
+
+    def ports_of_router(self, router_id: str) -> list[Port]:
+        """Interfaces and gateways, as this request leaves them."""
+        there = {port.id: port for port in self.look.router_ports.get(router_id, ())}
+        made = {port.id: port for port in self.ports if port.device_id == router_id}
+        return [port for id, port in (there | made).items() if id not in self.gone]
 
     def used(self, subnet: Subnet) -> ipam.Taken:
         """Addresses of the subnet that are taken, the gateway's too; add to it what is chosen."""

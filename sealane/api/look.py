@@ -11,6 +11,7 @@ from typing import Protocol
 
 from sealane.api.members import EMPTY, Index
 from sealane.model import Port, SecurityGroupRule, State, Subnet
+from sealane.names import ROUTER_INTERFACE, ROUTER_PORTS
 
 EVERYBODY = "*"
 """Target of an RBAC policy."""
@@ -84,6 +85,15 @@ class Look:
     def is_shared(self, id: str) -> bool:
         return id in self.for_everybody
 
+    @cached_property
+    def router_ports(self) -> Mapping[str, Sequence[Port]]:
+        """Interfaces and gateways by router."""
+        found: dict[str, list[Port]] = defaultdict(list)
+        for port in self.state.ports.values():
+            if port.device_owner in ROUTER_PORTS:
+                found[port.device_id].append(port)
+        return found
+
     def ports_on(self, host: str) -> int:
         return self.hosts.get(host, 0)
 
@@ -99,6 +109,10 @@ class Look:
         """Whether an RBAC policy lets the project do that."""
         targets = self._granted.get((action, object_id), ())
         return "*" in targets or project in targets
+
+    def interfaces_of(self, router_id: str) -> Sequence[Port]:
+        ports = self.router_ports.get(router_id, ())
+        return [port for port in ports if port.device_owner == ROUTER_INTERFACE]
 
     def subnets_of(self, network_id: str) -> Sequence[Subnet]:
         return self.subnets.get(network_id, ())

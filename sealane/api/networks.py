@@ -7,10 +7,11 @@ from sealane.api import convert, rules
 from sealane.api.attributes import Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, nullable, one_of
 from sealane.api.draft import Draft
-from sealane.api.look import Look
 from sealane.model import Network, Subnet
 
 MAX_MTU = 9000
+WIRE_MTU = 1500
+"""Bytes, of a network on a physical one, unless told otherwise."""
 
 NETWORKS = Kind(
     singular="network",
@@ -37,8 +38,8 @@ NETWORKS = Kind(
         ),
         Attribute(
             name="router:external",
-            type=convert.FALSE_YET,
-            read=lambda network, look: False,
+            type=BOOLEAN,
+            field="external",
             default=False,
             post=True,
             put=True,
@@ -56,14 +57,31 @@ NETWORKS = Kind(
         constant("ipv6_address_scope", None),
         constant("l2_adjacency", True),
         constant("is_default", False, BOOLEAN, filter=True),
-        constant("provider:network_type", "geneve", convert.NAME, filter=True),
-        constant("provider:physical_network", None, nullable(convert.NAME), filter=True),
-        Attribute(name="provider:segmentation_id", type=convert.INTEGER, field="tunnel_key"),
+        Attribute(
+            name="provider:network_type",
+            type=nullable(one_of("geneve", "vlan", "flat")),
+            field="network_type",
+            post=True,
+        ),
+        Attribute(
+            name="provider:physical_network",
+            type=nullable(convert.PHYSICAL_NETWORK),
+            field="physical_network",
+            post=True,
+        ),
+        Attribute(
+            name="provider:segmentation_id",
+            type=nullable(convert.integer(1, 4094)),
+            field="segmentation_id",
+            read=lambda network, look: (
+                network.tunnel_key if network.network_type == "geneve" else network.segmentation_id
+            ),
+            post=True,
+        ),
         Attribute(
             name="sealane:gateway",
             type=one_of("host", "router", "docker", "none"),
             field="gateway",
-            default="host",
             post=True,
             put=True,
         ),
@@ -81,14 +99,19 @@ NETWORKS = Kind(
         ),
     ),
 )
-UNSTORED = frozenset({"router:external", "availability_zone_hints"})
+UNSTORED = frozenset({"availability_zone_hints"})
 """Taken for the sake of clients that send their only value."""
 
 
 def create(id: str, values: Values, draft: Draft) -> Network:
     given = NETWORKS.as_fields({k: v for k, v in values.items() if k not in UNSTORED})
-    given["mtu"] = given.get("mtu") or draft.default_mtu
+    given["network_type"] = given.get("network_type") or "geneve"
+    overlay = given["network_type"] == "geneve"
+    given["mtu"] = given.get("mtu") or (draft.default_mtu if overlay else WIRE_MTU)
+    given.setdefault("gateway", "host" if overlay and not given["external"] else "router")
     network = Network(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
+    rules.segment_is_whole(network)
+    rules.gateway_is_possible(network)
     draft.networks[id] = network
     return network
 
@@ -98,10 +121,15 @@ def update(old: Any, values: Values, draft: Draft) -> Network:
     if "mtu" in given:
         given["mtu"] = given["mtu"] or draft.default_mtu
     changed: Network = replace(old, **given)
+    if changed.external and changed.gateway == "host" and "gateway" not in given:
+        changed = replace(changed, gateway="router")
+    if old.external and not changed.external:
+        rules.no_router_is_out_there(old, draft.look)
+    rules.gateway_is_possible(changed)
     return changed
 
 
-def delete(network: Any, look: Look) -> tuple[Subnet | Network, ...]:
+def delete(network: Any, draft: Draft) -> tuple[Subnet | Network, ...]:
     """The rows that go, in the order in which they may: subnets with their network, as in Neutron."""
-    rules.network_unused(network, look)
-    return (*look.subnets_of(network.id), network)
+    rules.network_unused(network, draft.look)
+    return (*draft.look.subnets_of(network.id), network)

@@ -4,8 +4,11 @@ from sealane.api import identity_paths
 from sealane.api.address_groups import ADDRESS_GROUPS, ADDRESSES
 from sealane.api.agents import AGENTS
 from sealane.api.attributes import Kind
+from sealane.api.convert import ID
 from sealane.api.nodes import NODES
 from sealane.api.quotas import FLAGS, LIMITED
+from sealane.api.router_gateways import GATEWAYS
+from sealane.api.router_routes import ROUTES
 from sealane.api.schemas import Part, asked, body, in_path, parameters, responses, schema, wrapped
 from sealane.api.tokens import TOKENS
 
@@ -65,6 +68,35 @@ EXTRA_PATHS: Part = {
 def _texts(*names: str) -> Part:
     found = {name: {"type": "string"} for name in names}
     return {"type": "object", "properties": found, "required": list(names), "additionalProperties": False}
+
+
+def _router_calls() -> Part:
+    """Calls of a router; each answers with what it is about afterwards."""
+    interface: Part = {
+        "type": "object",
+        "properties": {key: dict(ID.schema) for key in ("subnet_id", "port_id")},
+        "additionalProperties": False,
+    }
+    routes = wrapped("router", wrapped("routes", ROUTES.schema))
+    gateways = wrapped("router", wrapped("external_gateways", GATEWAYS.schema))
+    given = {
+        **dict.fromkeys(("add_router_interface", "remove_router_interface"), interface),
+        **dict.fromkeys(("add_extraroutes", "remove_extraroutes"), routes),
+        **dict.fromkeys(
+            ("add_external_gateways", "update_external_gateways", "remove_external_gateways"), gateways
+        ),
+    }
+    shown: Part = {"type": "object"}
+    return {
+        f"/v2.0/routers/{{id}}/{call}": {
+            "parameters": [in_path("id")],
+            "put": {"requestBody": body(taken), "responses": responses("200", shown)},
+        }
+        for call, taken in given.items()
+    }
+
+
+EXTRA_PATHS |= _router_calls()
 
 
 def _sealane(kind: Kind, create: str) -> Part:

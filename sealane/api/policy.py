@@ -287,7 +287,25 @@ def sees(caller: Caller, row: Resource, look: Look) -> bool:
     if isinstance(row, SecurityGroup | AddressGroup):
         return row.shared or look.is_shared(row.id)
     network = look.state.networks.get(row.network_id) if isinstance(row, Subnet) else row
-    return isinstance(network, Network) and network.shared
+    return isinstance(network, Network) and (network.shared or (network is row and network.external))
+
+
+def check_may_change(caller: Caller, row: Resource, look: Look) -> None:
+    """Of a call that changes what belongs to the row. Raises Forbidden."""
+    if caller.is_tenant:
+        tenancy.check_may(caller, "update", row, look)
+    elif caller.role != "admin":
+        _check("update", Ask(caller, row, row, look), frozenset())
+
+
+def check_owns_the_gateway(caller: Caller, subnet: Subnet, look: Look) -> None:
+    """Whoever has a subnet's gateway address has the traffic of all in it. Raises Forbidden."""
+    network = look.state.networks[subnet.network_id]
+    if caller.role != "admin" and not caller.may_use(network.project_id):
+        raise Forbidden(
+            f"The gateway address of subnet {subnet.id} is for the owner of its network to give: "
+            "add a port of yours in it to the router instead."
+        )
 
 
 def check_changes(caller: Caller, changes: Iterable[Change], look: Look) -> None:

@@ -10,7 +10,7 @@ from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, 
 from sealane.api.convert import BOOLEAN, WantedIP, nullable, one_of
 from sealane.api.draft import Draft
 from sealane.api.look import Look
-from sealane.errors import AddressesExhausted
+from sealane.errors import AddressesExhausted, Conflict
 from sealane.model import AddressPair, FixedIP, Network, Port, Subnet
 
 VIF_DETAILS = {"port_filter": True, "connectivity": "l2", "bridge_name": "br-int", "datapath_type": "system"}
@@ -152,6 +152,7 @@ UNSTORED = frozenset({"extra_dhcp_opts", "sealane:allocate_from", "fixed_ips"})
 
 def create(id: str, values: Values, draft: Draft) -> Port:
     network = rules.network_exists(values["network_id"], draft)
+    rules.owner_is_ones_to_give(values["device_owner"])
     given = PORTS.as_fields({k: v for k, v in values.items() if k not in UNSTORED})
     given.setdefault("port_security_enabled", network.port_security_enabled)
     top = values.get("sealane:allocate_from") == "top"
@@ -169,6 +170,7 @@ def create(id: str, values: Values, draft: Draft) -> Port:
 
 def update(old: Any, values: Values, draft: Draft) -> Port:
     given = PORTS.as_fields({k: v for k, v in values.items() if k not in UNSTORED})
+    _check_service(old, given, "fixed_ips" in values)
     if given.get("mac_address", old.mac_address) != old.mac_address:
         rules.mac_is_free(given["mac_address"], old.network_id, draft)
     if "fixed_ips" in values:
@@ -186,7 +188,35 @@ def update(old: Any, values: Values, draft: Draft) -> Port:
     return changed
 
 
-def delete(port: Any, look: Look) -> tuple[Port, ...]:
+def _check_service(old: Port, given: Values, moves: bool) -> None:
+    """What a router's port is and where is the router's to say."""
+    if old.device_owner in rules.SERVICE_PORTS:
+        if moves or given.keys() & {"mac_address", "device_id", "device_owner", "host"}:
+            raise Conflict(
+                f"Port {old.id} is of {old.device_owner}: change the router or the floating IP instead.",
+                type="PortInUse",
+            )
+    elif "device_owner" in given:
+        rules.owner_is_ones_to_give(given["device_owner"])
+
+
+def make(id: str, network: Network, wanted: tuple[WantedIP, ...] | None, draft: Draft, **given: Any) -> Port:
+    """A port that the API makes for itself. Raises as `create` does."""
+    fixed = _addresses(wanted, network, draft, top=False)
+    mac = _mac(given.pop("mac_address", None), network.id, draft)
+    given |= {"created_at": draft.now, "updated_at": draft.now}
+    port = Port(id=id, network_id=network.id, mac_address=mac, fixed_ips=fixed, revision_number=1, **given)
+    draft.ports.append(port)
+    return port
+
+
+def moved(old: Port, wanted: tuple[WantedIP, ...], draft: Draft) -> tuple[FixedIP, ...]:
+    """Its addresses when these are wished for."""
+    return _moved(old, wanted, draft)
+
+
+def delete(port: Any, draft: Draft) -> tuple[Port, ...]:
+    rules.port_is_nobodys_service(port)
     return (port,)
 
 

@@ -61,9 +61,9 @@ def update(old: Any, values: Values, draft: Draft) -> RBACPolicy:
     return changed
 
 
-def delete(policy: Any, look: Look) -> tuple[RBACPolicy, ...]:
+def delete(policy: Any, draft: Draft) -> tuple[RBACPolicy, ...]:
     """Refused while somebody relies upon it."""
-    _unused(policy, look)
+    _unused(policy, draft.look)
     return (policy,)
 
 

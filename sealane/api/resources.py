@@ -38,8 +38,8 @@ class Resource:
     kind: Kind
     create: Callable[[str, Values, Draft], Any]
     update: Callable[[Any, Values, Draft], Any]
-    delete: Callable[[Any, Look], Sequence[Any]]
-    """The rows that go, and changes that go with them."""
+    delete: Callable[[Any, Draft], Sequence[Any]]
+    """The rows that go; what goes with them is in the draft's `also`."""
     spare: Callable[[Any, Caller], None] | None = None
     """Raises where the caller may not delete the row."""
     arises: Callable[[Caller, Query, Draft], None] | None = None
@@ -123,7 +123,7 @@ class Handlers:
         look = self.desk.look()
         encoder = self._encoder_for(request)
         fields = query.parse(encoder.kind, raw).fields
-        (shown,) = _shown(encoder, [self._find(request, look)], look, fields)
+        (shown,) = _shown(encoder, [self.find(request, look)], look, fields)
         return answer({self.kind.singular: shown})
 
     async def create(self, request: Request) -> Response:
@@ -141,8 +141,8 @@ class Handlers:
         def decide(draft: Draft) -> tuple[list[Change], None]:
             for _, values in wanted:
                 policy.check_given(caller, kind, values, None, draft.look)
-            made = [Create(self.resource.create(id, values, draft)) for id, values in wanted]
-            return [*draft.also, *made], None
+            made: list[Change] = [Create(self.resource.create(id, values, draft)) for id, values in wanted]
+            return made, None
 
         _, look = await self.desk.write(caller_of(request), decide)
         rows = [kind.find(look.state, id) for id, _ in wanted]
@@ -160,13 +160,12 @@ class Handlers:
         guarded = revision is not None or caller.role != "admin"
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
-            row = self._find(request, draft.look)
+            row = self.find(request, draft.look)
             tenancy.check_may(caller, "delete", row, draft.look)
             rules.revision_is(row, revision)
             if self.resource.spare is not None:
                 self.resource.spare(row, caller)
-            gone = self.resource.delete(row, draft.look)
-            return [g if isinstance(g, Change) else Delete(g, guarded=guarded) for g in gone], None
+            return [Delete(each, guarded=guarded) for each in self.resource.delete(row, draft)], None
 
         await self.desk.write(caller, decide)
         return empty()
@@ -183,17 +182,17 @@ class Handlers:
         revision, caller = _revision(request), caller_of(request)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
-            old = self._find(request, draft.look)
+            old = self.find(request, draft.look)
             tenancy.check_may(caller, "update", old, draft.look)
             rules.revision_is(old, revision)
             new = update(old, draft)
-            return [*draft.also, *_updates(old, new, draft.now)], None
+            return _updates(old, new, draft.now), None
 
         _, look = await self.desk.write(caller, decide)
         row = self.kind.find(look.state, request.path_params["id"])
         return self._encoder_for(request).kind.show(row, look)
 
-    def _find(self, request: Request, look: Look) -> Any:
+    def find(self, request: Request, look: Look) -> Any:
         """The row of the path. Raises NotFound, also for what the caller is not to see."""
         id = request.path_params["id"]
         row = self.kind.find(look.state, id)
@@ -204,7 +203,7 @@ class Handlers:
     # tags: /v2.0/PLURAL/ID/tags and …/tags/TAG
 
     async def tags(self, request: Request) -> Response:
-        row = self._find(request, self.desk.look())
+        row = self.find(request, self.desk.look())
         return answer({"tags": list(row.tags)})
 
     async def set_tags(self, request: Request) -> Response:
@@ -217,7 +216,7 @@ class Handlers:
         return empty()
 
     async def has_tag(self, request: Request) -> Response:
-        row = self._find(request, self.desk.look())
+        row = self.find(request, self.desk.look())
         _require_tag(row.tags, request.path_params["tag"])
         return empty()
 
@@ -242,7 +241,7 @@ class Handlers:
         revision, caller = _revision(request), caller_of(request)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
-            old = self._find(request, draft.look)
+            old = self.find(request, draft.look)
             tenancy.check_may(caller, "update", old, draft.look)
             rules.revision_is(old, revision)
             return _updates(old, replace(old, tags=change(old.tags)), draft.now), None

@@ -12,6 +12,9 @@ from sealane.api.draft import Draft
 from sealane.api.look import Look
 from sealane.errors import AddressInUse, BadRequest, Conflict, NotFound, RevisionMismatch
 from sealane.model import HostRoute, Network, Pool, Port, Resource, Subnet
+from sealane.names import FLOATING_PORT, ROUTER_GATEWAY, ROUTER_PORTS
+
+SERVICE_PORTS = ROUTER_PORTS | {FLOATING_PORT}
 
 
 def revision_is(resource: Resource, wanted: int | None) -> None:
@@ -34,6 +37,52 @@ def network_unused(network: Network, look: Look) -> None:
             f"Unable to complete operation on network {network.id}. "
             "There are one or more ports still in use on the network.",
             type="NetworkInUse",
+        )
+
+
+def segment_is_whole(network: Network) -> None:
+    """Which attributes of a provider network go together."""
+    kind, physical, number = network.network_type, network.physical_network, network.segmentation_id
+    if kind == "geneve" and (physical is not None or number is not None):
+        what = "provider:physical_network" if physical is not None else "provider:segmentation_id"
+        raise _invalid(f"{what} can't be given for a network of type geneve; the number is chosen")
+    if kind != "geneve" and physical is None:
+        raise _invalid(f"a network of type {kind} needs provider:physical_network")
+    if kind == "vlan" and number is None:
+        raise _invalid("a network of type vlan needs provider:segmentation_id, 1 to 4094")
+    if kind == "flat" and number is not None:
+        raise _invalid("provider:segmentation_id can't be given for a network of type flat: it has no tag")
+
+
+def gateway_is_possible(network: Network) -> None:
+    """The host is the gateway of an overlay for its own containers only."""
+    if network.gateway == "host" and (network.external or network.network_type != "geneve"):
+        raise _invalid("sealane:gateway 'host' can't be for an external or a physical network; give 'router'")
+
+
+def cidrs_are_apart(router_id: str, subnets: Iterable[Subnet], draft: Draft, but: str = "") -> None:
+    """A router can't have two ways to one address. but: a network that it may have several ports in."""
+    mine = draft.ports_of_router(router_id)
+    ids = {f.subnet_id for port in mine if port.network_id != but for f in port.fixed_ips}
+    there = [s for port in mine for s in draft.subnets_of(port.network_id) if s.id in ids]
+    for subnet in subnets:
+        taken = ipam.overlaps(subnet.cidr, (s.cidr for s in there))
+        if taken is not None:
+            other = next(s for s in there if s.cidr == taken)
+            raise BadRequest(
+                f"Bad router request: Cidr {subnet.cidr} of subnet {subnet.id} overlaps with cidr {taken} "
+                f"of subnet {other.id}.",
+                type="BadRequest",
+            )
+
+
+def no_router_is_out_there(network: Network, look: Look) -> None:
+    owners = {port.device_owner for port in look.ports_of(network.id)}
+    if owners & {ROUTER_GATEWAY, FLOATING_PORT}:
+        raise Conflict(
+            f"External network {network.id} cannot be updated to be made non-external, "
+            "since it has existing gateway ports.",
+            type="ExternalNetworkInUse",
         )
 
 
@@ -187,6 +236,21 @@ def subnet_of_address(ip_address: str, network_id: str, draft: Draft) -> Subnet:
         f"IP address {ip_address} is not a valid IP for any of the subnets on the specified network.",
         type="InvalidIpForNetwork",
     )
+
+
+def port_is_nobodys_service(port: Port) -> None:
+    """Ports of routers and of floating IPs go with them."""
+    if port.device_owner in SERVICE_PORTS and port.device_id:
+        raise Conflict(
+            f"Port {port.id} cannot be deleted directly via the port API: has device owner "
+            f"{port.device_owner}.",
+            type="ServicePortInUse",
+        )
+
+
+def owner_is_ones_to_give(device_owner: str) -> None:
+    if device_owner in SERVICE_PORTS:
+        raise _invalid(f"device_owner '{device_owner}' is for ports that a router or a floating IP makes")
 
 
 def port_may_bind(port: Port) -> None:

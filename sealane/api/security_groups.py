@@ -4,7 +4,7 @@ A group is made with rules that let everything out (as in Neutron), so that what
 holds. The default group comes when it is first needed, with rules that let its members reach each other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from sealane.api.look import Look
 from sealane.api.query import Query
 from sealane.errors import Conflict
 from sealane.model import Resource, SecurityGroup
-from sealane.store.changes import Change
+from sealane.store.changes import Delete
 
 GROUPS = Kind(
     singular="security_group",
@@ -66,19 +66,16 @@ def update(old: Any, values: Values, draft: Draft) -> SecurityGroup:
     return changed
 
 
-def delete(group: Any, look: Look) -> Sequence[Resource | Change]:
+def delete(group: Any, draft: Draft) -> Sequence[Resource]:
     """Its rules go with it, and those of other groups that let its members in."""
+    look = draft.look
     if any(group.id in port.security_groups for port in look.state.ports.values()):
         raise Conflict(f"Security Group {group.id} in use.", type="SecurityGroupInUse")
-    mine = look.rules_of(group.id)
-    naming = [r for r in look.rules_naming(group.id) if r.security_group_id != group.id]
-    return (*mine, *_gone(naming, look), group)
-
-
-def _gone(rules: Iterable[Any], look: Look) -> list[Resource | Change]:
-    rules = list(rules)
-    groups = {rule.security_group_id for rule in rules}
-    return [*rules, *(security_rules.touched(look.state.security_groups[id], look) for id in sorted(groups))]
+    for rule in look.rules_naming(group.id):
+        if rule.security_group_id != group.id:
+            draft.also.append(Delete(rule))
+            draft.touch(look.state.security_groups[rule.security_group_id])
+    return (*look.rules_of(group.id), group)
 
 
 def spare(group: Any, caller: Caller) -> None:

@@ -15,11 +15,9 @@ from sealane.api import convert
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, standard
 from sealane.api.convert import BOOLEAN, Type, nullable
 from sealane.api.draft import Draft
-from sealane.api.look import Look
 from sealane.errors import BadRequest, Conflict, NotFound
 from sealane.model import Resource, SecurityGroup, SecurityGroupRule
 from sealane.names import default_group
-from sealane.store.changes import Change, Update
 
 MAX_PORT = 65535
 
@@ -102,13 +100,10 @@ def update(old: Any, values: Values, draft: Draft) -> SecurityGroupRule:
     return changed
 
 
-def delete(rule: Any, look: Look) -> Sequence[Resource | Change]:
-    return (rule, touched(look.state.security_groups[rule.security_group_id], look))
-
-
-def touched(group: SecurityGroup, look: Look) -> Update:
+def delete(rule: Any, draft: Draft) -> Sequence[Resource]:
     """A group's revision tells of its rules as well (Neutron's standard attributes)."""
-    return Update(group, replace(group, revision_number=group.revision_number + 1))
+    draft.touch(draft.look.state.security_groups[rule.security_group_id])
+    return (rule,)
 
 
 def key(rule: SecurityGroupRule) -> tuple[object, ...]:

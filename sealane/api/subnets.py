@@ -20,6 +20,11 @@ def _shared(subnet: Subnet, look: Look) -> bool:
     return network is not None and network.shared
 
 
+def _external(subnet: Subnet, look: Look) -> bool:
+    network = look.state.networks.get(subnet.network_id)
+    return network is not None and network.external
+
+
 IPV6_MODE = nullable(one_of("dhcpv6-stateful", "dhcpv6-stateless", "slaac"))
 IP_VERSION = convert.Type(convert.integer(4, 6).convert, {"type": "integer", "enum": [4, 6]})
 
@@ -63,7 +68,7 @@ SUBNETS = Kind(
         Attribute(name="shared", type=BOOLEAN, read=_shared, visible=False),
         constant("service_types", []),
         constant("dns_publish_fixed_ip", False),
-        constant("router:external", False, BOOLEAN, filter=True),
+        Attribute(name="router:external", type=BOOLEAN, read=_external),
     ),
 )
 
@@ -95,6 +100,7 @@ def _free_gateway(cidr: str, pools: Any) -> str | None:
 def update(old: Any, values: Values, draft: Draft) -> Subnet:
     changed: Subnet = replace(old, **values)
     if changed.gateway_ip != old.gateway_ip:
+        rules.gateway_is_nobodys(old.gateway_ip, old, draft.look)
         rules.gateway_is_nobodys(changed.gateway_ip, changed, draft.look)
     _check(changed)
     return changed
@@ -110,6 +116,6 @@ def _check(subnet: Subnet) -> None:
     rules.ipv6_modes_fit(subnet.ip_version, subnet.ipv6_ra_mode, subnet.ipv6_address_mode, subnet.enable_dhcp)
 
 
-def delete(subnet: Any, look: Look) -> tuple[Subnet, ...]:
-    rules.subnet_unused(subnet, look)
+def delete(subnet: Any, draft: Draft) -> tuple[Subnet, ...]:
+    rules.subnet_unused(subnet, draft.look)
     return (subnet,)

@@ -5,8 +5,8 @@ tests/api/test_tenant_matrix.py, whose tests fail until both are there.
 
     sees     any of these holds          the row is there for the tenant; else it is a 404, and in no list
     writes   any of these holds          it may be made, changed and deleted, before and after; else a 403.
-                                         Asked of every row that is to be committed, also of those that
-                                         follow from what was asked for (a router's gateway port)
+                                         Not asked of rows that follow from what was asked for (a
+                                         router's gateway port)
     makes, deletes                       the same for making or deleting alone, where `writes` is not it
     fields   attribute -> a condition    who may give it another value than its default (POST), or change
                                          it (PUT); else a 403. An attribute that is not named is free
@@ -157,6 +157,16 @@ def owns_the_object(given: Given) -> bool:
     return own(given.caller, row, given.look)
 
 
+def is_a_plain_gateway(given: Given) -> bool:
+    """In an external network, with whatever address is free there. Raises NotFound for what is not there."""
+    if given.value is None:
+        return True
+    network = given.look.state.networks.get(given.value.network_id)
+    if network is None or not any(s(given.caller, network, given.look) for s in TENANTS["network"].sees):
+        raise NotFound(f"Network {given.value.network_id} could not be found.", type="NetworkNotFound")
+    return given.value.enable_snat is None and given.value.fixed_ips is None
+
+
 def is_to_share(given: Given) -> bool:
     return bool(given.value == "access_as_shared")
 
@@ -208,7 +218,7 @@ TENANTS: Mapping[str, Tenancy] = {
     "router": Tenancy(
         sees=(own,),
         writes=(own,),
-        fields={"distributed": nobody, "ha": nobody, "enable_snat": nobody, "external_fixed_ips": nobody},
+        fields={"distributed": nobody, "ha": nobody, "external_gateway_info": is_a_plain_gateway},
     ),
     "floatingip": Tenancy(
         sees=(own,),

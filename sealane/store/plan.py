@@ -26,7 +26,7 @@ from sealane.model import (
     State,
     Subnet,
 )
-from sealane.names import ROUTER_PORTS
+from sealane.names import ROUTER_INTERFACE, ROUTER_PORTS
 from sealane.ovsdb import operations as ops
 from sealane.ovsdb.values import Row, Schema
 from sealane.store.changes import Change, Create, Delete, Stored, Update
@@ -118,7 +118,6 @@ class _Planner:
         self.changes = 0
         self._view = view
         self._networks: set[str] = set()
-        self._routers: set[str] = set()
         self._subnets: list[Subnet] = []
         self._deleted: set[str] = set()
         self._bumped: set[str] = set()
@@ -184,7 +183,6 @@ class _Planner:
         router = replace(router, tunnel_key=self._key(DATAPATH, DATAPATH_KEYS, router.tunnel_key))
         claim = self._insert("TunnelKey", {"scope": DATAPATH, "key": router.tunnel_key})
         self._insert("Router", {**to_row(router), "tunnel": claim}, router.id)
-        self._routers.add(router.id)
 
     def _create_subnet(self, subnet: Subnet) -> None:
         self._require_network(subnet.network_id)
@@ -236,8 +234,7 @@ class _Planner:
 
     def _router_of(self, port: Port) -> str | None:
         """The router that can't go while the port is there."""
-        known = port.device_id in self._view.state.routers or port.device_id in self._routers
-        return port.device_id if port.device_owner in ROUTER_PORTS and known else None
+        return port.device_id if port.device_owner in ROUTER_PORTS else None
 
     def _associate(self, floating: FloatingIP) -> str | None:
         """A fixed address has one floating IP at most: an index of the table says so."""
@@ -267,11 +264,21 @@ class _Planner:
         if isinstance(present, Subnet) and present.gateway_ip:
             held = [(present.id, present.gateway_ip)]
         if isinstance(present, Port):
-            held = [(ip.subnet_id, ip.ip_address) for ip in present.fixed_ips]
+            lent = self._lent(present)
+            held = [key for ip in present.fixed_ips if (key := (ip.subnet_id, ip.ip_address)) not in lent]
         return [claim for key in held if (claim := self._view.claims.allocation(*key))]
 
     def _allocations(self, port: Port, kept: Collection[tuple[str, str]] = ()) -> list[str]:
-        return [self._hold(ip.subnet_id, ip.ip_address, kept) for ip in port.fixed_ips]
+        held = {*kept, *self._lent(port)}
+        return [self._hold(ip.subnet_id, ip.ip_address, held) for ip in port.fixed_ips]
+
+    def _lent(self, port: Port) -> set[tuple[str, str]]:
+        """The subnet holds its gateway's address; a router's port that is the gateway has it from there."""
+        if port.device_owner != ROUTER_INTERFACE:
+            return set()
+        subnets = self._view.state.subnets
+        keys = ((ip.subnet_id, ip.ip_address) for ip in port.fixed_ips)
+        return {(id, ip) for id, ip in keys if id in subnets and subnets[id].gateway_ip == ip}
 
     def _hold(self, subnet: str, address: str, kept: Collection[tuple[str, str]]) -> str:
         if (subnet, address) in kept and (row := self._view.claims.allocation(subnet, address)):

@@ -138,7 +138,9 @@ async def _furnish(api: Live) -> dict[str, str]:
     group = await api.make("security_group", name="web")
     rule = await api.make("security_group_rule", security_group_id=group["id"], direction="ingress")
     addresses = await api.make("address_group")
+    router = await api.make("router")
     return {
+        "router": router["id"],
         "network": network["id"],
         "subnet": subnet["id"],
         "port": port["id"],

@@ -60,7 +60,7 @@ NETWORK_PUT: dict[str, tuple[Any, str]] = {
     "shared": (True, "403 403 200 404"),
     "port_security_enabled": (False, "403 403 403 404"),
     "dns_domain": ("x.", "403 403 403 404"),
-    "router:external": (False, "200 200 200 404"),
+    "router:external": (True, "403 403 403 404"),
     "sealane:gateway": ("none", "403 403 403 404"),
     "sealane:labels": ({"a": "b"}, "200 403 403 404"),
 }
@@ -108,7 +108,10 @@ NETWORK_POST: dict[str, tuple[Any, str]] = {
     "shared": (True, "403"),
     "port_security_enabled": (False, "403"),
     "dns_domain": ("x.", "201"),
-    "router:external": (False, "201"),
+    "router:external": (True, "403"),
+    "provider:network_type": ("geneve", "201"),
+    "provider:physical_network": (None, "201"),
+    "provider:segmentation_id": (None, "201"),
     "availability_zone_hints": ([], "201"),
     "sealane:gateway": ("none", "201"),
     "sealane:origin": ("api", "403"),
@@ -171,6 +174,7 @@ CALLS: dict[str, int] = {
     "GET /v2.0/networks": 200,
     "GET /v2.0/subnets": 200,
     "GET /v2.0/ports": 200,
+    "GET /v2.0/routers": 403,
     "GET /v2.0/security-groups": 200,
     "GET /v2.0/security-group-rules": 403,
     "GET /v2.0/address-groups": 403,
@@ -189,6 +193,7 @@ ROW_CALLS |= {
     "security_group": GROUP_CALLS,
     "security_group_rule": CLOSED_CALLS,
     "address_group": CLOSED_CALLS,
+    "router": CLOSED_CALLS,
 }
 GROUP_PUT: dict[str, tuple[Any, str]] = {
     name: (value, "403 403") for name, value in {"name": "x", "description": "x", "stateful": False}.items()
@@ -212,7 +217,27 @@ RULE_POST: dict[str, tuple[Any, str]] = {
     "remote_group_id": (None, "403"),
     "remote_address_group_id": (None, "403"),
 }
+ROUTER_PUT: dict[str, tuple[Any, str]] = {
+    name: (value, "403 403")
+    for name, value in {
+        "name": "x",
+        "description": "x",
+        "admin_state_up": False,
+        "external_gateway_info": None,
+        "routes": [],
+        "enable_default_route_ecmp": True,
+        "enable_default_route_bfd": True,
+        "distributed": True,
+        "ha": True,
+    }.items()
+}
+ROUTER_POST: dict[str, tuple[Any, str]] = {
+    **NAMED,
+    "availability_zone_hints": ([], "403"),
+    **{name: (value, "403") for name, (value, _) in ROUTER_PUT.items() if name not in (*NAMED, "routes")},
+}
 POSTS = {
+    "router": ROUTER_POST,
     "port": PORT_POST,
     "network": NETWORK_POST,
     "subnet": SUBNET_POST,
@@ -221,6 +246,7 @@ POSTS = {
     "address_group": ADDRESSES_POST,
 }
 PUTS = {
+    "router": ROUTER_PUT,
     "port": PORT_PUT,
     "network": NETWORK_PUT,
     "subnet": SUBNET_PUT,
@@ -229,6 +255,7 @@ PUTS = {
     "address_group": ADDRESSES_PUT,
 }
 SITUATIONS = {
+    "router": GROUP_SITUATIONS,
     "port": PORT_SITUATIONS,
     "network": NETWORK_SITUATIONS,
     "subnet": NETWORK_SITUATIONS,
@@ -262,6 +289,9 @@ class Rooms:
 
     async def address_group(self, situation: str) -> Any:
         return await self.root.make("address_group", project_id=PROJECTS[situation])
+
+    async def router(self, situation: str) -> Any:
+        return await self.root.make("router", project_id=PROJECTS[situation], tags=["t"])
 
     async def security_group_rule(self, situation: str) -> Any:
         return await self.root.make("security_group_rule", **self.rule(situation))
@@ -332,6 +362,7 @@ class Rooms:
                 "device_owner": "sealane:docker",
                 "binding:host_id": "h1",
             },
+            "router": {"project_id": "mine"},
             "security_group": {"project_id": "mine"},
             "security_group_rule": self.rule("own"),
             "address_group": {"project_id": "mine"},

@@ -17,10 +17,11 @@ EXTRA: dict[str, tuple[str, ...]] = {
     # STANDARD
     **dict.fromkeys(
         ("created_at", "updated_at", "revision_number", "tags"),
-        ("network", "subnet", "port", "address_group", "security_group", "security_group_rule"),
+        ("network", "subnet", "port", "router", "address_group", "security_group", "security_group_rule"),
     ),
     **dict.fromkeys(
-        ("description", "project_id"), ("network", "subnet", "port", "security_group", "security_group_rule")
+        ("description", "project_id"),
+        ("network", "subnet", "port", "router", "security_group", "security_group_rule"),
     ),
     "tenant_id": ("address_group", "security_group", "security_group_rule"),
     # RULES
@@ -34,6 +35,7 @@ EXTRA: dict[str, tuple[str, ...]] = {
         ("security_group_rule",),
     ),
     # LATER
+    "flavor_id": ("router",),
     **dict.fromkeys(("ipv4_address_scope", "ipv6_address_scope", "is_default", "l2_adjacency"), ("network",)),
     **dict.fromkeys(("dns_publish_fixed_ip", "router:external", "segment_id", "service_types"), ("subnet",)),
     **dict.fromkeys(("ip_allocation", "qos_policy_id", "security_groups"), ("port",)),
@@ -43,14 +45,20 @@ EXTRA: dict[str, tuple[str, ...]] = {
 }
 
 TENANT = "another word for project_id: taken in a POST, and without both it is the project 'default'"
-PROVIDER = "the kind of tunnel is not the caller's to choose"
+PROVIDER = "a network stays on the wire on which it was made"
 ASPECTS: dict[str, dict[str, str]] = {
-    **{f"{r}.tenant_id": {"post": TENANT, "default": TENANT} for r in ("network", "subnet", "port")},
     **{
-        f"network.provider:{name}": {"post": PROVIDER, "put": PROVIDER}
+        f"{r}.tenant_id": {"post": TENANT, "default": TENANT} for r in ("network", "subnet", "port", "router")
+    },
+    **{
+        f"network.provider:{name}": {"put": PROVIDER}
         for name in ("network_type", "physical_network", "segmentation_id")
     },
     "address_group.project_id": {"default": TENANT},
+    **{
+        f"router.enable_default_route_{what}": {"default": "left to a setting there, and off here"}
+        for what in ("bfd", "ecmp")
+    },
     "network.mtu": {"default": "0 there means what the underlay leaves, and here too; absent is the same"},
     "network.availability_zone_hints": {"sort": "it is always empty"},
     "subnet.cidr": {"default": "without subnet pools it is needed, as the plugin says there, too"},
@@ -84,7 +92,15 @@ STRICTER: Reasons = {
     ],
     "description": [(lambda v: _text(v) and len(v) > 255, "255 characters, as everywhere else")],
     "remote_address_group_id": [(lambda v: True, "it is an id")],
-    "router:external": [(lambda v: True, "there are no external networks yet: only false is taken")],
+    "provider:network_type": [(_text, "geneve, vlan and flat are the types that there are")],
+    "provider:physical_network": [(_text, "it is written into a list with commas and colons")],
+    "provider:segmentation_id": [(lambda v: True, "a VLAN's number, 1 to 4094, that the caller has to know")],
+    "external_gateway_info": [(lambda v: not v, "no gateway is null or {}")],
+    **{
+        f"enable_default_route_{what}": [(lambda v: v is None, "it is on or off")] for what in ("bfd", "ecmp")
+    },
+    "distributed": [(lambda v: True, "every router is on every host")],
+    "ha": [(lambda v: True, "every router's gateway moves to another host when its own is lost")],
     "availability_zone_hints": [(lambda v: isinstance(v, list), "there is one zone")],
     "mtu": [
         (lambda v: _number(v) or _text(v), "a number is a JSON number or its plain digits, and 9000 at most")
@@ -119,6 +135,10 @@ WIDER: Reasons = {
     "dns_domain": [(_text, "the dot at the end may be left away; labels may have an underscore")],
     "dns_name": [(_text, "labels may have an underscore, as containers' names do")],
     "availability_zone_hints": [(_empty, "null is nothing")],
+    **{
+        f"provider:{what}": [(_empty, "null is as if it was not given")]
+        for what in ("network_type", "physical_network", "segmentation_id")
+    },
     "allowed_address_pairs": [(_empty, "null is nothing")],
     "fixed_ips": [(_records, "a null member is as if it was not there")],
     "dns_nameservers": [(_empty, "null is nothing")],

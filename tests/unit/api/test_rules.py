@@ -197,12 +197,12 @@ def test_an_update_keeps_the_address_that_the_port_has(net):
 
 def test_what_is_in_use_is_not_deleted(net):
     sub = subnet(net)
-    assert networks.delete(net.networks[NET], state(net)) == (sub, net.networks[NET])
+    assert networks.delete(net.networks[NET], draft(state(net))) == (sub, net.networks[NET])
     port(net)
     with pytest.raises(errors.Conflict):
-        networks.delete(net.networks[NET], state(net))
+        networks.delete(net.networks[NET], draft(state(net)))
     with pytest.raises(errors.Conflict):
-        subnets.delete(sub, state(net))
+        subnets.delete(sub, draft(state(net)))
 
 
 def test_a_gateway_moves_only_out_of_the_pool_and_to_nobodys_address(net):
