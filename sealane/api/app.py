@@ -15,6 +15,8 @@ from sealane.api import (
     address_groups,
     answers,
     documents,
+    floatingips,
+    forwarding_calls,
     identity,
     networks,
     openapi,
@@ -58,6 +60,7 @@ RESOURCES = (
     ),
     Resource(rbac.RBAC_POLICIES, rbac.create, rbac.update, rbac.delete),
     ROUTERS := Resource(routers.ROUTERS, routers.create, routers.update, routers.delete),
+    Resource(floatingips.FLOATINGIPS, floatingips.create, floatingips.update, floatingips.delete),
 )
 KINDS = tuple(r.kind for r in RESOURCES)
 
@@ -114,6 +117,7 @@ def create_app(
         *(route for resource in RESOURCES for route in routes_of(Handlers(resource, desk))),
         *address_groups.routes(Handlers(ADDRESS_GROUPS, desk)),
         *RouterCalls(Handlers(ROUTERS, desk)).routes(),
+        *forwarding_calls.ForwardingHandlers(forwarding_calls.RESOURCE, desk).routes(),
         Route("/v2.0/extensions", documents.extensions, methods=["GET"]),
         Route("/v2.0/extensions/{alias}", documents.extension, methods=["GET"]),
         *Quotas(desk).routes(),

@@ -74,6 +74,8 @@ class Kind:
     attributes: tuple[Attribute, ...]
     collection: Callable[[State], Mapping[str, Any]]
     followed: bool = False
+    words: str = ""
+    """What it is called in messages and types of errors, where that is not the singular."""
 
     @cached_property
     def by_name(self) -> Mapping[str, Attribute]:
@@ -91,7 +93,7 @@ class Kind:
     @property
     def title(self) -> str:
         """What it is called in messages."""
-        return self.singular.capitalize().replace("_", " ")
+        return self.words or self.singular.capitalize().replace("_", " ")
 
     def without(self, names: Collection[str]) -> "Kind":
         """The same for those from whom some attributes are hidden: not shown, no filter, no sort key."""
@@ -106,7 +108,7 @@ class Kind:
         return found
 
     def missing(self, id: str) -> NotFound:
-        name = "".join(word.capitalize() for word in self.singular.split("_"))
+        name = self.words.replace(" ", "") or "".join(w.capitalize() for w in self.singular.split("_"))
         return NotFound(f"{self.title} {id} could not be found.", type=f"{name}NotFound")
 
     def show(self, resource: Resource, look: Look, fields: Sequence[str] = ()) -> Values:

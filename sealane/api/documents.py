@@ -32,6 +32,20 @@ EXTENSIONS = {
     "extra_dhcp_opt": ("Neutron Extra DHCP options", "What a port is told by DHCP beside its address"),
     "extraroute": ("Neutron Extra Route", "Extra routes"),
     "extraroute-atomic": ("Atomically add/remove extra routes", "Extra routes one by one"),
+    "expose-port-forwarding-in-fip": (
+        "Expose Floating IP port forwardings",
+        "Port forwardings shown with their floating IP",
+    ),
+    "fip-port-details": ("Floating IP Port Details Extension", "The port that a floating IP leads to"),
+    "floating-ip-port-forwarding": ("Floating IP Port Forwarding", "Ports of a floating IP, one by one"),
+    "floating-ip-port-forwarding-description": (
+        "Floating IP Port Forwarding new attribute description",
+        "Descriptions of port forwardings",
+    ),
+    "floating-ip-port-forwarding-detail": (
+        "Floating IP port forwarding detail",
+        "Ids of the port forwardings shown with their floating IP",
+    ),
     "filter-validation": ("Filter parameters validation", "Unknown filters are refused"),
     "ip-substring-filtering": ("IP address substring filtering", "Filter by a part of an address"),
     "l3-ha": ("HA Router extension", "Gateways move to another host"),

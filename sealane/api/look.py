@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Protocol
 
 from sealane.api.members import EMPTY, Index
-from sealane.model import Port, SecurityGroupRule, State, Subnet
+from sealane.model import FloatingIP, Port, PortForwarding, SecurityGroupRule, State, Subnet
 from sealane.names import ROUTER_INTERFACE, ROUTER_PORTS
 
 EVERYBODY = "*"
@@ -93,6 +93,29 @@ class Look:
             if port.device_owner in ROUTER_PORTS:
                 found[port.device_id].append(port)
         return found
+
+    @cached_property
+    def floating(self) -> Mapping[str, Sequence[FloatingIP]]:
+        """Floating IPs by the port that they lead to."""
+        found: dict[str, list[FloatingIP]] = defaultdict(list)
+        for floating in self.state.floatingips.values():
+            if floating.port_id is not None:
+                found[floating.port_id].append(floating)
+        return found
+
+    @cached_property
+    def forwardings(self) -> Mapping[str, Sequence[PortForwarding]]:
+        """Port forwardings by floating IP."""
+        found: dict[str, list[PortForwarding]] = defaultdict(list)
+        for each in sorted(self.state.port_forwardings.values(), key=lambda f: (f.created_at, f.id)):
+            found[each.floatingip_id].append(each)
+        return found
+
+    def floating_of(self, port_id: str) -> Sequence[FloatingIP]:
+        return self.floating.get(port_id, ())
+
+    def forwardings_of(self, floatingip_id: str) -> Sequence[PortForwarding]:
+        return self.forwardings.get(floatingip_id, ())
 
     def ports_on(self, host: str) -> int:
         return self.hosts.get(host, 0)

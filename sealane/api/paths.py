@@ -6,6 +6,7 @@ from sealane.api.agents import AGENTS
 from sealane.api.attributes import Kind
 from sealane.api.convert import ID
 from sealane.api.nodes import NODES
+from sealane.api.port_forwardings import PORT_FORWARDINGS
 from sealane.api.quotas import FLAGS, LIMITED
 from sealane.api.router_gateways import GATEWAYS
 from sealane.api.router_routes import ROUTES
@@ -241,4 +242,28 @@ def _documents() -> Part:
     }
 
 
-EXTRA_PATHS |= _quotas() | _documents() | _address_groups() | identity_paths.paths()
+def _port_forwardings() -> Part:
+    kind, base = PORT_FORWARDINGS, "/v2.0/floatingips/{floatingip_id}/port_forwardings"
+    one, many, shown = kind.singular, kind.plural, schema(PORT_FORWARDINGS, lambda a: a.visible)
+    made = wrapped(one, schema(kind, lambda a: a.post, required=True))
+    change = body(wrapped(one, schema(kind, lambda a: a.put)))
+    return {
+        base: {
+            "parameters": [in_path("floatingip_id")],
+            "get": {
+                "parameters": parameters(kind),
+                "responses": responses("200", wrapped(many, _many(shown))),
+            },
+            "post": {"requestBody": body(made), "responses": responses("201", OBJECT)},
+        },
+        f"{base}/{{id}}": {
+            "parameters": [in_path("floatingip_id"), in_path("id")],
+            "get": {"responses": responses("200", wrapped(one, shown))},
+            "put": {"requestBody": change, "responses": responses("200", wrapped(one, shown))},
+            "delete": {"responses": responses("204", None)},
+        },
+    }
+
+
+EXTRA_PATHS |= _quotas() | _documents() | _address_groups() | _port_forwardings()
+EXTRA_PATHS |= identity_paths.paths()

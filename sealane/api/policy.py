@@ -256,6 +256,9 @@ def check_given(caller: Caller, kind: Kind, values: Values, row: Any, look: Look
 
 
 NAMED: Mapping[str, tuple[str, str]] = {
+    "floating_network_id": ("networks", "Network"),
+    "internal_port_id": ("ports", "Port"),
+    "port_id": ("ports", "Port"),
     "network_id": ("networks", "Network"),
     "security_groups": ("security_groups", "SecurityGroup"),
     "security_group_id": ("security_groups", "SecurityGroup"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from sealane import names
-from sealane.api import convert, extra_dhcp, ipam, rules
+from sealane.api import convert, extra_dhcp, floating_reach, ipam, rules
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, WantedIP, nullable, one_of
 from sealane.api.draft import Draft
@@ -175,6 +175,7 @@ def update(old: Any, values: Values, draft: Draft) -> Port:
         rules.mac_is_free(given["mac_address"], old.network_id, draft)
     if "fixed_ips" in values:
         given["fixed_ips"] = _moved(old, values["fixed_ips"], draft)
+        floating_reach.let_go(old, draft, given["fixed_ips"])
     if "allowed_address_pairs" in given:
         mac = given.get("mac_address", old.mac_address)
         given["allowed_address_pairs"] = _pairs(given["allowed_address_pairs"], mac)
@@ -217,6 +218,7 @@ def moved(old: Port, wanted: tuple[WantedIP, ...], draft: Draft) -> tuple[FixedI
 
 def delete(port: Any, draft: Draft) -> tuple[Port, ...]:
     rules.port_is_nobodys_service(port)
+    floating_reach.let_go(port, draft)
     return (port,)
 
 

@@ -78,7 +78,7 @@ class Handlers:
         caller, encoder = caller_of(request), self._encoder_for(request)
         asked = query.parse(encoder.kind, raw)
         look = await self._arisen(caller, asked)
-        wanted = _of_what_is_seen(caller, asked)
+        wanted = self.among(request, _of_what_is_seen(caller, asked), look)
         news: Values = {}
         if wanted.since is not None:
             wanted, news = self._since(wanted, wanted.since, look, caller)
@@ -90,6 +90,14 @@ class Handlers:
             base = f"{origin(request)}{request.scope['path']}"
             body[f"{self.kind.plural}_links"] = [{"rel": r, "href": f"{base}?{q}"} for r, q in page.links]
         return answer(body)
+
+    def among(self, request: Request, wanted: Query, look: Look) -> Query:
+        """`wanted`, within what the path names."""
+        return wanted
+
+    def make(self, request: Request, id: str, values: Values, draft: Draft) -> Any:
+        """The new row."""
+        return self.resource.create(id, values, draft)
 
     async def _arisen(self, caller: Caller, asked: Query) -> Look:
         """What can't be made now is not there."""
@@ -141,7 +149,7 @@ class Handlers:
         def decide(draft: Draft) -> tuple[list[Change], None]:
             for _, values in wanted:
                 policy.check_given(caller, kind, values, None, draft.look)
-            made: list[Change] = [Create(self.resource.create(id, values, draft)) for id, values in wanted]
+            made: list[Change] = [Create(self.make(request, id, values, draft)) for id, values in wanted]
             return made, None
 
         _, look = await self.desk.write(caller_of(request), decide)

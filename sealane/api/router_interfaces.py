@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sealane import names
-from sealane.api import convert, ports, router_routes, rules
+from sealane.api import convert, floating_reach, ports, router_routes, rules
 from sealane.api.draft import Draft
 from sealane.errors import AddressInUse, BadRequest, Conflict, NotFound
 from sealane.model import FixedIP, Network, Port, Router, Subnet
@@ -142,17 +142,12 @@ def _find(router: Router, subnet_id: str | None, port_id: str | None, draft: Dra
 
 
 def _not_needed(router: Router, subnets: Sequence[str], draft: Draft) -> None:
-    state = draft.look.state
-    for floating in state.floatingips.values():
-        port = state.ports.get(floating.port_id or "")
-        if floating.router_id == router.id and port is not None:
-            used = {f.subnet_id for f in port.fixed_ips if f.ip_address == floating.fixed_ip_address}
-            if used & set(subnets):
-                raise Conflict(
-                    f"Router interface for subnet {subnets[0]} on router {router.id} cannot be deleted, "
-                    "as it is required by one or more floating IPs.",
-                    type="RouterInterfaceInUseByFloatingIP",
-                )
+    if floating_reach.subnets_reached(router.id, draft.look) & set(subnets):
+        raise Conflict(
+            f"Router interface for subnet {subnets[0]} on router {router.id} cannot be deleted, "
+            "as it is required by one or more floating IPs.",
+            type="RouterInterfaceInUseByFloatingIP",
+        )
 
 
 def _make(router: Router, network: Network, fixed: FixedIP, draft: Draft) -> Port:

@@ -76,6 +76,7 @@ class Nonsense:
             if attribute.default is REQUIRED and self.chance.random() < 0.9:
                 right = {
                     "network_id": self.ids["network"],
+                    "floating_network_id": self.ids["external"],
                     "cidr": f"10.{self.chance.randrange(256)}.0.0/24",
                     "security_group_id": self.ids["security_group"],
                     "direction": "ingress",
@@ -139,7 +140,12 @@ async def _furnish(api: Live) -> dict[str, str]:
     rule = await api.make("security_group_rule", security_group_id=group["id"], direction="ingress")
     addresses = await api.make("address_group")
     router = await api.make("router")
+    external = await api.make("network", **{"router:external": True})
+    await api.make("subnet", network_id=external["id"], cidr="203.0.113.0/24")
+    floating = await api.make("floatingip", floating_network_id=external["id"])
     return {
+        "external": external["id"],
+        "floatingip": floating["id"],
         "router": router["id"],
         "network": network["id"],
         "subnet": subnet["id"],

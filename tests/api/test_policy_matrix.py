@@ -175,6 +175,7 @@ CALLS: dict[str, int] = {
     "GET /v2.0/subnets": 200,
     "GET /v2.0/ports": 200,
     "GET /v2.0/routers": 403,
+    "GET /v2.0/floatingips": 403,
     "GET /v2.0/security-groups": 200,
     "GET /v2.0/security-group-rules": 403,
     "GET /v2.0/address-groups": 403,

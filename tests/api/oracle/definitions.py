@@ -18,7 +18,7 @@ from sealane.api.attributes import CHOSEN, REQUIRED, Attribute
 from sealane.api.documents import EXTENSIONS
 
 CORE = ("network", "subnet", "port")
-KNOWN = (*CORE, "router", "address_group", "security_group", "security_group_rule")
+KNOWN = (*CORE, "router", "floatingip", "address_group", "security_group", "security_group_rule")
 """Resources of which neutron-lib defines something; of security groups only what extensions added."""
 REFUSED = "refused"
 

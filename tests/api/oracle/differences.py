@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, is_dataclass
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 MISSING = {
@@ -13,15 +13,16 @@ MISSING = {
 STANDARD = "standard attributes: neutron-lib keeps them in another place"
 LATER = "belongs to an extension that is not advertised; a client that prints it gets its only value"
 RULES = "security groups: Neutron's own tree defines them, neutron-lib only what was added since"
+GROUPS = ("address_group", "security_group", "security_group_rule")
 EXTRA: dict[str, tuple[str, ...]] = {
     # STANDARD
     **dict.fromkeys(
         ("created_at", "updated_at", "revision_number", "tags"),
-        ("network", "subnet", "port", "router", "address_group", "security_group", "security_group_rule"),
+        ("network", "subnet", "port", "router", "floatingip", *GROUPS),
     ),
     **dict.fromkeys(
         ("description", "project_id"),
-        ("network", "subnet", "port", "router", "security_group", "security_group_rule"),
+        ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule"),
     ),
     "tenant_id": ("address_group", "security_group", "security_group_rule"),
     # RULES
@@ -48,7 +49,8 @@ TENANT = "another word for project_id: taken in a POST, and without both it is t
 PROVIDER = "a network stays on the wire on which it was made"
 ASPECTS: dict[str, dict[str, str]] = {
     **{
-        f"{r}.tenant_id": {"post": TENANT, "default": TENANT} for r in ("network", "subnet", "port", "router")
+        f"{r}.tenant_id": {"post": TENANT, "default": TENANT}
+        for r in ("network", "subnet", "port", "router", "floatingip")
     },
     **{
         f"network.provider:{name}": {"put": PROVIDER}
@@ -108,7 +110,11 @@ STRICTER: Reasons = {
     "ip_version": [(lambda v: v in (" 4", 4.0), "a number is a JSON integer or its plain digits")],
     "cidr": [(_number, "a number is no network")],
     "gateway_ip": [(_number, "a number is no address")],
-    "network_id": [(lambda v: _text(v) and "-" not in v, "ids have one spelling")],
+    **{
+        f"{what}_id": [(lambda v: _text(v) and "-" not in v, "ids have one spelling")]
+        for what in ("network", "floating_network", "subnet", "port")
+    },
+    **{f"{what}_address": [(_number, "a number is no address")] for what in ("floating_ip", "fixed_ip")},
     "mac_address": [
         (lambda v: _number(v) or (_text(v) and len(v) < 12), "a number or a part is no MAC address"),
         (lambda v: v == "01:00:5e:00:00:01", "a multicast address is no station's"),
@@ -163,8 +169,12 @@ def normal(value: Any) -> Any:
 def _spelling(value: str) -> str:
     """Upper and lower case: DNS does not tell them apart, and containers' names are kept as they are.
 
-    A CIDR without its host part: Neutron's plugin cuts it off, after the validation.
+    A CIDR without its host part: Neutron's plugin cuts it off, after the validation. An IPv6 address has one
+    spelling here.
     """
+    if ":" in value and "/" not in value:
+        with suppress(ValueError):
+            return str(ip_address(value))
     if "/" in value:
         with suppress(ValueError):
             return str(ip_network(value, strict=False))
