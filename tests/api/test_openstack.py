@@ -121,6 +121,20 @@ async def test_ports_in_detail_zones_and_what_is_not_served(database: OvsdbServe
             assert said in (await openstack(api, line, fails=True)).lower(), line
 
 
+async def test_dhcp_options_of_a_port(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        await openstack(api, "network create blue -f json")
+        option = "--extra-dhcp-option name=ntp-server,value=10.7.0.5"
+        made = await openstack(
+            api, f"port create web --network blue {option},ip-version=4 --dns-name web -f json"
+        )
+        assert made["extra_dhcp_opts"] == [
+            {"opt_name": "ntp-server", "opt_value": "10.7.0.5", "ip_version": 4}
+        ]
+        said = await openstack(api, f"port create v6 --network blue {option},ip-version=6", fails=True)
+        assert "extra_dhcp_opts" in said and "leave it out" in said
+
+
 async def test_what_openrc_prints_is_all_that_the_command_needs(host: Host) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, host.api(api_listen_fd=str(listener.fileno())):
         async with host.session() as api:

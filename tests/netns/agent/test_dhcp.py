@@ -5,7 +5,10 @@ tenant 2, with the same addresses: other    silent: a network whose subnet has n
 """
 
 import asyncio
+import os
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -151,6 +154,34 @@ async def told(box: Path, *words: str) -> dict[str, str]:
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
+FLOOD = """
+import socket, struct, sys
+mac, rest = bytes.fromhex(sys.argv[1].replace(":", "")), bytes.fromhex("638253633501 01ff".replace(" ", ""))
+bootp = struct.pack("!BBBBIHH16s16s64s128s", 1, 1, 6, 0, 7, 0, 0, b"", mac, b"", b"") + rest
+udp = struct.pack("!HHHH", 68, 67, 8 + len(bootp), 0) + bootp
+head = struct.pack("!BBHHHBBH4s4s", 69, 0, 20 + len(udp), 0, 0, 64, 17, 0, bytes(4), b"\\xff" * 4)
+total = sum(struct.unpack("!10H", head))
+head = head[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + head[12:]
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+wire.bind(("eth0", 0))
+while True:
+    wire.send(b"\\xff" * 6 + mac + b"\\x08\\x00" + head + udp)
+"""
+
+
+@contextmanager
+def flood(box: Path, mac: str) -> Iterator[None]:
+    """DISCOVERs as fast as one process can send them, some 20,000 a second."""
+    argv = [sys.executable, "-c", FLOOD, mac]
+    sender = netns.inside(box, lambda: subprocess.Popen(argv))
+    try:
+        yield
+        assert sender.poll() is None
+    finally:
+        sender.kill()
+        sender.wait()
+
+
 @contextmanager
 def rogue(box: Path) -> Iterator[None]:
     """busybox's DHCP server, in the middle of the network."""
@@ -196,6 +227,51 @@ def test_an_address_is_its_ports_own_whatever_is_asked_for(node: Node) -> None:
                 assert (await told(box, *words))["ip"] == "10.0.0.11", words
             command.run(["ip", "link", "set", "eth0", "address", M2.mac_address], namespace=box)
             assert await told(box) == {}, "another's MAC is told nothing"
+
+    asyncio.run(body())
+
+
+def test_a_lease_is_renewed(node: Node) -> None:
+    """By a question to the server itself, also where it has no address of the subnet."""
+    inner = STATE.networks[OTHER.network_id]
+    lone = replace(STATE, networks={**STATE.networks, inner.id: replace(inner, gateway="none")})
+    script = SCRIPT.replace(
+        'env > "$SEEN.new" && mv "$SEEN.new" "$SEEN"',
+        "ip address replace $ip/$mask dev eth0; ip route replace 169.254.169.253 dev eth0; echo $1 >> $SEEN",
+    )
+
+    async def body() -> None:
+        async with running(node, lone) as agent:
+            for port in (M1, OTHER):
+                box = await plugged(agent, port)
+                with tempfile.TemporaryDirectory(prefix="sldhcp") as directory:
+                    file, seen = Path(directory, "script"), Path(directory, "seen")
+                    file.write_text(script)
+                    file.chmod(0o755)
+                    argv = ["busybox", "udhcpc", "-i", "eth0", "-f", "-s", str(file)]
+                    environ = {**os.environ, "SEEN": str(seen)}
+                    start = lambda a=argv, e=environ: subprocess.Popen(a, env=e, stderr=subprocess.DEVNULL)  # type: ignore[misc]  # noqa: E731
+                    client = netns.inside(box, start)
+                    try:
+                        await asyncio.to_thread(until, seen.exists, "it has a lease")
+                        client.send_signal(signal.SIGUSR1)
+                        renewed = lambda s=seen: s.read_text().split() == ["bound", "renew"]  # type: ignore[misc]  # noqa: E731
+                        await asyncio.to_thread(until, renewed, f"{port.name} renews it")
+                    finally:
+                        client.kill()
+                        client.wait()
+
+    asyncio.run(body())
+
+
+def test_a_flood_of_questions_keeps_no_other_tenant_from_an_address(node: Node) -> None:
+    async def body() -> None:
+        async with running(node, STATE) as agent:
+            first, other = await plugged(agent, M1), await plugged(agent, OTHER)
+            with flood(first, M1.mac_address):
+                for _ in range(3):
+                    assert (await told(other))["ip"] == "10.0.0.11"
+            assert (await told(first))["ip"] == "10.0.0.11"
 
     asyncio.run(body())
 
