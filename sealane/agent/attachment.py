@@ -32,6 +32,7 @@ class PortRequest:
     host_ip: str = ""  # "": every address of the host, both families
     host_port: int = 0
     host_port_end: int = 0  # the last of the range, included; 0: host_port alone
+    shared: bool = False  # the caller's runtime listens there itself: translated only, not served by loopback
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,7 @@ class Publication:
     host_ip: str  # "": every address of the host, both families
     host_port: int
     port: int
+    shared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

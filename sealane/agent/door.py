@@ -86,6 +86,9 @@ class NetnsDoor:
         """By the key of the door's caller."""
         return next((a for a in self._own().values() if a.key == key), None)
 
+    def keyed(self, prefix: str) -> list[Attachment]:
+        return [a for a in self._own().values() if a.key.startswith(prefix)]
+
     async def bury(self) -> None:
         """Take down attachments whose namespace is gone, and their ports, unless they are to come back."""
         for attachment in list(self._own().values()):
@@ -157,7 +160,11 @@ class NetnsDoor:
                 adopted = wish.adopted if wish else bool(request.port)
                 made = await self._attachment(attachment_id, request, port, survey)
                 made = replace(
-                    made, ifname=ifname, adopted=adopted, container=place.container, name=place.name
+                    made,
+                    ifname=ifname,
+                    adopted=adopted,
+                    container=place.container,
+                    name=request.name or place.name,
                 )
                 return await self._plug(checked(made), request, place)
             except BaseException:

@@ -3,6 +3,7 @@
 A port of ours says by device_owner and binding:host_id that it is ours to delete, or to give back.
 """
 
+import re
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
@@ -12,6 +13,7 @@ from sealane.agent.asked import AttachRequest
 from sealane.client import ApiClient, Body
 from sealane.errors import BadRequest, Conflict, NotFound
 
+DNS_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 MADE, ADOPTED = names.NETNS_PORT, names.NETNS_ADOPTED_PORT
 _log = log.get("leases")
 
@@ -46,6 +48,7 @@ class Leases:
             "fixed_ips": [{"ip_address": ip} for ip in request.addresses],
             "mac_address": request.mac,
             "name": name,
+            "dns_name": name if DNS_NAME.match(name) else "",
             "security_groups": [await self._group(group) for group in request.security_groups],
             "sealane:dns_aliases": list(request.aliases),
         }

@@ -19,6 +19,7 @@ from contextlib import suppress
 
 from sealane import config, failpoint, log
 from sealane.agent import feed, membership, metrics, renewal
+from sealane.agent.cni.door import CniDoor
 from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
 from sealane.agent.memory import Memory
@@ -67,7 +68,8 @@ class Agent:
         self._door = NetnsDoor(self._api, self._memory, self._reconciler, targets, settings.host_name)
         self._docker.started = self._attach_again
         view = View(self._api, self._memory, targets, settings.host_name)
-        app = App(self._door, self._memory, view, self._status)
+        cni = CniDoor(self._door, self._unready, userspace=self._datapath != "kernel")
+        app = App(self._door, self._memory, view, cni, self._status)
         self._listener = Listener(app.routes(), settings.agent_socket)
         self._gateways: set[str] = set()
         self._stale: set[str] = {*FIELDS, "subnets"}
@@ -149,6 +151,16 @@ class Agent:
         await _attempt(self._serve_gateways)
         await _attempt(self._peers.ensure)
         self._looked = time.time()
+
+    async def _unready(self) -> str:
+        """Why nothing can be attached just now."""
+        if not self._switch.connected:
+            return "Open vSwitch's database does not answer; 'sealane status' tells more"
+        try:
+            await self._api.list("networks", name="", limit="1")
+        except SealaneError as exc:
+            return exc.message
+        return ""
 
     async def _glance(self) -> None:
         """What can be seen of the namespaces without asking anybody."""

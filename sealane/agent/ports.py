@@ -22,7 +22,7 @@ Targets = Callable[[str, Publication, int], Target | None]
 
 @dataclass
 class Reservation:
-    """One published port with its sockets; none for SCTP, which can't be reserved so."""
+    """One published port with its sockets; none for SCTP, which can't be reserved so, or a shared one."""
 
     publication: Publication
     sockets: list[sockets.socket]
@@ -84,11 +84,12 @@ def exact(publication: Publication) -> PortRequest:
         port=publication.port,
         host_ip=publication.host_ip,
         host_port=publication.host_port,
+        shared=publication.shared,
     )
 
 
 def _reserve(request: PortRequest, others: list[Reservation]) -> Reservation:
-    if request.protocol == "sctp":
+    if request.protocol == "sctp" or request.shared:
         return _unguarded(request, others)
     for port in _candidates(request):
         found = _bind(request, port)
@@ -110,14 +111,18 @@ def _candidates(request: PortRequest) -> Iterable[int]:
 
 
 def _unguarded(request: PortRequest, others: list[Reservation]) -> Reservation:
-    """SCTP: the host's port must be given, and only our own reservations are compared."""
+    """SCTP, or shared: the host's port must be given, and only our own reservations are compared."""
     if request.host_port == 0:
-        raise BadRequest("an SCTP port can't be chosen freely; give the host's port")
+        raise BadRequest(f"such a {request.protocol} port can't be chosen freely; give the host's port")
     publication = Publication(
-        protocol="sctp", host_ip=request.host_ip, host_port=request.host_port, port=request.port
+        protocol=request.protocol,
+        host_ip=request.host_ip,
+        host_port=request.host_port,
+        port=request.port,
+        shared=request.shared,
     )
     if any(_same_port(other.publication, publication) for other in others):
-        raise PortInUse(f"the host's SCTP port {request.host_port} is published already")
+        raise PortInUse(f"the host's {request.protocol} port {request.host_port} is published already")
     return Reservation(publication, [], [])
 
 

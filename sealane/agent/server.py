@@ -7,6 +7,7 @@ POST /attach        asked.AttachRequest
 POST /detach        {"id": …} or {"target": "web" or "/path", "ifname": "eth0"}
 POST /find          {"target": …}: whose namespace that is, and its path (`sealane exec`)
 POST /inspect       {"target": …}: all that this node knows of it
+POST /cni           what a runtime tells a CNI plugin: cni/door.py
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -24,6 +25,7 @@ from starlette.routing import Route
 from sealane import listening, log
 from sealane.agent import metrics
 from sealane.agent.asked import AttachRequest
+from sealane.agent.cni.door import CniDoor, CniRequest
 from sealane.agent.door import NetnsDoor
 from sealane.agent.memory import Memory
 from sealane.agent.view import View
@@ -47,9 +49,15 @@ class FindRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 class App:
     def __init__(
-        self, door: NetnsDoor, memory: Memory, view: View, status: Callable[[], dict[str, object]]
+        self,
+        door: NetnsDoor,
+        memory: Memory,
+        view: View,
+        cni: CniDoor,
+        status: Callable[[], dict[str, object]],
     ) -> None:
         self._door = door
+        self._cni = cni
         self._memory = memory
         self._view = view
         self._status = status
@@ -64,6 +72,7 @@ class App:
                 Route("/detach", _answering(self.detach), methods=["POST"]),
                 Route("/find", _answering(self.find), methods=["POST"]),
                 Route("/inspect", _answering(self.inspect), methods=["POST"]),
+                Route("/cni", _answering(self.cni), methods=["POST"]),
             ]
         )
 
@@ -92,6 +101,9 @@ class App:
 
     async def inspect(self, request: Request) -> Response:
         return _json(await self._view.everything(_decoded(await request.body(), FindRequest).target))
+
+    async def cni(self, request: Request) -> Response:
+        return _json(await self._cni.answer(_decoded(await request.body(), CniRequest)))
 
 
 class Listener:

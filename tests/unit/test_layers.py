@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "host": {"config", "errors", "failpoint", "log", "names", "ovsdb"},
     "pki": {"errors", "model"},
     "client": {"errors", "failpoint", "log", "pki"},
+    "shims": set(),
     "translate": {"errors", "model", "names", "protocols"},
     "store": {"config", "errors", "log", "model", "names", "ovsdb"},
     "ovn": {"config", "errors", "failpoint", "log", "model", "names", "ovsdb", "store", "translate"},

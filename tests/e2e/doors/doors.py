@@ -1,11 +1,15 @@
 """The doors, as the lifecycle suite uses them: something that lives, and how it is attached and detached."""
 
 import json
+import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from tests.e2e.docker.engines import IMAGE
 from tests.e2e.doors.house import House
+
+RUNTIME = Path(__file__).with_name("runtime.py")
 
 
 class Door(Protocol):
@@ -66,12 +70,48 @@ class Process(Attach):
 
 
 class Namespace(Attach):
+    box = "box1"
+
     def live(self, house: House) -> str:
-        house.run("ip", "netns", "add", "box1")
-        return "netns:box1"
+        house.run("ip", "netns", "add", self.box)
+        return f"netns:{self.box}"
 
     def die(self, house: House, target: str) -> None:
-        house.run("ip", "netns", "delete", "box1")
+        house.run("ip", "netns", "delete", self.box)
+
+
+class Cni(Namespace):
+    """As a runtime calls it, with the namespace that it has made."""
+
+    box = "box2"
+    detach_twice_is_error = False
+    conflist = "/etc/cni/net.d/10-sealane-blue.conflist"
+
+    def live(self, house: House) -> str:
+        house.sealane("cni", "install", "blue", "--cni-version", "1.1.0", "--bin-dir", "/run/cni/bin")
+        return super().live(house)
+
+    def attach(self, house: House, target: str) -> str:
+        done = self.call(house, "ADD")
+        assert done.returncode == 0, done.stdout + done.stderr
+        address: str = json.loads(done.stdout)["ips"][0]["address"]
+        return address.partition("/")[0]
+
+    def fails_to_attach(self, house: House, target: str) -> str:
+        done = self.call(house, "ADD")
+        assert done.returncode > 100
+        body = json.loads(done.stdout)
+        assert set(body) == {"cniVersion", "code", "msg", "details"}
+        return str(body["msg"])
+
+    def detach(self, house: House, target: str) -> bool:
+        return self.call(house, "DEL").returncode == 0
+
+    def call(
+        self, house: House, command: str, container: str = "c1", capabilities: str = "{}", netns: str = ""
+    ) -> "subprocess.CompletedProcess[str]":
+        words = ("python3", str(RUNTIME), command, self.conflist, container)
+        return house.exec(*words, netns or f"/run/netns/{self.box}", "eth0", capabilities)
 
 
 @dataclass(frozen=True)
@@ -80,4 +120,9 @@ class Named:
     door: Door
 
 
-DOORS = (Named("docker", Docker()), Named("process", Process()), Named("namespace", Namespace()))
+DOORS = (
+    Named("docker", Docker()),
+    Named("process", Process()),
+    Named("namespace", Namespace()),
+    Named("cni", Cni()),
+)

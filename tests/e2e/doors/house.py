@@ -92,6 +92,7 @@ class House:
         for row in self.json("ps"):
             if row["door"] != "docker":
                 self.exec("sealane", "detach", row["container"] or row["sandbox"], "--ifname", row["ifname"])
+        self.run("rm", "-rf", "/etc/cni/net.d", "/run/cni", "/run/cni-test")
         self.docker.clear()
         for name in self.exec("ip", "netns", "list").stdout.split():
             if name.startswith("box"):

@@ -2,14 +2,12 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.docker.engines import IMAGE, until
 from tests.e2e.doors.house import House, eventually
-
-PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "attach.md"
+from tests.e2e.doors.page import commands
 
 
 @pytest.fixture
@@ -151,13 +149,8 @@ def test_exec_has_the_status_of_the_command_and_the_files_of_the_host(house: Hou
     assert house.run("sealane", "exec", "box1", "--", "ls", "/sys/class/net").split() == ["lo"]
 
 
-def commands() -> str:
-    text = re.sub(r"^```.*?^```$", "", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
-    return "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
-
-
 def test_the_page_is_true(house: House) -> None:
-    script = commands().replace("busybox sleep", f"{IMAGE} sleep")
+    script = commands("attach.md").replace("busybox sleep", f"{IMAGE} sleep")
     done = house.exec("bash", "-euxo", "pipefail", "-c", script, timeout=200)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "0% packet loss" in done.stdout and script.count("sealane ") > 8
