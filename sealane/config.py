@@ -20,6 +20,7 @@ from sealane.errors import BadRequest
 Datapath = Literal["auto", "kernel", "userspace"]
 RAFT_ADDRESS = re.compile(r"ssl:([0-9.]+|\[[0-9A-Fa-f:]+\]):[1-9][0-9]{0,4}", re.ASCII)
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
+MAPPING = re.compile(r"[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_.-]{1,15}", re.ASCII)
 TLS_PORT, SOUTHBOUND_PORT = 9698, 6642
 NOWHERE = "none"
 LONGEST_LIFE = 10 * 365 * 86400
@@ -60,6 +61,7 @@ class Settings:
     network_pool6: str = "fd5e:a1a0::/32"  # the same for IPv6
     uplink_pool: str = "169.254.64.0/18"  # addresses between a gateway's namespace and the host
     uplink_pool6: str = "fd5e:a1af:ffff:ffff::/64"  # the same for IPv6
+    bridge_mappings: tuple[str, ...] = ()  # PHYSICAL_NETWORK:BRIDGE or :INTERFACE, to reach a LAN
     log_level: str = "info"  # debug, info, warning or error
     log_json: bool = False  # one JSON object a line instead of text
 
@@ -83,6 +85,11 @@ class Settings:
     @property
     def supervisor_socket(self) -> Path:
         return self.run_dir / "supervisor.sock"
+
+    @property
+    def physical_networks(self) -> dict[str, str]:
+        """Name -> the bridge or interface that leads to it."""
+        return dict(entry.split(":", 1) for entry in self.bridge_mappings)
 
     @property
     def store_remote(self) -> str:
@@ -253,6 +260,7 @@ def _check(settings: Settings) -> None:
             raise BadRequest(f"setting '{key}' can't be '{getattr(settings, key)}': {exc}") from exc
     if settings.raft_address and not RAFT_ADDRESS.fullmatch(settings.raft_address):
         raise BadRequest(f"setting 'raft_address' can't be '{settings.raft_address}': give ssl:ADDRESS:PORT")
+    _check_mappings(settings.bridge_mappings)
     for key in ("token_lifetime", "login_lifetime", "certificate_lifetime", "server_lifetime"):
         if not 1 <= getattr(settings, key) <= LONGEST_LIFE:
             raise BadRequest(f"setting '{key}' is to be 1 to {LONGEST_LIFE} seconds")
@@ -262,6 +270,15 @@ def _check(settings: Settings) -> None:
             ipaddress.ip_network(value)
         except ValueError as exc:
             raise BadRequest(f"setting '{key}' can't be '{value}': {exc}") from exc
+
+
+def _check_mappings(mappings: tuple[str, ...]) -> None:
+    if not all(MAPPING.fullmatch(entry) for entry in mappings):
+        raise BadRequest("setting 'bridge_mappings': give PHYSICAL_NETWORK:BRIDGE or :INTERFACE, by commas")
+    for part, what in ((0, "physical network"), (1, "bridge")):
+        named = [entry.split(":", 1)[part] for entry in mappings]
+        if len(set(named)) < len(named):
+            raise BadRequest(f"setting 'bridge_mappings': each {what} can be there once")
 
 
 def _endpoint(bind: str, host: str, port: int) -> tuple[str, int] | None:

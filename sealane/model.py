@@ -224,6 +224,8 @@ class Node(Resource):
     """Whose networks it may use; "*" is everybody's."""
     serials: tuple[str, ...] = ()
     """Of its certificates that count, in lower-case hexadecimal; none for the central part's own node."""
+    physical_networks: tuple[str, ...] = ()
+    """That it has a bridge to."""
 
 
 @dataclass(frozen=True, kw_only=True)

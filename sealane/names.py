@@ -49,6 +49,9 @@ GATEWAY_PORT_KEY = 1
 """Tunnel key of the localport with the gateway's address, in every network."""
 
 
+PHYSICAL_PORT_KEY = (1 << 15) - 1
+"""Tunnel key of the localnet port, in every network on a physical one."""
+
 RESOLVER = "169.254.169.253"
 """Where the resolver answers in a network whose gateway is not this host, or that has none."""
 
@@ -64,6 +67,11 @@ def logical_port(port_id: str) -> str:
 def gateway_port(network_id: str) -> str:
     """Logical_Switch_Port name of the network's localport, also its iface-id on every host."""
     return f"gw-{network_id}"
+
+
+def physical_port(network_id: str) -> str:
+    """Logical_Switch_Port name of the network's way to its physical network."""
+    return f"provnet-{network_id}"
 
 
 def gateway_mac(network_id: str) -> str:

@@ -42,17 +42,19 @@ async def register(api: ApiClient, settings: Settings) -> None:
 
 
 async def _say(api: ApiClient, settings: Settings) -> None:
-    address = underlay_address(settings)
+    bridged = sorted(settings.physical_networks)
+    values = {"address": underlay_address(settings), "physical_networks": bridged}
     if not is_remote(settings):
-        values = {"name": settings.host_name, "address": address}
+        values = {"name": settings.host_name, **values}
         await api.request("POST", "sealane/nodes", {"node": values})
         return
     found = await api.list("sealane/nodes", name=settings.host_name)
     if not found:
         raise NotFound(f"there is no node '{settings.host_name}' (any more); join again")
-    if found[0]["address"] != address:
-        await api.update("sealane/nodes", str(found[0]["id"]), {"address": address})
-        _log.info("told the API where this node is now", address=address)
+    moved = {key: value for key, value in values.items() if found[0][key] != value}
+    if moved:
+        await api.update("sealane/nodes", str(found[0]["id"]), moved)
+        _log.info("told the API where this node is now", **moved)
 
 
 def underlay_address(settings: Settings) -> str:

@@ -42,6 +42,7 @@ NAME = Type(
 )
 ADDRESS = Type(to_underlay_address, convert.ADDRESS_SCHEMA)
 PROJECTS = convert.listing(convert.text(255).convert, {"type": "string", "maxLength": 255}, 1000)
+BRIDGED = convert.listing(convert.PHYSICAL_NETWORK.convert, convert.PHYSICAL_NETWORK.schema, 100)
 _OWN = ("project_id", "tenant_id", "name")
 
 NODES = Kind(
@@ -55,6 +56,7 @@ NODES = Kind(
         Attribute(name="projects", type=PROJECTS, default=EVERYTHING, post=True, put=True, filter=False),
         Attribute(name="serials", type=convert.ANY, read=lambda node, look: list(node.serials), filter=False),
         Attribute(name="local", type=BOOLEAN, read=lambda node, look: is_local(node)),
+        Attribute(name="physical_networks", type=BRIDGED, default=(), post=True, put=True, filter=False),
         Attribute(
             name="ports", type=convert.INTEGER, read=lambda node, look: look.ports_on(node.name), filter=False
         ),
@@ -89,9 +91,10 @@ def register(id: str, values: Values, draft: Draft) -> list[Change]:
     former: list[Change] = [Delete(holder)] if holder is not None and holder != before else []
     if before is None:
         return [*former, Create(_new(id, values, draft))]
-    if before.address == address:
+    bridged = values["physical_networks"]
+    if (before.address, before.physical_networks) == (address, bridged):
         return former
-    return [*former, _changed(before, draft, address=address)]
+    return [*former, _changed(before, draft, address=address, physical_networks=bridged)]
 
 
 def admit(id: str, values: Values, serial: str, draft: Draft) -> list[Change]:

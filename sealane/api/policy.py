@@ -207,7 +207,7 @@ ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
             STANDARD | {"security_group_id", "direction", "ethertype", "remote_group_id"},
         ),
     ),
-    ("update", Node): (Right("its own address", (itself,), frozenset({"address"})),),
+    ("update", Node): (Right("where it is", (itself,), frozenset({"address", "physical_networks"})),),
 }
 """What a node may do with rows; whatever is not here it may not."""
 

@@ -23,6 +23,7 @@ COLUMNS = (
     Column("PLACE", "local", lambda local: "central" if local else "joined"),
     Column("PORTS", "ports"),
     Column("PROJECTS", "projects"),
+    Column("PHYSICAL", "physical_networks"),
     Column("DESCRIPTION", "description"),
 )
 STANDARD_INPUT = "-"

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from sealane.errors import Conflict
-from sealane.names import GATEWAY_PORT_KEY
+from sealane.names import GATEWAY_PORT_KEY, PHYSICAL_PORT_KEY
 from sealane.ovsdb.replica import Change
 from sealane.ovsdb.values import Row
 
@@ -18,7 +18,7 @@ UNTAGGED = 4095
 """The key of a flat network; no VLAN has that number (IEEE 802.1Q)."""
 
 DATAPATH_KEYS = range(1, 1 << 24)
-PORT_KEYS = range(GATEWAY_PORT_KEY + 1, 1 << 15)
+PORT_KEYS = range(GATEWAY_PORT_KEY + 1, PHYSICAL_PORT_KEY)
 """ovn-sb(5): Datapath_Binding.tunnel_key has 24 bits, a unicast Port_Binding.tunnel_key 15."""
 
 

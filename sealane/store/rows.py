@@ -86,13 +86,14 @@ _JSON = {
     "dns_aliases",
     "projects",
     "serials",
+    "physical_networks",
     "extra_dhcp_opts",
     "routes",
     "gateway_ports",
     "addresses",
 }
 _SETS = {"security_groups"}
-_SINCE = {"network_type": "geneve", "extra_dhcp_opts": "[]"}
+_SINCE = {"network_type": "geneve", "extra_dhcp_opts": "[]", "physical_networks": "[]"}
 """What a row means that is older than the column, which is empty then."""
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")

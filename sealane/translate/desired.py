@@ -2,8 +2,18 @@
 
 from collections.abc import Callable, Iterable
 
-from sealane.model import AddressGroup, Network, Port, SecurityGroup, SecurityGroupRule, State, Subnet
-from sealane.translate import dhcp, groups, ports, switches
+from sealane.model import (
+    AddressGroup,
+    Network,
+    Node,
+    Port,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    State,
+    Subnet,
+)
+from sealane.translate import dhcp, groups, ports, routers, switches
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Row
 
@@ -12,8 +22,9 @@ PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
     dhcp.rows,  # Subnet, Port -> DHCP_Options
     ports.rows,  # Port -> Logical_Switch_Port
     groups.rows,  # SecurityGroup, SecurityGroupRule, AddressGroup -> Port_Group, ACL, Address_Set
+    routers.rows,  # Router, Node -> Logical_Router, and what is on it
 )
-READS = (Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup)
+READS = (Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup, Router, Node)
 """What the stages look at; the translator's state has nothing else."""
 
 

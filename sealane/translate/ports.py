@@ -2,7 +2,8 @@
 
 What reaches a port is said by its groups (groups.py).  What a port may claim to be is held by port_security:
 its MAC and addresses and those of allowed_address_pairs.  A port without port security may be anything, so
-OVN also sends it what it knows no owner for ('unknown').
+OVN also sends it what it knows no owner for ('unknown').  A floating IP's port only keeps an address: it has
+no row.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ def rows(state: State, memo: Memo) -> list[Row]:
 
     def given(port: Port) -> tuple[Port, Network, *tuple[Subnet | None, ...]] | None:
         network = networks.get(port.network_id)
-        if network is None:
+        if network is None or port.device_owner == names.FLOATING_PORT:
             return None
         return (port, network, *(subnets.get(fixed.subnet_id) for fixed in port.fixed_ips))
 
@@ -32,6 +33,8 @@ def rows(state: State, memo: Memo) -> list[Row]:
 
 def _port(port: Port, network: Network, *subnets: Subnet | None) -> Row:
     """`subnets`: of its fixed addresses, one by one."""
+    if port.device_owner in names.ROUTER_PORTS:
+        return _router_port(port, network, subnets)
     allowed = _allowed(port)
     columns: dict[str, Value] = {
         "name": names.logical_port(port.id),
@@ -46,6 +49,23 @@ def _port(port: Port, network: Network, *subnets: Subnet | None) -> Row:
     }
     held = (parent(port.network_id), *groups.parents(port))
     return Row("Logical_Switch_Port", names.logical_port(port.id), columns, held)
+
+
+def _router_port(port: Port, network: Network, subnets: Sequence[Subnet | None]) -> Row:
+    """The switch's end of a router's port; its addresses are at the router's end (routers.py)."""
+    gateway = port.device_owner == names.ROUTER_GATEWAY
+    # The outside hears of the gateway's addresses when it comes up and when it moves to another host.
+    told = {"nat-addresses": "router", "exclude-lb-vips-from-garp": "true"} if gateway else {}
+    columns: dict[str, Value] = {
+        "name": names.logical_port(port.id),
+        "type": "router",
+        "addresses": frozenset({"router"}),
+        "port_security": frozenset[str](),
+        "enabled": port.admin_state_up and network.admin_state_up,
+        "external_ids": _external_ids(port, subnets),
+        "options": {"router-port": names.router_port(port.id), **tunnel_key(port.tunnel_key), **told},
+    }
+    return Row("Logical_Switch_Port", names.logical_port(port.id), columns, (parent(port.network_id),))
 
 
 def _addresses(port: Port, allowed: Mapping[str, list[str]]) -> frozenset[str]:

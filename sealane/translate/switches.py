@@ -3,6 +3,7 @@
     Network ── Logical_Switch "neutron-<id>"
        └─ Logical_Switch_Port "gw-<id>", type localport: gateway "host": with the gateway's addresses
                                                          others: where the resolver answers
+       └─ Logical_Switch_Port "provnet-<id>", type localnet: the segment of a physical network
 
 A localport exists on every chassis at once and its packets never take a tunnel (ovn-nb(5), type), so
 each host's kernel can be the gateway of the containers on that host, under one MAC and one address.
@@ -29,12 +30,14 @@ DEVICE_OWNER_DISTRIBUTED = "network:distributed"
 
 def rows(state: State, memo: Memo) -> Iterator[Row]:
     subnets = by_network(state)
-    switch, gateway_of = memo.of(_switch), memo.of(_gateway)
+    switch, gateway_of, physical = memo.of(_switch), memo.of(_gateway), memo.of(_physical)
     for network in state.networks.values():
         yield switch(network.id, network)
         gateway = gateway_of(network.id, network, *subnets.get(network.id, ()))
         if gateway is not None:
             yield gateway
+        if network.physical_network is not None:
+            yield physical(network.id, network)
 
 
 def parent(network_id: str) -> Parent:
@@ -94,6 +97,27 @@ def _gateway(network: Network, *subnets: Subnet) -> Row | None:
             "neutron:project_id": network.project_id,
         },
         "options": tunnel_key(names.GATEWAY_PORT_KEY),
+    }
+    return Row("Logical_Switch_Port", name, columns, (parent(network.id),))
+
+
+def _physical(network: Network) -> Row:
+    """Where the segment of the physical network begins; hosts without a bridge to it have none."""
+    name = names.physical_port(network.id)
+    columns: dict[str, Value] = {
+        "name": name,
+        "type": "localnet",
+        "tag": network.segmentation_id,
+        "addresses": frozenset({"unknown"}),
+        "port_security": frozenset[str](),
+        "enabled": network.admin_state_up,
+        "external_ids": {**OWNED, "neutron:network_name": names.logical_switch(network.id)},
+        "options": {
+            "network_name": network.physical_network or "",
+            "mcast_flood": "false",
+            "mcast_flood_reports": "true",
+            **tunnel_key(names.PHYSICAL_PORT_KEY),
+        },
     }
     return Row("Logical_Switch_Port", name, columns, (parent(network.id),))
 

@@ -13,7 +13,17 @@ import msgspec
 import pytest
 import yaml
 
-from sealane.model import AddressGroup, Network, Port, SecurityGroup, SecurityGroupRule, State, Subnet
+from sealane.model import (
+    AddressGroup,
+    Network,
+    Node,
+    Port,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    State,
+    Subnet,
+)
 from sealane.ovn.memory import MemoryNorthbound
 from sealane.translate.desired import desired
 from sealane.translate.diff import diff
@@ -24,19 +34,23 @@ from sealane.translate.world import Columns, Tables, marked, members
 
 CASES = sorted((Path(__file__).parent / "cases").iterdir())
 Change = Callable[[State], State]
-FIELDS = ("networks", "subnets", "ports", "security_groups", "security_group_rules", "address_groups")
+KINDS = {
+    "networks": Network,
+    "subnets": Subnet,
+    "ports": Port,
+    "security_groups": SecurityGroup,
+    "security_group_rules": SecurityGroupRule,
+    "address_groups": AddressGroup,
+    "routers": Router,
+    "nodes": Node,
+}
+"""Collections that a case may have."""
 
 
 def load(case: Path) -> State:
     raw: dict[str, Any] = yaml.safe_load((case / "state.yaml").read_text())
-    return State(
-        networks=_table(raw.get("networks", []), Network),
-        subnets=_table(raw.get("subnets", []), Subnet),
-        ports=_table(raw.get("ports", []), Port),
-        security_groups=_table(raw.get("security_groups", []), SecurityGroup),
-        security_group_rules=_table(raw.get("security_group_rules", []), SecurityGroupRule),
-        address_groups=_table(raw.get("address_groups", []), AddressGroup),
-    )
+    assert raw.keys() <= KINDS.keys()
+    return State(**{field: _table(raw.get(field, []), kind) for field, kind in KINDS.items()})
 
 
 def _table(raw: list[dict[str, Any]], kind: type) -> Any:
@@ -47,7 +61,7 @@ def changes(state: State) -> list[Change]:
     """One change for each object: what the store would report if they came one by one."""
     return [
         (lambda s, field=field, item=item: replace(s, **{field: {**getattr(s, field), item.id: item}}))
-        for field in FIELDS
+        for field in KINDS
         for item in getattr(state, field).values()
     ]
 
