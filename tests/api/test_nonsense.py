@@ -80,6 +80,10 @@ class Nonsense:
                     "cidr": f"10.{self.chance.randrange(256)}.0.0/24",
                     "security_group_id": self.ids["security_group"],
                     "direction": "ingress",
+                    "object_type": "network",
+                    "object_id": self.ids["network"],
+                    "action": "access_as_shared",
+                    "target_tenant": f"p{self.chance.randrange(99)}",
                 }
                 given[attribute.name] = right[attribute.name]
         names = [*kind.by_name, "colour", "", "tenant_id"]
@@ -143,10 +147,15 @@ async def _furnish(api: Live) -> dict[str, str]:
     external = await api.make("network", **{"router:external": True})
     await api.make("subnet", network_id=external["id"], cidr="203.0.113.0/24")
     floating = await api.make("floatingip", floating_network_id=external["id"])
+    shares = {"object_type": "network", "object_id": network["id"], "action": "access_as_shared"}
+    policy = (
+        await api.call("POST /v2.0/rbac-policies", {"rbac_policy": {**shares, "target_tenant": "x"}})
+    ).body
     return {
         "external": external["id"],
         "floatingip": floating["id"],
         "router": router["id"],
+        "rbac_policy": policy["rbac_policy"]["id"],
         "network": network["id"],
         "subnet": subnet["id"],
         "port": port["id"],
