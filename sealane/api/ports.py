@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from sealane import names
-from sealane.api import convert, extra_dhcp, floating_reach, ipam, rules
+from sealane.api import convert, extra_dhcp, floating_reach, ipam, rules, slaac
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, WantedIP, nullable, one_of
 from sealane.api.draft import Draft
@@ -156,9 +156,14 @@ def create(id: str, values: Values, draft: Draft) -> Port:
     given = PORTS.as_fields({k: v for k, v in values.items() if k not in UNSTORED})
     given.setdefault("port_security_enabled", network.port_security_enabled)
     top = values.get("sealane:allocate_from") == "top"
-    given["fixed_ips"] = _addresses(values.get("fixed_ips"), network, draft, top=top)
-    hint = given["fixed_ips"] if given["device_owner"] in FOLLOWING else ()
-    given["mac_address"] = _mac(given.get("mac_address"), network.id, draft, hint)
+    if slaac.follows(given["device_owner"]):
+        given["mac_address"] = _mac(given.get("mac_address"), network.id, draft)
+        own = slaac.addresses(draft.subnets_of(network.id), given["mac_address"])
+        given["fixed_ips"] = _addresses(values.get("fixed_ips"), network, draft, own, top=top)
+    else:
+        given["fixed_ips"] = _addresses(values.get("fixed_ips"), network, draft, top=top)
+        hint = given["fixed_ips"] if given["device_owner"] in FOLLOWING else ()
+        given["mac_address"] = _mac(given.get("mac_address"), network.id, draft, hint)
     given["allowed_address_pairs"] = _pairs(given["allowed_address_pairs"], given["mac_address"])
     given["extra_dhcp_opts"] = extra_dhcp.merged((), values.get("extra_dhcp_opts") or ())
     given["security_groups"] = _groups(given, draft)
@@ -173,8 +178,10 @@ def update(old: Any, values: Values, draft: Draft) -> Port:
     _check_service(old, given, "fixed_ips" in values)
     if given.get("mac_address", old.mac_address) != old.mac_address:
         rules.mac_is_free(given["mac_address"], old.network_id, draft)
-    if "fixed_ips" in values:
-        given["fixed_ips"] = _moved(old, values["fixed_ips"], draft)
+    own = _own(old, given, draft)
+    if "fixed_ips" in values or own != _own(old, {}, draft):
+        wanted = values.get("fixed_ips", _without(old, own))
+        given["fixed_ips"] = _moved(old, wanted, draft, own)
         floating_reach.let_go(old, draft, given["fixed_ips"])
     if "allowed_address_pairs" in given:
         mac = given.get("mac_address", old.mac_address)
@@ -252,14 +259,27 @@ def _pairs(given: Iterable[AddressPair], mac: str) -> tuple[AddressPair, ...]:
 
 
 def _addresses(
-    wanted: tuple[WantedIP, ...] | None, network: Network, draft: Draft, *, top: bool
+    wanted: tuple[WantedIP, ...] | None,
+    network: Network,
+    draft: Draft,
+    own: tuple[WantedIP, ...] = (),
+    *,
+    top: bool,
 ) -> tuple[FixedIP, ...]:
-    """Not given: one of each family, from the first subnet that has a free one. Given ones go first."""
+    """Not given: one of each family, from the first subnet that has a free one. Given ones go first.
+
+    `own`: what it has beside them, unless it is to have none at all; in those subnets nothing is chosen.
+    """
+    subnets = draft.subnets_of(network.id)
     if wanted is None:
         families = (4, 6)
-        subnets = draft.subnets_of(network.id)
-        found = (_any([s for s in subnets if s.ip_version == v], network, draft, top=top) for v in families)
-        return tuple(f for f in found if f is not None)
+        places = {wish.subnet_id for wish in own}
+        open_ = [s for s in subnets if s.id not in places]
+        found = (_any([s for s in open_ if s.ip_version == v], network, draft, top=top) for v in families)
+        first = tuple(f for f in found if f is not None)
+        return (*first, *(_given(wish, network.id, draft) for wish in own))
+    if wanted and own:
+        wanted = (*slaac.others(wanted, own, subnets), *own)
     fixed = {w: _given(w, network.id, draft) for w in wanted if w.ip_address is not None}
     return tuple(
         fixed[w]
@@ -306,7 +326,21 @@ def _exhausted(where: str) -> AddressesExhausted:
     return AddressesExhausted(f"No more IP addresses available on {where}.")
 
 
-def _moved(old: Port, wanted: tuple[WantedIP, ...], draft: Draft) -> tuple[FixedIP, ...]:
+def _own(old: Port, given: Values, draft: Draft) -> tuple[WantedIP, ...]:
+    """Addresses that follow from its MAC, as it is or as it is to be."""
+    if not slaac.follows(given.get("device_owner", old.device_owner)):
+        return ()
+    return slaac.addresses(draft.subnets_of(old.network_id), given.get("mac_address", old.mac_address))
+
+
+def _without(old: Port, own: Iterable[WantedIP]) -> tuple[WantedIP, ...]:
+    places = {wish.subnet_id for wish in own}
+    return tuple(WantedIP(f.subnet_id, f.ip_address) for f in old.fixed_ips if f.subnet_id not in places)
+
+
+def _moved(
+    old: Port, wanted: tuple[WantedIP, ...], draft: Draft, own: tuple[WantedIP, ...] = ()
+) -> tuple[FixedIP, ...]:
     """Addresses of an update: what the port has already stays, and is not in its own way."""
     network = rules.network_exists(old.network_id, draft)
     for fixed in old.fixed_ips:
@@ -314,7 +348,7 @@ def _moved(old: Port, wanted: tuple[WantedIP, ...], draft: Draft) -> tuple[Fixed
         if subnet is not None:
             draft.used(subnet).discard(ipam.number(fixed.ip_address))
     kept = _kept(old, wanted)
-    return _addresses(kept, network, draft, top=False)
+    return _addresses(kept, network, draft, own, top=False)
 
 
 def _kept(old: Port, wanted: tuple[WantedIP, ...]) -> tuple[WantedIP, ...]:

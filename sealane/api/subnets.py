@@ -4,7 +4,7 @@ import ipaddress
 from dataclasses import replace
 from typing import Any
 
-from sealane.api import convert, ipam, rules
+from sealane.api import convert, ipam, rules, slaac
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, nullable, one_of
 from sealane.api.draft import Draft
@@ -113,6 +113,7 @@ def _check(subnet: Subnet) -> None:
     rules.gateway_is_free(subnet.gateway_ip, subnet.allocation_pools)
     rules.family_is(subnet.dns_nameservers, subnet.ip_version, "nameserver")
     rules.routes_fit(subnet.host_routes, subnet.ip_version)
+    slaac.check(subnet)
     rules.ipv6_modes_fit(subnet.ip_version, subnet.ipv6_ra_mode, subnet.ipv6_address_mode, subnet.enable_dhcp)
 
 
