@@ -87,7 +87,7 @@ class Api:
         """Rows that fit all filters; `pairs` may name one several times."""
         query = urllib.parse.urlencode([*pairs, *filters.items()])
         answer = self.request("GET", f"/v2.0/{collection}{'?' if query else ''}{query}")
-        return list(answer[_key(collection.rpartition("/")[2])])
+        return list(answer[_key(collection)])
 
     def find(self, collection: str, wanted: str, **within: str) -> Body:
         """By id, then by name. Raises NotFound, or Conflict when several have that name."""
@@ -209,8 +209,8 @@ class Api:
 
 
 def _key(collection: str) -> str:
-    """What a collection is called within bodies: not as in URLs."""
-    return collection.replace("-", "_")
+    """What a collection is called within bodies: not as in URLs, and not below another resource."""
+    return collection.rpartition("/")[2].replace("-", "_")
 
 
 def _path(collection: str, *parts: str) -> str:

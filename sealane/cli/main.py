@@ -50,6 +50,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
             "sealane.cli.security_group:security_group", f"What reaches ports, and their rules: {VERBS}."
         ),
         "address-group": Entry("sealane.cli.address_group:address_group", f"Addresses for rules: {VERBS}."),
+        "floating-ip": Entry(
+            "sealane.cli.floating_ip:floating_ip",
+            "Outer addresses of ports: list, create, associate, forward, …",
+        ),
         "quota": Entry("sealane.cli.quota:quota", "How many of each a project may have: show, set, reset."),
         "attach": Entry("sealane.cli.attachment:attach", "Put a container or a namespace on a network."),
         "detach": Entry("sealane.cli.attachment:detach", "Take it off again."),

@@ -110,9 +110,24 @@ def central(running: Central) -> Iterator[Central]:
     """Empty at the end of each test."""
     yield running
     client = running.client
+    clear_routing(client)
     for collection in ("ports", "networks", "security-groups", "address-groups"):
         for row in client.list(collection):
             client.delete(collection, row["id"])
+
+
+def clear_routing(client: Api) -> None:
+    """Floating IPs and routers hold networks and ports."""
+    for floating in client.list("floatingips"):
+        for forwarded in floating["port_forwardings"]:
+            client.delete(f"floatingips/{floating['id']}/port_forwardings", forwarded["id"])
+        client.delete("floatingips", floating["id"])
+    for router in client.list("routers"):
+        for port in client.list("ports", device_id=router["id"], device_owner="network:router_interface"):
+            client.request(
+                "PUT", f"/v2.0/routers/{router['id']}/remove_router_interface", {"port_id": port["id"]}
+            )
+        client.delete("routers", router["id"])
 
 
 class Sealane:
