@@ -4,16 +4,18 @@ from collections.abc import Callable, Iterable
 
 from sealane.model import (
     AddressGroup,
+    FloatingIP,
     Network,
     Node,
     Port,
+    PortForwarding,
     Router,
     SecurityGroup,
     SecurityGroupRule,
     State,
     Subnet,
 )
-from sealane.translate import dhcp, groups, ports, routers, switches
+from sealane.translate import dhcp, floatingips, groups, ports, routers, switches
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Row
 
@@ -23,8 +25,12 @@ PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
     ports.rows,  # Port -> Logical_Switch_Port
     groups.rows,  # SecurityGroup, SecurityGroupRule, AddressGroup -> Port_Group, ACL, Address_Set
     routers.rows,  # Router, Node -> Logical_Router, and what is on it
+    floatingips.rows,  # FloatingIP, PortForwarding -> NAT, Load_Balancer
 )
-READS = (Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup, Router, Node)
+READS = (
+    *(Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup),
+    *(Router, Node, FloatingIP, PortForwarding),
+)
 """What the stages look at; the translator's state has nothing else."""
 
 

@@ -19,7 +19,10 @@ UNKNOWN = "unknown"
 
 
 def rows(state: State, memo: Memo) -> list[Row]:
-    """A port whose network is not there (yet) has no row: it comes with the network."""
+    """A port whose network is not there (yet) has no row: it comes with the network.
+
+    That of a floating IP has none: its router answers for it.
+    """
     networks, subnets = state.networks, state.subnets
 
     def given(port: Port) -> tuple[Port, Network, *tuple[Subnet | None, ...]] | None:

@@ -15,9 +15,11 @@ import yaml
 
 from sealane.model import (
     AddressGroup,
+    FloatingIP,
     Network,
     Node,
     Port,
+    PortForwarding,
     Router,
     SecurityGroup,
     SecurityGroupRule,
@@ -43,6 +45,8 @@ KINDS = {
     "address_groups": AddressGroup,
     "routers": Router,
     "nodes": Node,
+    "floatingips": FloatingIP,
+    "port_forwardings": PortForwarding,
 }
 """Collections that a case may have."""
 
