@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from sealane import config, failpoint, log
-from sealane.agent import feed, membership, metrics, renewal
+from sealane.agent import feed, membership, metrics, modes, renewal
 from sealane.agent.cni.door import CniDoor
 from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
@@ -94,7 +94,10 @@ class Agent:
                 tasks.create_task(membership.register(self._api, self._settings), name="membership"),
                 tasks.create_task(self._renew(), name="renewal"),
                 tasks.create_task(
-                    feed.follow(self._api, [self._peers.changed, self._docker.changed, self._refresh_names]),
+                    feed.follow(
+                        self._api,
+                        [self._peers.changed, self._docker.changed, self._refresh_names, self._refresh_modes],
+                    ),
                     name="feed",
                 ),
             ]
@@ -194,6 +197,13 @@ class Agent:
         for network_id, (path, addresses) in current.items():
             await self._names.gateway_up(network_id, str(path), addresses, internal=network_id in internal)
         self._gateways = set(current)
+
+    async def _refresh_modes(self, collections: frozenset[str]) -> None:
+        """Whether another than before is the gateway of a network that is here."""
+        if "networks" in collections and self._memory.attachments:
+            networks = await self._api.list("networks", ("id", "sealane:gateway"))
+            found = {network["id"]: network["sealane:gateway"] for network in networks}
+            await modes.follow(found, self._memory, self._reconciler)
 
     async def _refresh_names(self, collections: frozenset[str]) -> None:
         """What has moved is asked for; after an error also what had moved before."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from sealane.agent.attachment import Attachment, Publication, Route
 from sealane.agent.diff import Plan, diff
 from sealane.agent.facts import Fact, Gateway, Inside, Pair, Redirect, Rules
+from sealane.agent.modes import moved
 from sealane.agent.translation import Uplinks, gateway_table, host_table, lanes
 from sealane.agent.wanted import Layout, gateways, wanted
 from sealane.host.values import SwitchPort
@@ -87,6 +88,15 @@ def test_a_machine_without_a_gateway_here_has_a_place_to_ask_for_names() -> None
     [gateway] = of(Gateway, wanted([machine, ONE], PLACES, USERSPACE))
     assert isinstance(gateway, Gateway) and gateway.uplinks, "a gateway answers too"
     assert not of(Gateway, wanted([replace(machine, addresses=("fd00::2/64",))], {}, USERSPACE))
+
+
+def test_attachments_hear_of_another_gateway_but_an_internal_one_stays() -> None:
+    router, inner = replace(ONE, gateway_mode="router"), replace(ONE, gateway_mode="none", internal=True)
+    assert moved({ONE.id: ONE}, {NET: "router"}) == [router]
+    assert moved({ONE.id: router}, {NET: "host"}) == [ONE]
+    for one, mode in ((ONE, "host"), (ONE, "none"), (ONE, "docker"), (inner, "host")):
+        assert moved({one.id: one}, {NET: mode}) == []  # type: ignore[dict-item]
+    assert moved({ONE.id: ONE}, {}) == []
 
 
 def test_the_netns_door_also_wants_the_inside() -> None:

@@ -142,3 +142,19 @@ def test_a_machine_without_a_gateway_here_finds_names_too(tenant, put, api, tmp_
     )
     one.exec("ip", "route", "replace", "default", "via", RESOLVER, "dev", "eth0", "onlink")
     assert not one.reaches(str(one.lab.plan.router.ip)), "the resolver's namespace leads nowhere"
+
+
+def test_another_gateway_takes_over_while_machines_are_there(tenant, put, api):
+    """The way to the resolver comes with it, for machines that were attached before."""
+    network = tenant("shifting")
+    one, two = name(api, put("host1", "s1", network), "one"), name(api, put("host2", "s2", network), "two")
+    outside = str(one.lab.plan.router.ip)
+    knows(one, "10.45.0.1", "two", two.addresses[0])
+    one.soon_reaches(outside)
+    api.update("networks", network, {"sealane:gateway": "router"})
+    for machine in (one, two):
+        knows(machine, RESOLVER, "one", one.addresses[0])
+    assert not one.reaches(outside)
+    api.update("networks", network, {"sealane:gateway": "host"})
+    knows(one, "10.45.0.1", "two", two.addresses[0])
+    one.soon_reaches(outside)
