@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Protocol
 
 from sealane.api.members import EMPTY, Index
-from sealane.model import FloatingIP, Port, PortForwarding, SecurityGroupRule, State, Subnet
+from sealane.model import FloatingIP, Port, PortForwarding, RBACPolicy, SecurityGroupRule, State, Subnet
 from sealane.names import ROUTER_INTERFACE, ROUTER_PORTS
 
 EVERYBODY = "*"
@@ -127,6 +127,10 @@ class Look:
         for policy in self.state.rbac_policies.values():
             found[policy.action, policy.object_id].add(policy.target_tenant)
         return found
+
+    def policies_of(self, object_id: str) -> Sequence[RBACPolicy]:
+        """They go with what they share."""
+        return [p for p in self.state.rbac_policies.values() if p.object_id == object_id]
 
     def is_granted(self, action: str, object_id: str, project: str) -> bool:
         """Whether an RBAC policy lets the project do that."""

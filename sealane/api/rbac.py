@@ -47,8 +47,8 @@ def create(id: str, values: Values, draft: Draft) -> RBACPolicy:
     if policy.action == EXTERNAL and policy.object_type != "network":
         raise BadRequest(f"Invalid input for action. Reason: '{EXTERNAL}' is for networks.")
     if policy.object_id not in getattr(draft.look.state, OBJECTS[policy.object_type]):
-        title = policy.object_type.replace("_", " ")
-        raise NotFound(f"The {title} {policy.object_id} could not be found.", type="RbacObjectNotFound")
+        title = "".join(word.capitalize() for word in policy.object_type.split("_"))
+        raise NotFound(f"{title} {policy.object_id} could not be found.", type=f"{title}NotFound")
     _check(policy)
     return policy
 

@@ -173,6 +173,7 @@ class Handlers:
             rules.revision_is(row, revision)
             if self.resource.spare is not None:
                 self.resource.spare(row, caller)
+            draft.also.extend(Delete(policy) for policy in draft.look.policies_of(row.id))
             return [Delete(each, guarded=guarded) for each in self.resource.delete(row, draft)], None
 
         await self.desk.write(caller, decide)

@@ -1,20 +1,19 @@
 """Judges what users who are no admins do, by the table in tenants.py."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sealane.api.attributes import Kind, Values
 from sealane.api.caller import Caller
 from sealane.api.look import Look
-from sealane.api.tenants import TENANTS, Given
+from sealane.api.tenants import COLLECTION_OF, TENANTS, Given
 from sealane.errors import BadRequest, Forbidden, NotFound
 from sealane.store.changes import Change, Create, Delete, Stored, Update
 from sealane.store.rows import COLLECTIONS, RESOURCES
 
 OPEN = frozenset({"/", "/v2.0", "/v2.0/", "/healthz", "/openapi.json", "/v2.0/availability_zones"})
 """Beside /v3, extensions, the quotas of one's own project and the paths of the kinds in TENANTS."""
-COLLECTION_OF: Mapping[str, str] = {RESOURCES[kind]: COLLECTIONS[kind] for kind in COLLECTIONS}
 PATHS = frozenset(COLLECTION_OF[singular].replace("_", "-") for singular in TENANTS)
 """What follows /v2.0/ in those."""
 

@@ -26,9 +26,13 @@ from sealane.api.caller import Caller
 from sealane.api.look import Look
 from sealane.errors import NotFound
 from sealane.model import Network
+from sealane.store.rows import COLLECTIONS, RESOURCES
 
 Condition = Callable[[Caller, Any, Look], bool]
 """Of a row."""
+
+
+COLLECTION_OF: Mapping[str, str] = {RESOURCES[kind]: name for kind, name in COLLECTIONS.items()}
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,12 @@ def of_a_shared_group(caller: Caller, row: Any, look: Look) -> bool:
     return group is not None and shared(caller, group, look)
 
 
+def of_its_object(caller: Caller, row: Any, look: Look) -> bool:
+    """An admin's policy goes with what it shares."""
+    shared = getattr(look.state, COLLECTION_OF[row.object_type]).get(row.object_id)
+    return shared is not None and own(caller, shared, look)
+
+
 # conditions of values
 
 
@@ -128,7 +138,13 @@ def owns_the_network(given: Given) -> bool:
 
 
 def chooses_no_address(given: Given) -> bool:
-    """In a network of somebody else an address may be taken from a subnet, but not chosen."""
+    """In a network of somebody else an address may be taken from a subnet, but not chosen.
+
+    Raises NotFound for a subnet that is not there for him.
+    """
+    for wanted in given.value or ():
+        if (id := getattr(wanted, "subnet_id", None)) is not None:
+            _there(given, "subnet", id)
     addresses = [getattr(wanted, "ip_address", None) for wanted in given.value or ()]
     return owns_the_network(given) or (given.row is None and not any(addresses))
 
@@ -149,12 +165,16 @@ def is_one_project(given: Given) -> bool:
 
 def owns_the_object(given: Given) -> bool:
     """Raises NotFound for what is not there for him."""
-    kind = given.values["object_type"]
-    row = getattr(given.look.state, f"{kind}s").get(given.value)
+    return own(given.caller, _there(given, given.values["object_type"], given.value), given.look)
+
+
+def _there(given: Given, kind: str, id: str) -> Any:
+    """What is named in a way that `refers` can't say. Raises NotFound."""
+    row = getattr(given.look.state, COLLECTION_OF[kind]).get(id)
     if row is None or not any(sees(given.caller, row, given.look) for sees in TENANTS[kind].sees):
-        title = kind.replace("_", " ")
-        raise NotFound(f"The {title} {given.value} could not be found.", type="RbacObjectNotFound")
-    return own(given.caller, row, given.look)
+        title = "".join(word.capitalize() for word in kind.split("_"))
+        raise NotFound(f"{title} {id} could not be found.", type=f"{title}NotFound")
+    return row
 
 
 def is_a_plain_gateway(given: Given) -> bool:
@@ -243,6 +263,7 @@ TENANTS: Mapping[str, Tenancy] = {
     "rbac_policy": Tenancy(
         sees=(own,),
         writes=(own,),
+        deletes=(own, of_its_object),
         fields={
             "object_id": owns_the_object,
             "target_tenant": is_one_project,

@@ -261,7 +261,8 @@ def _decoded(raw: bytes) -> Body:
 def _error(status: int, raw: bytes, *, by_token: bool) -> errors.SealaneError:
     """Our type of that status, with the API's type and message."""
     try:
-        inner = json.loads(raw).get("NeutronError", {})
+        body = json.loads(raw)
+        inner = body.get("NeutronError") or body.get("error", {})  # the latter below /v3
     except (ValueError, AttributeError):
         inner = {}
     detail = inner if isinstance(inner, dict) else {"message": inner}

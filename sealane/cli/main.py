@@ -60,6 +60,12 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "cni": Entry("sealane.cli.cni:cni", "Networks for Podman and containerd, by CNI: install, remove."),
         "exec": Entry("sealane.cli.attachment:exec_", "Run a command of this host in a container's network."),
     },
+    "Tenants": {
+        "project": Entry("sealane.cli.project:project", f"Whose networks there are: {VERBS}."),
+        "user": Entry("sealane.cli.user:user", f"Users, who log in with a password: {VERBS}."),
+        "role": Entry("sealane.cli.role:role", "Who may do what in which project: list, add, remove."),
+        "rbac": Entry("sealane.cli.rbac:rbac", "What of one project another may use: list, create, delete."),
+    },
     "Hosts": {
         "up": Entry("sealane.cli.daemon:up", "Run the central part and a node on this machine."),
         "central": Entry("sealane.cli.daemon:central", "Run the central part only."),

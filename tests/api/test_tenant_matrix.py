@@ -37,7 +37,7 @@ PUTS: dict[str, Cells] = {
         "shared": (True, "403 403 403 404"),
         "port_security_enabled": (False, ALL_MINE),
         "dns_domain": ("x.", ALL_MINE),
-        "router:external": (False, ALL_MINE),
+        "router:external": (True, "403 403 403 404"),
         "sealane:gateway": ("docker", "403 403 403 404"),
         "sealane:labels": ({"a": "b"}, ALL_MINE),
     },
@@ -83,10 +83,10 @@ POSTS: dict[str, Cells] = {
         "shared": (True, "403"),
         "port_security_enabled": (False, "201"),
         "dns_domain": ("x.", "201"),
+        "router:external": (True, "403"),
         "provider:network_type": ("geneve", "403"),
-        "provider:physical_network": (None, "201"),
-        "provider:segmentation_id": (None, "201"),
-        "router:external": (False, "201"),
+        "provider:physical_network": ("physnet1", "403"),
+        "provider:segmentation_id": (7, "403"),
         "availability_zone_hints": ([], "201"),
         "sealane:gateway": ("docker", "403"),
         "sealane:origin": ("docker", "403"),
@@ -288,7 +288,14 @@ class Cell:
 
 def _with(kind: str, given: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
     """What has to be given as well."""
-    return {"security_groups": []} if kind == "port" and ("port_security_enabled", False) in given else {}
+    names = [name for name, _ in given]
+    if kind == "port" and ("port_security_enabled", False) in given:
+        return {"security_groups": []}
+    if names == ["provider:physical_network"]:
+        return {"provider:network_type": "flat"}
+    if names == ["provider:segmentation_id"]:
+        return {"provider:network_type": "vlan", "provider:physical_network": "physnet1"}
+    return {}
 
 
 def cells() -> Iterator[Cell]:

@@ -17,7 +17,9 @@ def commands(page: str) -> str:
     return "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
 
 
-@pytest.mark.parametrize("page", ("networks.md", "events.md", "dhcp-and-dns.md", "security-groups.md"))
+@pytest.mark.parametrize(
+    "page", ("networks.md", "events.md", "dhcp-and-dns.md", "security-groups.md", "tenants.md")
+)
 def test_the_commands_of_a_page_succeed(page, central):
     script = commands(page)
     assert script.count("sealane ") > 5

@@ -1,0 +1,254 @@
+"""What is another tenant's is not there: each answer about it is that about what there never was."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from sealane.api import tenancy
+from sealane.api.app import KINDS, RESOURCES
+from sealane.api.attributes import Kind
+from tests.api.live import Answer, Live, live, plural
+from tests.api.test_identity import Town
+from tests.api.test_tenant_matrix import User
+from tests.daemons import OvsdbServer
+
+KIND_OF = {kind.singular: kind for kind in KINDS}
+
+
+@dataclass
+class Stranger:
+    """One of each kind, in a project that the tenant has no part in."""
+
+    root: Live
+    made: dict[str, Any] = field(default_factory=dict)
+
+    async def furnish(self) -> None:
+        await self.add("network", name="secret", tags=["t"], dns_domain="secret.")
+        inside = {"network_id": self.id("network")}
+        await self.add("subnet", name="secret", cidr="10.7.0.0/24", dns_nameservers=["10.7.0.53"], **inside)
+        await self.add("port", name="secret", device_id="d", dns_name="secret", **inside)
+        await self.add("security_group", name="secret")
+        await self.add(
+            "security_group_rule", security_group_id=self.id("security_group"), direction="ingress"
+        )
+        await self.add("address_group", name="secret", addresses=["10.7.0.0/24"])
+        await self.add("router", name="secret")
+        outside = {"router:external": True, "provider:network_type": "flat"}
+        around = await self.root.make("network", **outside, **{"provider:physical_network": "physnet1"})
+        await self.root.make("subnet", network_id=around["id"], cidr="192.0.2.0/24")
+        await self.add("floatingip", floating_network_id=around["id"])
+        shared = {"object_type": "network", "object_id": self.id("network")}
+        await self.add("rbac_policy", action="access_as_shared", target_tenant="third", **shared)
+        for kind in self.made:
+            self.made[kind] = (await self.shown(kind)).body[kind]
+
+    async def shown(self, kind: str) -> Answer:
+        return await self.root.call(f"GET /v2.0/{plural(kind)}/{self.id(kind)}")
+
+    async def add(self, kind: str, **values: Any) -> None:
+        self.made[kind] = await self.root.make(kind, project_id="theirs", **values)
+
+    def id(self, kind: str) -> str:
+        return str(self.made[kind]["id"])
+
+
+@asynccontextmanager
+async def tenants(database: OvsdbServer) -> AsyncIterator[tuple[Stranger, User]]:
+    async with live(database) as api:
+        there, stranger = Town(api), Stranger(api)
+        for name in ("mine", "theirs"):
+            await there.ok("POST /v3/projects", {"project": {"name": name}})
+        await there.user("me", "sesame", mine="member")
+        user = User(api, await there.token("me", "sesame", "mine"))
+        await stranger.furnish()
+        yield stranger, user
+
+
+async def same(user: User, line: str, body: Any, known: str) -> Answer:
+    """The answer; asserts that it is the one for an id of nothing."""
+    unknown = str(uuid.uuid4())
+
+    def other(text: str) -> str:
+        return text.replace(known, unknown)
+
+    raw = msgspec.json.encode(body).decode() if body is not None else None
+    about_it = await user.call(line, None if raw is None else raw.encode())
+    about_nothing = await user.call(other(line), None if raw is None else other(raw).encode())
+    assert about_it.status == about_nothing.status, (line, about_it)
+    assert other(str(about_it.body)) == str(about_nothing.body), line
+    return about_it
+
+
+def about_one(kind: Kind, id: str) -> Iterator[tuple[str, Any]]:
+    """Requests that name it in their path."""
+    path = f"/v2.0/{kind.path}/{id}"
+    writable = next((a.name for a in kind.attributes if a.put), None)
+    yield f"GET {path}", None
+    yield f"GET {path}?fields=id", None
+    yield f"PUT {path}", {kind.singular: {writable: "x"} if writable else {}}
+    yield f"PUT {path}", {kind.singular: {}}
+    for below in ("/tags", "/tags/t"):
+        yield f"GET {path}{below}", None
+        yield f"DELETE {path}{below}", None
+    yield f"PUT {path}/tags", {"tags": ["x"]}
+    yield f"PUT {path}/tags/x", None
+    yield f"DELETE {path}", None
+
+
+async def test_every_kind_is_looked_at(database: OvsdbServer) -> None:
+    async with tenants(database) as (stranger, _):
+        assert stranger.made.keys() == {resource.kind.singular for resource in RESOURCES}
+
+
+async def test_by_its_id_it_is_not_there(database: OvsdbServer) -> None:
+    async with tenants(database) as (stranger, user):
+        for name, kind in KIND_OF.items():
+            id = stranger.id(name)
+            for line, body in about_one(kind, id):
+                assert (await same(user, line, body, id)).status in (400, 404), line
+            found = await same(user, f"GET /v2.0/{kind.path}?marker={id}&limit=1", None, id)
+            assert found.status == 400
+        for name in KIND_OF:
+            shown = (await stranger.shown(name)).body[name]
+            assert shown == stranger.made[name], "nobody has touched it"
+
+
+async def test_no_list_and_no_filter_tells_of_it(database: OvsdbServer) -> None:
+    async with tenants(database) as (stranger, user):
+        for name, kind in KIND_OF.items():
+            row, asked = stranger.made[name], 0
+            for attribute in kind.without(tenancy.hidden(name)).attributes:
+                value = row.get(attribute.name)
+                if not attribute.filter or not isinstance(value, str | int | bool):
+                    continue
+                asked += 1
+                query = urlencode({attribute.name: value})
+                found = await user.call(f"GET /v2.0/{kind.path}?{query}")
+                assert found.status == 200, (name, attribute.name, found)
+                ids = {one["id"] for one in found.body[kind.plural]}
+                assert row["id"] not in ids, (name, attribute.name)
+                assert all(one.get("project_id") != "theirs" for one in found.body[kind.plural])
+            assert asked >= 4, name
+            for query in ("", "?sort_key=id&limit=5", "?tags=t", "?not-tags=x", "?sealane:since="):
+                found = await user.call(f"GET /v2.0/{kind.path}{query}")
+                assert row["id"] not in str(found.body), (name, query)
+
+
+async def test_hidden_attributes_are_no_filter_and_no_sort_key(database: OvsdbServer) -> None:
+    async with tenants(database) as (_, user):
+        for name, kind in KIND_OF.items():
+            for attribute in tenancy.hidden(name):
+                for query in (f"{attribute}=x", f"sort_key={attribute}"):
+                    assert (await user.call(f"GET /v2.0/{kind.path}?{query}")).status == 400, query
+                found = await user.call(f"GET /v2.0/{kind.path}?fields={attribute}")
+                assert all(not row for row in found.body[kind.plural])
+
+
+async def test_nothing_can_refer_to_it(database: OvsdbServer) -> None:
+    async with tenants(database) as (stranger, user):
+        network = (await user.call("POST /v2.0/networks", {"network": {}})).body["network"]["id"]
+        group = {"security_group": {"name": "g"}}
+        mine = (await user.call("POST /v2.0/security-groups", group)).body["security_group"]["id"]
+        theirs = stranger.id
+        shared = {"action": "access_as_shared", "target_tenant": "mine"}
+        attempts: list[tuple[str, str, Any]] = [
+            ("port", "network", {"network_id": theirs("network")}),
+            ("subnet", "network", {"network_id": theirs("network"), "cidr": "10.0.0.0/24"}),
+            (
+                "port",
+                "security_group",
+                {"network_id": network, "security_groups": [theirs("security_group")]},
+            ),
+            (
+                "port",
+                "subnet",
+                {"network_id": network, "fixed_ips": [{"subnet_id": theirs("subnet")}]},
+            ),
+            (
+                "security_group_rule",
+                "security_group",
+                {"security_group_id": theirs("security_group"), "direction": "ingress"},
+            ),
+            (
+                "security_group_rule",
+                "security_group",
+                {
+                    "security_group_id": mine,
+                    "direction": "ingress",
+                    "remote_group_id": theirs("security_group"),
+                },
+            ),
+            (
+                "security_group_rule",
+                "address_group",
+                {
+                    "security_group_id": mine,
+                    "direction": "ingress",
+                    "remote_address_group_id": theirs("address_group"),
+                },
+            ),
+            ("floatingip", "network", {"floating_network_id": theirs("network")}),
+            ("router", "network", {"external_gateway_info": {"network_id": theirs("network")}}),
+            *(
+                ("rbac_policy", kind, {"object_type": kind, "object_id": theirs(kind), **shared})
+                for kind in ("network", "security_group", "address_group")
+            ),
+        ]
+        router = (await user.call("POST /v2.0/routers", {"router": {}})).body["router"]["id"]
+        for named in ("subnet", "port"):
+            line = f"PUT /v2.0/routers/{router}/add_router_interface"
+            found = await same(user, line, {f"{named}_id": theirs(named)}, theirs(named))
+            assert found.status == 404, named
+        for kind, named, values in attempts:
+            found = await same(user, f"POST /v2.0/{plural(kind)}", {kind: values}, theirs(named))
+            assert 400 <= found.status < 410, (kind, values)
+
+
+async def test_quotas_count_only_ones_own_and_events_are_the_operators(database: OvsdbServer) -> None:
+    async with tenants(database) as (_, user):
+        found = (await user.call("GET /v2.0/quotas/mine/details.json")).body["quota"]
+        used = {kind: one["used"] for kind, one in found.items()}
+        assert used["network"] == used["port"] == used["subnet"] == used["rbac_policy"] == 0
+        for path in ("quotas/theirs", "quotas/theirs/details.json", "quotas/nowhere"):
+            assert (await user.call(f"GET /v2.0/{path}")).status == 404
+        for path in ("events", "mismatches", "changes", "nodes"):
+            assert (await user.call(f"GET /v2.0/sealane/{path}")).status == 403
+
+
+async def test_a_policy_shows_what_it_shares_and_nothing_else(database: OvsdbServer) -> None:
+    async with tenants(database) as (stranger, user):
+        id = stranger.id("network")
+        policy = {"object_type": "network", "object_id": id, "action": "access_as_shared"}
+        made = await stranger.root.make("rbac_policy", project_id="theirs", target_tenant="mine", **policy)
+        assert (await user.call(f"GET /v2.0/networks/{id}")).status == 200
+        assert len((await user.call("GET /v2.0/subnets")).body["subnets"]) == 1
+        assert (await user.call("GET /v2.0/ports")).body["ports"] == []
+        assert (await user.call("GET /v2.0/rbac-policies")).body["rbac_policies"] == []
+        assert (await user.call(f"DELETE /v2.0/rbac-policies/{made['id']}")).status == 404
+        port = await user.call("POST /v2.0/ports", {"port": {"network_id": id}})
+        assert port.status == 201, port
+        refused = await stranger.root.call(f"DELETE /v2.0/rbac-policies/{made['id']}")
+        assert refused.error == "RbacPolicyInUse"
+        await user.call(f"DELETE /v2.0/ports/{port.body['port']['id']}")
+        assert (await stranger.root.call(f"DELETE /v2.0/rbac-policies/{made['id']}")).status == 204
+        assert (await user.call(f"GET /v2.0/networks/{id}")).status == 404
+
+
+async def test_what_is_shared_goes_with_its_policies(database: OvsdbServer) -> None:
+    async with tenants(database) as (stranger, user):
+        mine = (await user.call("POST /v2.0/networks", {"network": {}})).body["network"]["id"]
+        policy = {"object_type": "network", "object_id": mine, "action": "access_as_shared"}
+        own = {"rbac_policy": {**policy, "target_tenant": "theirs"}}
+        assert (await user.call("POST /v2.0/rbac-policies", own)).status == 201
+        for values in ({"target_tenant": "*"}, {"target_tenant": "x", "action": "access_as_external"}):
+            refused = await user.call("POST /v2.0/rbac-policies", {"rbac_policy": {**policy, **values}})
+            assert refused.status == 403
+        await stranger.root.make("rbac_policy", target_tenant="third", **policy)
+        assert (await user.call(f"DELETE /v2.0/networks/{mine}")).status == 204
+        left = (await stranger.root.call("GET /v2.0/rbac-policies")).body["rbac_policies"]
+        assert [p["id"] for p in left] == [stranger.id("rbac_policy")]
