@@ -46,6 +46,14 @@ class Settings:
     raft_address: str = ""  # ssl:ADDRESS:PORT for further members of the store; counts at its first start
     token_lifetime: int = 900  # seconds for which a token to join with is good
     login_lifetime: int = 3600  # seconds for which a log-in with a password is good
+    users_bind: str = ""  # where users reach the API by TLS: ADDRESS:PORT; empty: nowhere
+    users_certificate: str = ""  # what is shown there, PEM with its chain; empty: one of our own authority
+    users_key: str = ""  # its key, PEM; empty: it is in the same file
+    keystone_url: str = ""  # a Keystone whose tokens are good here as well, as https://HOST:5000
+    keystone_user: str = "sealane"  # as whom it is asked, in its domain default
+    keystone_project: str = "service"  # the project that this user logs in to
+    keystone_password_file: Path = Path("/etc/sealane/keystone.password")  # his password
+    keystone_ca: str = ""  # the authority of Keystone's certificate, PEM; empty: the machine's
     certificate_lifetime: int = 2592000  # seconds that a node's certificate lives; renewed after two thirds
     server_lifetime: int = 7776000  # the same for the certificate of the central part's listeners
     api_url: str = ""  # what the agent and the command talk to; empty: RUN/api.sock
@@ -129,6 +137,11 @@ class Settings:
     def tls_endpoint(self) -> tuple[str, int] | None:
         """Address and port; None for nowhere."""
         return _endpoint(self.tls_bind, self.encap_ip, TLS_PORT)
+
+    @property
+    def users_endpoint(self) -> tuple[str, int] | None:
+        """Address and port; None for nowhere."""
+        return _endpoint(self.users_bind, "", 0) if self.users_bind else None
 
     @property
     def southbound_endpoint(self) -> tuple[str, int] | None:
@@ -258,6 +271,13 @@ def _check(settings: Settings) -> None:
             _endpoint(getattr(settings, key), settings.encap_ip, 1)
         except ValueError as exc:
             raise BadRequest(f"setting '{key}' can't be '{getattr(settings, key)}': {exc}") from exc
+    try:
+        if settings.users_bind and settings.users_endpoint is None:
+            raise ValueError("give ADDRESS:PORT")
+    except ValueError as exc:
+        raise BadRequest(f"setting 'users_bind' can't be '{settings.users_bind}': {exc}") from exc
+    if settings.keystone_url and not settings.keystone_url.startswith(("https://", "http://")):
+        raise BadRequest(f"setting 'keystone_url' can't be '{settings.keystone_url}': give https://HOST:5000")
     if settings.raft_address and not RAFT_ADDRESS.fullmatch(settings.raft_address):
         raise BadRequest(f"setting 'raft_address' can't be '{settings.raft_address}': give ssl:ADDRESS:PORT")
     _check_mappings(settings.bridge_mappings)

@@ -130,7 +130,7 @@ def create_app(
         *Membership(desk).routes(),
         *more,
     ]
-    guard = Guard(keys.admin, sessions, lambda: store.state)
+    guard = Guard(keys, sessions, lambda: store.state)
     middleware = [Middleware(Front, guard=guard, metrics=metrics, seen=seen)]
     if applied is not None:
         middleware.append(Middleware(Waiting, applied=applied, state=lambda: store.state, seen=seen))

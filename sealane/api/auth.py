@@ -16,11 +16,12 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from sealane.api.caller import ADMIN, CALLER, Caller
+from sealane.api.keystone import Keystone
 from sealane.api.sessions import Sessions
 from sealane.config import Settings
 from sealane.errors import Unauthorized, Unavailable
 from sealane.model import State
-from sealane.pki import admission
+from sealane.pki import admission, bearer
 from sealane.pki.certificate import Certificate
 
 TRUSTED = "sealane.trusted"
@@ -39,22 +40,27 @@ JOINING = frozenset({("GET", "/v2.0/sealane/ca"), ("POST", "/v2.0/sealane/join")
 
 @dataclass(frozen=True)
 class Keys:
-    """admin: the token that stands for an admin. login: what log-in tokens are signed with."""
+    """admin: the token that stands for an admin. login: what log-in tokens are signed with. keystone: says
+    what the tokens of a real Keystone are good for.
+    """
 
     admin: str
     login: str
+    keystone: Keystone | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "Keys":
-        """Made when missing. Raises OSError."""
-        return cls(ensure_secret(settings.admin_token_file), ensure_secret(settings.login_key_file))
+        """Secrets are made when missing. Raises OSError, HostError."""
+        admin, login = settings.admin_token_file, settings.login_key_file
+        return cls(ensure_secret(admin), ensure_secret(login), Keystone.of(settings))
 
 
 class Guard:
-    """`token` is the admin's; `sessions` know those of users."""
+    """`sessions` know the tokens of users."""
 
-    def __init__(self, token: str, sessions: Sessions, state: Callable[[], State]) -> None:
-        self._token = token.encode()
+    def __init__(self, keys: Keys, sessions: Sessions, state: Callable[[], State]) -> None:
+        self._token = keys.admin.encode()
+        self._keystone = keys.keystone
         self._sessions = sessions
         self._state = state
 
@@ -78,6 +84,8 @@ class Guard:
             raise Unauthorized("The request you have made requires authentication: send X-Auth-Token.")
         if hmac.compare_digest(shown.encode(), self._token):
             return ADMIN
+        if self._keystone is not None and not shown.startswith(bearer.PREFIX):
+            return await self._keystone.caller(shown)
         return self._sessions.read(shown).caller
 
 

@@ -2,7 +2,8 @@
 
     RUN/api.sock, api_socket_extra   0600: root is admin        ─┐
     api_bind, api_listen_fd          who has the admin's token  ─┼─ one application
-    tls_bind                         nodes, by certificate      ─┘
+    tls_bind                         nodes, by certificate      ─┤
+    users_bind                       users, by TLS and a token  ─┘
 
 Nothing it needs has to be there at the start: it goes on trying, and answers 503 until then.
 """
@@ -29,6 +30,7 @@ from sealane.api.desk import Desk
 from sealane.api.journal import EventDesk, Journal
 from sealane.api.seen import Seen
 from sealane.api.tls_door import TlsDoor, TlsProtocol
+from sealane.api.users_door import UsersDoor
 from sealane.api.watch import Watch
 from sealane.config import Settings
 from sealane.errors import SealaneError, Unavailable
@@ -95,12 +97,13 @@ class Doors:
             listening.forget(path)
 
 
-def make_server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> Server:
+def make_server(
+    app: ASGIApp, tls: ssl.SSLContext | None = None, protocol: type[HttpToolsProtocol] | None = None
+) -> Server:
+    """protocol: that of nodes' connections where there is TLS. All take a Host header that is none."""
     made = uvicorn.Config(
         app,
-        http=TlsProtocol
-        if tls
-        else HttpToolsProtocol,  # takes a Host header that is none, as dockerd's clients send
+        http=protocol or (TlsProtocol if tls else HttpToolsProtocol),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -155,6 +158,7 @@ async def serve(settings: Settings, closing: asyncio.Event) -> None:
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(TlsDoor(settings, store, make_server).run(app, closing))
+            group.create_task(UsersDoor(settings, make_server).run(door(app, trusted=False), closing))
             await doors.serve(app, closing)
 
 

@@ -34,24 +34,18 @@ SILENCE = 10.0
 _log = log.get("api")
 
 
-class TlsProtocol(HttpToolsProtocol):
-    """Says with each request who is at the other end, and hangs up on who asks nothing."""
+class Impatient(HttpToolsProtocol):
+    """Hangs up on who asks nothing."""
 
-    _peer: Certificate | None = None
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._peer = of_peer(transport.get_extra_info("ssl_object").getpeercert())
         self._late = self.loop.call_later(SILENCE, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._heard()
         super().connection_lost(exc)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope[PEER] = self._peer  # type: ignore[literal-required]
 
     def on_headers_complete(self) -> None:
         self._heard()
@@ -60,6 +54,20 @@ class TlsProtocol(HttpToolsProtocol):
     def _heard(self) -> None:
         if self._late is not None:
             self._late.cancel()
+
+
+class TlsProtocol(Impatient):
+    """Says with each request who is at the other end."""
+
+    _peer: Certificate | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._peer = of_peer(transport.get_extra_info("ssl_object").getpeercert())
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope[PEER] = self._peer  # type: ignore[literal-required]
 
 
 class TlsDoor:

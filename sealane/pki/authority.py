@@ -5,6 +5,8 @@ asks for is not copied: name, use and lifetime are ours to say.
 """
 
 import datetime
+import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -72,6 +74,13 @@ class Authority:
         draft = draft.add_extension(names, critical=False)
         return key_pem(key), _pem(draft.sign(self.key, hashes.SHA256()))
 
+    def issue_door(self, names: Sequence[str], lifetime: int) -> tuple[str, str]:
+        """The same for where users come in; its names are host names and addresses, never CENTRAL's."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        draft = self._leaf("sealane-users", key.public_key(), (_SERVER,), lifetime)
+        draft = draft.add_extension(x509.SubjectAlternativeName([_general(n) for n in names]), critical=False)
+        return key_pem(key), _pem(draft.sign(self.key, hashes.SHA256()))
+
     def issue_member(self, lifetime: int) -> tuple[str, str]:
         """The same for a member of the store's cluster, which is at both ends of connections."""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -133,6 +142,13 @@ def _read_request(text: str) -> x509.CertificateSigningRequest:
     if not signed:
         raise BadRequest("the certificate request is not signed by its own key")
     return found
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _name(text: str) -> x509.Name:

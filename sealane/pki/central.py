@@ -8,6 +8,7 @@ may at once.
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,11 @@ class Directory:
     def server(self) -> Path:
         return self.path / "server.pem"
 
+    @property
+    def users(self) -> Path:
+        """Key and certificate of the door for users."""
+        return self.path / "users.pem"
+
     def is_complete(self) -> bool:
         return self.central_ca.exists() and self.node_ca.exists() and self.server.exists()
 
@@ -52,6 +58,19 @@ def ensure(directory: Directory, server_lifetime: int = SERVER_LIFETIME) -> bool
         if not _is_due(directory.server):
             return False
         files.write(directory.server, *authority.issue_server(server_lifetime))
+        return True
+
+
+def ensure_door(directory: Directory, names: Sequence[str], lifetime: int) -> bool:
+    """Make the certificate of the door for users when it is missing or due; True when that is a new one.
+
+    Raises HostError, OSError.
+    """
+    ensure(directory, lifetime)
+    with files.alone(directory.path):
+        if not _is_due(directory.users):
+            return False
+        files.write(directory.users, *central_authority(directory).issue_door(names, lifetime))
         return True
 
 

@@ -41,6 +41,18 @@ def server(certificate: Path, trusted: Path, *, required: bool) -> ssl.SSLContex
     return context
 
 
+def open_server(certificate: Path, key: Path | None = None) -> ssl.SSLContext:
+    """For a listener that asks nobody for a certificate. key: if not in the same file. Raises HostError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as exc:  # ssl.SSLError is one
+        raise HostError(f"{certificate} or {key or certificate} can't be used: {exc}") from exc
+    return context
+
+
 def client(trusted: Path, certificate: Path | None = None) -> ssl.SSLContext:
     """For a connection to the central part; the name to expect is certificate.CENTRAL. Raises HostError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
