@@ -9,10 +9,10 @@ from typing import ParamSpec
 
 from sealane import names
 from sealane.agent import gateway, inside
-from sealane.agent.facts import Fact, Gateway, Inside, Pair, Redirect, Rules
+from sealane.agent.facts import Bridge, Fact, Gateway, Inside, Pair, Redirect, Rules
 from sealane.agent.gateway import Where
 from sealane.errors import Conflict, NotFound, SealaneError
-from sealane.host import link, netns, nft, offload, tc
+from sealane.host import link, netns, nft, offload, tap, tc
 from sealane.host.netlink import Socket
 
 P = ParamSpec("P")
@@ -22,7 +22,7 @@ def remove(doomed: Iterable[Fact], where: Where, host: Socket) -> None:
     """Raises the first error, after all have been tried."""
     facts = tuple(doomed)
     failures: list[SealaneError] = []
-    _try(failures, _remove_pairs, [f for f in facts if isinstance(f, Pair)], host)
+    _try(failures, _remove_links, [f for f in facts if isinstance(f, Pair | Bridge)], host)
     for fact in facts:
         if isinstance(fact, Gateway):
             _try(failures, gateway.remove, where, host, fact.network_id)
@@ -45,6 +45,8 @@ def _ensure(fact: Fact, where: Where, host: Socket) -> None:
     match fact:
         case Pair():
             _ensure_pair(fact, where, host)
+        case Bridge():
+            _ensure_bridge(fact, host)
         case Redirect():
             tc.redirect(host, _index(host, fact.source), _index(host, fact.target))
         case Gateway():
@@ -65,13 +67,25 @@ def _ensure_pair(pair: Pair, where: Where, host: Socket) -> None:
     if there is not None:
         # Another attachment's link of the same port: the container was started anew.
         link.delete(host, there.index)
-    if pair.in_switch:
+    if pair.tap:
+        tap.create(pair.name)
+        link.mark(host, pair.name, pair.mtu, pair.mark)
+    elif pair.in_switch:
         _add_switch_pair(pair, where, host)
     else:
         far = link.End(pair.peer, pair.mtu, pair.mac)
         link.add_pair(host, link.End(pair.name, pair.mtu), far, pair.mark, up=True)
     if pair.finish:
         offload.transmit_checksums_off(host, pair.name)
+
+
+def _ensure_bridge(bridge: Bridge, host: Socket) -> None:
+    there = link.find(host, bridge.name)
+    if there is not None and there.alias != bridge.mark:
+        raise Conflict(f"the host has a bridge {bridge.name} that is not of this port; remove it")
+    if there is None:
+        link.add_bridge(host, bridge.name, bridge.mtu, bridge.mark)
+    link.enslave(host, _index(host, bridge.member), _index(host, bridge.name))
 
 
 def _add_switch_pair(pair: Pair, where: Where, host: Socket) -> None:
@@ -85,13 +99,13 @@ def _add_switch_pair(pair: Pair, where: Where, host: Socket) -> None:
         socket.close()
 
 
-def _remove_pairs(pairs: list[Pair], host: Socket) -> None:
+def _remove_links(doomed: list[Pair | Bridge], host: Socket) -> None:
     """In one go: the kernel's wait is then one for all.
 
     Only with the mark that was found: meanwhile the name may have gone to another attachment.
     """
-    found = [(pair, link.find(host, pair.name)) for pair in pairs]
-    link.delete(host, *(one.index for pair, one in found if one is not None and one.alias == pair.mark))
+    found = [(fact, link.find(host, fact.name)) for fact in doomed]
+    link.delete(host, *(one.index for fact, one in found if one is not None and one.alias == fact.mark))
 
 
 def _index(socket: Socket, name: str) -> int:

@@ -41,7 +41,7 @@ class AttachRequest(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
 
 def check(request: AttachRequest) -> None:
     """Raises BadRequest that names the field."""
-    if not (request.target or request.netns):
+    if not (request.target or request.netns or request.door == "host"):
         raise BadRequest("target: say which container, process or namespace is to be attached")
     if not (request.network or request.port):
         raise BadRequest("network: say on which network, or give a port")

@@ -69,6 +69,9 @@ class Attachment:
     name: str = ""  # of that container, for people
     started: int = 0  # of the process by which the sandbox is known: host/process.py
     key: str = ""  # by which the door's caller knows it
+    device: str = ""  # of a guest, on the host; "": the container's link under its first name
+    device_kind: Literal["", "tap", "veth", "bridge"] = ""
+    bridge: str = ""  # where the device is a port of it
     defaults: tuple[str, ...] | None = None  # next hops of default routes; None: the gateways
     publish: tuple[Publication, ...] = ()
     internal: bool = False  # no way out, whatever gateway_mode says
@@ -82,7 +85,11 @@ class Attachment:
 
     def asks_beside(self) -> bool:
         """Does it find the resolver at names.RESOLVER, as this host is no gateway of its?"""
-        return self.door != "docker" and not self.has_gateway() and any("." in a for a in self.addresses)
+        return (
+            self.door not in ("docker", "host")
+            and not self.has_gateway()
+            and any("." in a for a in self.addresses)
+        )
 
     def interfaces(self) -> tuple[ipaddress.IPv4Interface | ipaddress.IPv6Interface, ...]:
         return tuple(ipaddress.ip_interface(a) for a in self.addresses)

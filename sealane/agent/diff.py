@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sealane import names
-from sealane.agent.facts import Fact, Gateway, Inside, Key, Pair, Redirect, Rules
+from sealane.agent.facts import Bridge, Fact, Gateway, Inside, Key, Pair, Redirect, Rules
 from sealane.host.values import SwitchPort
 
-_ORDER = {kind: rank for rank, kind in enumerate((Pair, Redirect, Gateway, SwitchPort, Inside, Rules))}
+_ORDER = {
+    kind: rank for rank, kind in enumerate((Pair, Bridge, Redirect, Gateway, SwitchPort, Inside, Rules))
+}
 
 
 @dataclass(frozen=True)

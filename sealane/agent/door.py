@@ -18,7 +18,7 @@ from sealane.agent import inside
 from sealane.agent.asked import AttachRequest, check
 from sealane.agent.attachment import Attachment, Route, checked
 from sealane.agent.docker.turns import Turns
-from sealane.agent.leases import Leases
+from sealane.agent.leases import ADOPTED, MADE, Leases
 from sealane.agent.memory import Memory, Wish
 from sealane.agent.reconciler import Reconciler
 from sealane.agent.targets import Place, Targets, is_alive
@@ -47,7 +47,8 @@ class NetnsDoor:
         Raises BadRequest, NotFound, Conflict, Unavailable, DeadlineExceeded (OVN did not bind).
         """
         check(request)
-        place = await self._targets.running(request.netns or request.target)
+        here = request.door == "host"
+        place = self._targets.host() if here else await self._targets.running(request.netns or request.target)
         if request.persist and not _comes_back(place):
             raise BadRequest("persist: a process never comes back; name a container or a named namespace")
         async with self._turns.of(place.sandbox):
@@ -65,9 +66,10 @@ class NetnsDoor:
             raise NotFound(f"there is no attachment {attachment_id}")
         self._memory.remove_wish(attachment_id)
         await self._reconciler.remove(attachment_id)
-        holder = attachment or wish
-        assert holder is not None
-        await self._leases.release(holder.port_id, adopted=holder.adopted)
+        if attachment is not None:
+            await self._release(attachment)
+        elif wish is not None:
+            await self._leases.release(wish.port_id, adopted=wish.adopted)
 
     async def find(self, target: str, ifname: str = "") -> str:
         """Id of an attachment or a wish.  Raises NotFound, Conflict (several)."""
@@ -89,6 +91,10 @@ class NetnsDoor:
     def keyed(self, prefix: str) -> list[Attachment]:
         return [a for a in self._own().values() if a.key.startswith(prefix)]
 
+    async def network(self, wanted: str) -> Body:
+        """Raises NotFound, Conflict (several)."""
+        return await self._leases.network(wanted)
+
     async def bury(self) -> None:
         """Take down attachments whose namespace is gone, and their ports, unless they are to come back."""
         for attachment in list(self._own().values()):
@@ -97,7 +103,7 @@ class NetnsDoor:
                 await self._reconciler.remove(attachment.id)
                 if attachment.id not in self._memory.wishes:
                     with suppress(SealaneError):  # `collect` sees to it
-                        await self._leases.release(attachment.port_id, adopted=attachment.adopted)
+                        await self._release(attachment)
 
     async def collect(self) -> None:
         """Release ports of this door and host that have no attachment.  Raises Unavailable."""
@@ -130,6 +136,11 @@ class NetnsDoor:
         async with self._turns.of(place.sandbox):
             await self._attach(wish.id, wish.request, place, wish)
 
+    async def _release(self, attachment: Attachment) -> None:
+        """Nova's own port, which was not adopted, is nova's to unbind."""
+        if attachment.adopted or attachment.door != "os-vif":
+            await self._leases.release(attachment.port_id, adopted=attachment.adopted)
+
     async def _names(self, target: str) -> set[str]:
         """What the target may be known by; also one that is gone."""
         names = {target}
@@ -142,7 +153,7 @@ class NetnsDoor:
         return {key: a for key, a in self._memory.attachments.items() if a.door != "docker"}
 
     def _is_dead(self, attachment: Attachment) -> bool:
-        if attachment.id in self._pending:
+        if attachment.id in self._pending or attachment.device:
             return False
         if not attachment.sandbox:
             return time.time() - attachment.created > _UNFINISHED
@@ -157,7 +168,7 @@ class NetnsDoor:
         try:
             port = await self._port(attachment_id, request, place, wish)
             try:
-                adopted = wish.adopted if wish else bool(request.port)
+                adopted = port["device_owner"] == ADOPTED
                 made = await self._attachment(attachment_id, request, port, survey)
                 made = replace(
                     made,
@@ -168,7 +179,7 @@ class NetnsDoor:
                 )
                 return await self._plug(checked(made), request, place)
             except BaseException:
-                await self._undo(attachment_id, port["id"], request, wish)
+                await self._undo(attachment_id, port, wish)
                 raise
         finally:
             self._pending.discard(attachment_id)
@@ -191,13 +202,11 @@ class NetnsDoor:
             await self._reconciler.publish(attachment.id, request.publish)
         return self._memory.attachments[attachment.id]
 
-    async def _undo(
-        self, attachment_id: str, port_id: str, request: AttachRequest, wish: Wish | None
-    ) -> None:
+    async def _undo(self, attachment_id: str, port: Body, wish: Wish | None) -> None:
         """What fails here is left to `collect`; the first error is the one to tell."""
         steps = [self._reconciler.remove(attachment_id)]
-        if wish is None:
-            steps.append(self._leases.release(port_id, adopted=bool(request.port)))
+        if wish is None and port["device_owner"] in (MADE, ADOPTED):
+            steps.append(self._leases.release(port["id"], adopted=port["device_owner"] == ADOPTED))
         for step in steps:
             try:
                 await step

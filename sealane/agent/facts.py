@@ -19,6 +19,7 @@ from sealane.agent.attachment import Route
 from sealane.host.values import SwitchPort, Table
 
 MARK_PORT = "sealane:port:"
+MARK_BRIDGE = "sealane:bridge:"
 MARK_GATEWAY = "sealane:gateway:"
 """Aliases of links; the attachment's or the network's id follows."""
 
@@ -34,10 +35,25 @@ class Pair:
     mac: str = field(default="", compare=False)  # the peer's; "": any
     in_switch: bool = field(default=False, compare=False)  # the peer is in the switch namespace
     finish: bool = field(default=False, compare=False)  # the host finishes checksums on the way out
+    tap: bool = field(default=False, compare=False)  # no pair: a TAP device, whose other end a guest opens
 
     @property
     def key(self) -> tuple[str, str]:
         return ("pair", self.name)
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A bridge of the host for one guest; `member` is the link that leads from it to br-int."""
+
+    name: str
+    mark: str
+    mtu: int
+    member: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("bridge", self.name)
 
 
 @dataclass(frozen=True)
@@ -100,5 +116,5 @@ class Rules:
         return ("rules", self.namespace)
 
 
-Fact = Pair | Redirect | SwitchPort | Inside | Gateway | Rules
+Fact = Pair | Bridge | Redirect | SwitchPort | Inside | Gateway | Rules
 Key = tuple[str, str]

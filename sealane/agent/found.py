@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from sealane import names
 from sealane.agent import gateway, inside, translation
-from sealane.agent.facts import MARK_PORT, Fact, Gateway, Inside, Pair, Redirect, Rules
+from sealane.agent.facts import MARK_BRIDGE, MARK_PORT, Bridge, Fact, Gateway, Inside, Pair, Redirect, Rules
 from sealane.agent.gateway import Where
 from sealane.errors import NotFound
 from sealane.host import link, netns, nft, tc
@@ -30,6 +30,8 @@ def everything(wanted: Iterable[Fact], where: Where, host: Socket) -> set[Fact]:
         if one.alias.startswith(MARK_PORT):
             found.add(Pair(one.name, one.alias, one.mtu))
             found.update(_redirect(host, one, links))
+        elif one.alias.startswith(MARK_BRIDGE):
+            found.add(_as_bridge(one, links.values()))
     for network_id in where.gateways():
         found.update(_gateway(where, host, network_id))
     found.update(_rules("", where))
@@ -42,6 +44,8 @@ def _one(fact: Fact, where: Where, host: Socket) -> Fact | None:
         case Pair():
             found = link.find(host, fact.name)
             return None if found is None else Pair(found.name, found.alias, found.mtu)
+        case Bridge():
+            return _bridge(host, fact.name)
         case Redirect():
             return _is_redirected(host, fact)
         case Gateway():
@@ -51,6 +55,17 @@ def _one(fact: Fact, where: Where, host: Socket) -> Fact | None:
         case Rules():
             return next(iter(_rules(fact.namespace, where)), None)
     return None
+
+
+def _bridge(host: Socket, name: str) -> Bridge | None:
+    found = link.find(host, name)
+    return None if found is None else _as_bridge(found, link.every(host))
+
+
+def _as_bridge(found: link.Link, links: Iterable[link.Link]) -> Bridge:
+    ours = names.container_link("")
+    members = (one.name for one in links if one.master == found.index and one.name.startswith(ours))
+    return Bridge(found.name, found.alias, found.mtu, next(members, ""))
 
 
 def _is_redirected(host: Socket, fact: Redirect) -> Fact | None:

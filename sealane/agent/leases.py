@@ -91,10 +91,13 @@ class Leases:
         if request.mac and request.mac.lower() != port["mac_address"].lower():
             raise BadRequest(f"mac: port {request.port} has {port['mac_address']}; leave it out")
         owner, host = port.get("device_owner") or "", port.get("binding:host_id") or ""
-        if owner or host not in ("", self._host):
+        theirs = request.door == "os-vif" and host == self._host
+        if not theirs and (owner or host not in ("", self._host)):
             raise Conflict(
                 f"port {request.port} is in use ({owner or f'bound on host {host}'}); give another one"
             )
+        if theirs:  # nova's: bound by it, and unbound
+            return port
         changes = {"binding:host_id": self._host, "device_owner": ADOPTED, "device_id": device}
         return await self._api.update("ports", request.port, changes)
 

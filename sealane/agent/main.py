@@ -24,6 +24,7 @@ from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
 from sealane.agent.memory import Memory
 from sealane.agent.peers import Peers
+from sealane.agent.plug import PlugDoor
 from sealane.agent.reconciler import RESYNC, Reconciler
 from sealane.agent.resolver.feed import FIELDS, SERVERS
 from sealane.agent.resolver.feed import Feed as Names
@@ -69,7 +70,8 @@ class Agent:
         self._docker.started = self._attach_again
         view = View(self._api, self._memory, targets, settings.host_name)
         cni = CniDoor(self._door, self._unready, userspace=self._datapath != "kernel")
-        app = App(self._door, self._memory, view, cni, self._status)
+        plugs = PlugDoor(self._api, self._memory, self._reconciler, settings.host_name)
+        app = App(self._door, self._memory, view, cni, plugs, self._status)
         self._listener = Listener(app.routes(), settings.agent_socket)
         self._gateways: set[str] = set()
         self._stale: set[str] = {*FIELDS, "subnets"}

@@ -8,6 +8,8 @@ POST /detach        {"id": …} or {"target": "web" or "/path", "ifname": "eth0"
 POST /find          {"target": …}: whose namespace that is, and its path (`sealane exec`)
 POST /inspect       {"target": …}: all that this node knows of it
 POST /cni           what a runtime tells a CNI plugin: cni/door.py
+POST /plug, /unplug what os-vif is to do: plug.py
+POST /netavark      what netavark tells a plugin: netavark.py
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -28,6 +30,8 @@ from sealane.agent.asked import AttachRequest
 from sealane.agent.cni.door import CniDoor, CniRequest
 from sealane.agent.door import NetnsDoor
 from sealane.agent.memory import Memory
+from sealane.agent.netavark import NetavarkDoor, NetavarkRequest
+from sealane.agent.plug import PlugDoor, PlugRequest, UnplugRequest
 from sealane.agent.view import View
 from sealane.errors import BadRequest, SealaneError
 
@@ -54,10 +58,13 @@ class App:
         memory: Memory,
         view: View,
         cni: CniDoor,
+        plugs: PlugDoor,
         status: Callable[[], dict[str, object]],
     ) -> None:
         self._door = door
         self._cni = cni
+        self._plugs = plugs
+        self._netavark = NetavarkDoor(door)
         self._memory = memory
         self._view = view
         self._status = status
@@ -73,6 +80,9 @@ class App:
                 Route("/find", _answering(self.find), methods=["POST"]),
                 Route("/inspect", _answering(self.inspect), methods=["POST"]),
                 Route("/cni", _answering(self.cni), methods=["POST"]),
+                Route("/plug", _answering(self.plug), methods=["POST"]),
+                Route("/unplug", _answering(self.unplug), methods=["POST"]),
+                Route("/netavark", _answering(self.netavark), methods=["POST"]),
             ]
         )
 
@@ -104,6 +114,16 @@ class App:
 
     async def cni(self, request: Request) -> Response:
         return _json(await self._cni.answer(_decoded(await request.body(), CniRequest)))
+
+    async def plug(self, request: Request) -> Response:
+        return _json({"attachment": await self._plugs.plug(_decoded(await request.body(), PlugRequest))}, 201)
+
+    async def unplug(self, request: Request) -> Response:
+        await self._plugs.unplug(_decoded(await request.body(), UnplugRequest))
+        return Response(status_code=204)
+
+    async def netavark(self, request: Request) -> Response:
+        return _json(await self._netavark.answer(_decoded(await request.body(), NetavarkRequest)))
 
 
 class Listener:

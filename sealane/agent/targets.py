@@ -74,6 +74,16 @@ class Targets:
         self._check(place.sandbox)
         return place
 
+    def host(self) -> Place:
+        """This host itself, by its first process: it ends with it."""
+        return Place(
+            sandbox=str(process.network(1)),
+            container="host:self",
+            name="host",
+            pid=1,
+            started=process.started(1),
+        )
+
     async def find(self, wanted: str) -> Place:
         """Also a container that does not run.  Raises NotFound, Conflict (several), BadRequest."""
         if wanted.startswith("/"):

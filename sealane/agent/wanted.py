@@ -8,7 +8,7 @@ from functools import lru_cache
 from sealane import names
 from sealane.agent import translation
 from sealane.agent.attachment import Attachment, Route
-from sealane.agent.facts import MARK_PORT, Fact, Gateway, Inside, Pair, Redirect, Rules
+from sealane.agent.facts import MARK_BRIDGE, MARK_PORT, Bridge, Fact, Gateway, Inside, Pair, Redirect, Rules
 from sealane.host.values import SwitchPort
 
 
@@ -38,6 +38,9 @@ def wanted(attachments: Iterable[Attachment], places: Mapping[str, int], layout:
 def vif(attachment: Attachment, layout: Layout) -> set[Fact]:
     """The attachment's way from its sandbox into br-int."""
     facts = _userspace_vif(attachment) if layout.userspace else _kernel_vif(attachment)
+    if attachment.bridge:
+        mark, member = MARK_BRIDGE + attachment.id, names.container_link(attachment.port_id)
+        facts.add(Bridge(attachment.bridge, mark, attachment.mtu, member))
     if attachment.door != "docker" and attachment.sandbox:
         facts.add(inside(attachment))
     return facts
@@ -112,10 +115,11 @@ def _to_resolver(attachment: Attachment) -> tuple[Route, ...]:
 
 def _userspace_vif(attachment: Attachment) -> set[Fact]:
     port, mark = attachment.port_id, MARK_PORT + attachment.id
-    host, switch = names.host_link(port), names.switch_link(port)
-    container, tap = names.container_link(port), names.ovs_port(port)
+    switch, tap = names.switch_link(port), names.ovs_port(port)
+    guest = _guest(attachment, names.host_link(port))
+    host = guest.name
     return {
-        Pair(host, mark, attachment.mtu, peer=container, mac=attachment.mac),
+        guest,
         Pair(switch, mark, attachment.mtu, peer=tap, in_switch=True, finish=True),
         Redirect(host, switch),
         Redirect(switch, host),
@@ -123,13 +127,20 @@ def _userspace_vif(attachment: Attachment) -> set[Fact]:
     }
 
 
+def _guest(attachment: Attachment, name: str) -> Pair:
+    """What the guest gets: a TAP device, or a pair, one end of which it takes."""
+    mark = MARK_PORT + attachment.id
+    if attachment.device_kind == "tap":
+        return Pair(attachment.device, mark, attachment.mtu, tap=True)
+    veth = attachment.device_kind == "veth"
+    peer = attachment.device if veth else names.container_link(attachment.port_id)
+    return Pair(name, mark, attachment.mtu, peer=peer, mac="" if attachment.bridge else attachment.mac)
+
+
 def _kernel_vif(attachment: Attachment) -> set[Fact]:
     port = attachment.port_id
-    tap, container = names.ovs_port(port), names.container_link(port)
-    return {
-        Pair(tap, MARK_PORT + attachment.id, attachment.mtu, peer=container, mac=attachment.mac),
-        SwitchPort(tap, names.logical_port(port), attachment.mac),
-    }
+    guest = _guest(attachment, names.ovs_port(port))
+    return {guest, SwitchPort(guest.name, names.logical_port(port), attachment.mac)}
 
 
 @lru_cache(maxsize=4096)

@@ -56,8 +56,8 @@ def install(network: str, name: str, bin_dir: Path, conf_dir: Path, cni_version:
     }
     program, listed = bin_dir / PROGRAM, conf_dir / f"10-sealane-{name}.conflist"
     body = {"cniVersion": cni_version, "name": name, "plugins": [plugin]}
-    _write(program, shim("cni.py"), 0o755)
-    _write(listed, json.dumps(body, indent=2) + "\n", 0o644)
+    write(program, shim("cni.py"), 0o755)
+    write(listed, json.dumps(body, indent=2) + "\n", 0o644)
     show_one({"plugin": str(program), "configuration": str(listed)}, "table")
 
 
@@ -86,7 +86,7 @@ def shim(file: str) -> str:
     return f"#!{python} -IS\n" + re.sub(r'^AGENT = ".*"$', socket, text, count=1, flags=re.MULTILINE)
 
 
-def _write(path: Path, text: str, mode: int) -> None:
+def write(path: Path, text: str, mode: int) -> None:
     """Whole or not at all: a runtime may start it just now."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")

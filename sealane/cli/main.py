@@ -57,6 +57,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "quota": Entry("sealane.cli.quota:quota", "How many of each a project may have: show, set, reset."),
         "attach": Entry("sealane.cli.attachment:attach", "Put a container or a namespace on a network."),
         "detach": Entry("sealane.cli.attachment:detach", "Take it off again."),
+        "host-port": Entry(
+            "sealane.cli.hostport:host_port", "An interface of this host on a network: add, remove."
+        ),
+        "podman": Entry("sealane.cli.podman:podman", "The driver for Podman with netavark: install."),
         "cni": Entry("sealane.cli.cni:cni", "Networks for Podman and containerd, by CNI: install, remove."),
         "exec": Entry("sealane.cli.attachment:exec_", "Run a command of this host in a container's network."),
     },

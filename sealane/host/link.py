@@ -22,6 +22,7 @@ from sealane.host.netlink import (
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 IFF_UP = 0x1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO = 1, 3, 4, 18
+_IFLA_MASTER = 10
 _IFLA_NET_NS_FD, _IFLA_IFALIAS, _IFLA_GROUP = 28, 20, 27
 _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFLA_AF_SPEC, _INET6_ADDR_GEN_MODE, _GENERATE_NONE = 26, 8, 1
@@ -43,6 +44,7 @@ class Link:
     mtu: int
     mac: str
     up: bool
+    master: int = 0  # index of the bridge that it is in
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,39 @@ def add_pair(
     if up:  # in a message of its own: within one the kernel sets links up before it keeps them silent
         messages.append(Message(RTM_SETLINK, _body(0, IFF_UP, IFF_UP) + name, what=what))
     socket.request(*messages)
+
+
+def add_bridge(socket: Socket, name: str, mtu: int, alias: str) -> None:
+    """Raises HostError when the name is taken."""
+    info = nested(_IFLA_LINKINFO, text(_INFO_KIND, "bridge"))
+    named = text(_IFLA_IFNAME, name)
+    what = f"making the bridge {name}"
+    socket.request(
+        Message(RTM_NEWLINK, _body() + named + info, NLM_F_CREATE | NLM_F_EXCL, what),
+        Message(
+            RTM_SETLINK,
+            _body() + named + u32(_IFLA_MTU, mtu) + text(_IFLA_IFALIAS, alias) + _SILENT,
+            what=what,
+        ),
+        Message(RTM_SETLINK, _body(0, IFF_UP, IFF_UP) + named, what=what),
+    )
+
+
+def enslave(socket: Socket, index: int, master: int) -> None:
+    """Make a link a port of the bridge, and set it up."""
+    body = _body(index, IFF_UP, IFF_UP) + u32(_IFLA_MASTER, master) + _SILENT
+    socket.request(Message(RTM_SETLINK, body, what=f"putting link {index} into a bridge"))
+
+
+def mark(socket: Socket, name: str, mtu: int, alias: str) -> None:
+    """A device that was made by other means becomes ours: alias, MTU, no address, up."""
+    named = text(_IFLA_IFNAME, name)
+    what = f"setting up {name}"
+    body = _body() + named + u32(_IFLA_MTU, mtu) + text(_IFLA_IFALIAS, alias) + _SILENT
+    socket.request(
+        Message(RTM_SETLINK, body, what=what),
+        Message(RTM_SETLINK, _body(0, IFF_UP, IFF_UP) + named, what=what),
+    )
 
 
 def find(socket: Socket, name: str) -> Link | None:
@@ -169,6 +204,7 @@ def _decoded(data: bytes) -> Link:
         mtu=struct.unpack("=I", found.get(_IFLA_MTU, b"\0\0\0\0"))[0],
         mac=":".join(f"{b:02x}" for b in found.get(_IFLA_ADDRESS, b"")),
         up=bool(flags & IFF_UP),
+        master=struct.unpack("=I", found.get(_IFLA_MASTER, b"\0\0\0\0"))[0],
     )
 
 

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "pki": {"errors", "model"},
     "client": {"errors", "failpoint", "log", "pki"},
     "shims": set(),
+    "openstack": {"cli", "config", "errors"},
     "translate": {"errors", "model", "names", "protocols"},
     "store": {"config", "errors", "log", "model", "names", "ovsdb"},
     "ovn": {"config", "errors", "failpoint", "log", "model", "names", "ovsdb", "store", "translate"},

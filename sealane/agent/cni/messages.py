@@ -4,12 +4,12 @@ Versions 0.3.0 to 1.1.0 of the specification: https://www.cni.dev/docs/spec/
 """
 
 import ipaddress
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sealane.agent import once
 from sealane.agent.attachment import MAC, Attachment, PortRequest
 from sealane.errors import (
     BadRequest,
@@ -228,20 +228,9 @@ def _ip(version: str, address: str, gateways: tuple[str, ...], place: int) -> di
 
 def _decoded(text: str) -> dict[str, Any]:
     try:
-        config = json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as exc:
-        raise Refusal(UNDECODABLE, f"the configuration is no JSON: {exc}") from exc
-    if not isinstance(config, dict):
-        raise Refusal(UNDECODABLE, "the configuration is no JSON object")
-    return config
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice = next(key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1)
-        raise ValueError(f"the key {twice!r} is there twice")
-    return found
+        return once.decoded(text)
+    except ValueError as exc:
+        raise Refusal(UNDECODABLE, f"the configuration can't be read: {exc}") from exc
 
 
 def _object(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -114,6 +114,47 @@ class Cni(Namespace):
         return house.exec(*words, netns or f"/run/netns/{self.box}", "eth0", capabilities)
 
 
+class Netavark(Namespace):
+    """As netavark calls a plugin."""
+
+    box = "box3"
+    detach_twice_is_error = False
+    program = "/run/netavark/sealane"
+
+    def live(self, house: House) -> str:
+        house.sealane("podman", "install", "--plugin-dir", "/run/netavark")
+        return super().live(house)
+
+    def attach(self, house: House, target: str) -> str:
+        done = self.call(house, "setup")
+        assert done.returncode == 0, done.stdout + done.stderr
+        address: str = json.loads(done.stdout)["interfaces"]["eth0"]["subnets"][0]["ipnet"]
+        return address.partition("/")[0]
+
+    def fails_to_attach(self, house: House, target: str) -> str:
+        done = self.call(house, "setup")
+        assert done.returncode == 1
+        body = json.loads(done.stdout)
+        assert set(body) == {"error"}
+        return str(body["error"])
+
+    def detach(self, house: House, target: str) -> bool:
+        return self.call(house, "teardown").returncode == 0
+
+    def call(self, house: House, verb: str, **more: Any) -> "subprocess.CompletedProcess[str]":
+        network = {"name": "blue", "id": "b" * 64, "driver": "sealane", "internal": False}
+        options = {"interface_name": "eth0", "aliases": None, "static_ips": None, "static_mac": None}
+        body = {
+            "container_id": "c" * 64,
+            "container_name": "cellar",
+            "port_mappings": None,
+            "network": network | more.pop("network", {}),
+            "network_options": options | more.pop("network_options", {}),
+        }
+        text = more.pop("text", None) or json.dumps(body | more)
+        return house.exec(self.program, verb, f"/run/netns/{self.box}", stdin=text)
+
+
 @dataclass(frozen=True)
 class Named:
     name: str
@@ -125,4 +166,5 @@ DOORS = (
     Named("process", Process()),
     Named("namespace", Namespace()),
     Named("cni", Cni()),
+    Named("netavark", Netavark()),
 )

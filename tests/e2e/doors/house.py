@@ -90,7 +90,14 @@ class House:
 
     def tidy(self) -> None:
         for row in self.json("ps"):
-            if row["door"] != "docker":
+            if row.get("device"):
+                body = json.dumps({"port": row["port_id"]})
+                self.exec(
+                    "curl", "-s", "--unix-socket", "/run/sealane/agent.sock", "http://a/unplug", "-d", body
+                )
+            elif row["door"] == "host":
+                self.exec("sealane", "host-port", "remove", row["ifname"])
+            elif row["door"] != "docker":
                 self.exec("sealane", "detach", row["container"] or row["sandbox"], "--ifname", row["ifname"])
         self.run("rm", "-rf", "/etc/cni/net.d", "/run/cni", "/run/cni-test")
         self.docker.clear()
@@ -102,7 +109,7 @@ class House:
             sleeper.wait(20)
         self._sleepers.clear()
         for port in self.json("port", "list"):
-            if not port["device_owner"]:
+            if not port["device_owner"] or port["device_owner"].startswith("compute:"):
                 self.sealane("port", "delete", port["id"])
         eventually(lambda: not self.ports(), "no port is left")
 

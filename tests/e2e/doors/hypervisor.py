@@ -1,0 +1,93 @@
+"""What nova-compute and QEMU do on a host, as far as networks go.
+
+hypervisor.py plug|unplug KIND PORT DEVICE BRIDGE    through os_vif itself
+hypervisor.py guest DEVICE INNER                     a guest on a TAP device: frames to and from INNER, a TAP
+                                                     device of the namespace in which this is run
+hypervisor.py drive VERB INSTANCE PORT               the driver for containers
+"""
+
+import fcntl
+import os
+import struct
+import sys
+import types
+import uuid
+from selectors import EVENT_READ, DefaultSelector
+
+TUNSETIFF, TAP_WITH_HEADER = 0x400454CA, 0x0002 | 0x1000 | 0x4000
+
+
+def vif(kind: str, port: str, device: str, bridge: str) -> object:
+    from os_vif import objects
+
+    common = {"id": port, "plugin": "sealane", "vif_name": device}
+    common["network"] = objects.network.Network(id=str(uuid.uuid4()), bridge="br-int", mtu=1442)
+    if kind == "tap":
+        profile = objects.vif.VIFPortProfileOpenVSwitch(interface_id=port)
+        return objects.vif.VIFOpenVSwitch(**{**common, "id": str(uuid.uuid4())}, port_profile=profile)
+    if kind == "bridge":
+        return objects.vif.VIFBridge(**common, bridge_name=bridge)
+    if kind == "direct":
+        return objects.vif.VIFDirect(**common)
+    return objects.vif.VIFGeneric(**common)
+
+
+def call(verb: str, kind: str, port: str, device: str, bridge: str) -> None:
+    import os_vif
+    from os_vif import objects
+
+    os_vif.initialize()
+    (told,) = [p for p in os_vif.host_info().plugin_info if p.plugin_name == "sealane"]
+    assert {info.vif_object_name for info in told.vif_info} == {"VIFOpenVSwitch", "VIFGeneric", "VIFBridge"}
+    instance = objects.instance_info.InstanceInfo(uuid=str(uuid.uuid4()), name="vm1", project_id="p")
+    getattr(os_vif, verb)(vif(kind, port, device, bridge), instance)
+
+
+def guest(device: str, inner: str) -> None:
+    """`device` is of the namespace of process 1."""
+    own = os.open("/proc/self/ns/net", os.O_RDONLY)
+    inside = opened(inner)
+    libc = __import__("ctypes").CDLL(None)
+    assert libc.setns(os.open("/proc/1/ns/net", os.O_RDONLY), 0) == 0
+    outside = opened(device)
+    assert libc.setns(own, 0) == 0
+    with DefaultSelector() as selector:
+        selector.register(inside, EVENT_READ, outside)
+        selector.register(outside, EVENT_READ, inside)
+        print("runs", flush=True)
+        while True:
+            for key, _ in selector.select():
+                try:
+                    os.write(key.data, os.read(key.fd, 1 << 17))
+                except OSError:
+                    continue  # one of them is down
+
+
+def opened(name: str) -> int:
+    device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), TAP_WITH_HEADER))
+    return device
+
+
+def drive(verb: str, instance: str, port: str) -> None:
+    """With an object of nova's network model: a mapping with such keys."""
+    from sealane.openstack.driver import ContainerVifDriver
+
+    driver, named = ContainerVifDriver("netns:"), types.SimpleNamespace(name=instance)
+    network_vif = {"id": port, "devname": f"tap{port[:11]}", "ovs_interfaceid": port, "type": "ovs"}
+    if verb.endswith("vifs"):
+        getattr(driver, verb)(named, [network_vif])
+    elif verb == "attach_interface":
+        driver.attach_interface(None, named, None, network_vif)
+    else:
+        driver.detach_interface(None, named, network_vif)
+
+
+if __name__ == "__main__":
+    command, *words = sys.argv[1:]
+    if command == "guest":
+        guest(*words)
+    elif command == "drive":
+        drive(*words)
+    else:
+        call(command, *words)
