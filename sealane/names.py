@@ -27,7 +27,13 @@ AUXILIARY_PORT = "sealane:auxiliary"
 """device_owner of what keeps an --aux-address from being given to a container."""
 
 NETNS_PORT = "sealane:netns"
-"""device_owner of a port that was made for a network namespace (`sealane attach`, CNI, …)."""
+"""device_owner of a port that was made for a network namespace (`sealane attach`)."""
+
+RUNTIME_PORT = "sealane:container"
+"""device_owner of a port that a container runtime wanted by CNI or netavark; policy as Docker's."""
+
+CONTAINER_PORTS = frozenset({DOCKER_PORT, RUNTIME_PORT})
+"""Made for containers: their network says what reaches them, and published ports are open."""
 
 NETNS_ADOPTED_PORT = "sealane:netns:adopted"
 """device_owner of a port that was made by somebody else and is used by a network namespace."""

@@ -18,7 +18,7 @@ from sealane.agent import inside
 from sealane.agent.asked import AttachRequest, check
 from sealane.agent.attachment import Attachment, Route, checked
 from sealane.agent.docker.turns import Turns
-from sealane.agent.leases import ADOPTED, MADE, Leases
+from sealane.agent.leases import ADOPTED, MADE, RUNTIME, Leases
 from sealane.agent.memory import Memory, Wish
 from sealane.agent.reconciler import Reconciler
 from sealane.agent.targets import Place, Targets, is_alive
@@ -205,7 +205,7 @@ class NetnsDoor:
     async def _undo(self, attachment_id: str, port: Body, wish: Wish | None) -> None:
         """What fails here is left to `collect`; the first error is the one to tell."""
         steps = [self._reconciler.remove(attachment_id)]
-        if wish is None and port["device_owner"] in (MADE, ADOPTED):
+        if wish is None and port["device_owner"] in (MADE, ADOPTED, RUNTIME):
             steps.append(self._leases.release(port["id"], adopted=port["device_owner"] == ADOPTED))
         for step in steps:
             try:

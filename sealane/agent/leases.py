@@ -14,7 +14,7 @@ from sealane.client import ApiClient, Body
 from sealane.errors import BadRequest, Conflict, NotFound
 
 DNS_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
-MADE, ADOPTED = names.NETNS_PORT, names.NETNS_ADOPTED_PORT
+MADE, ADOPTED, RUNTIME = names.NETNS_PORT, names.NETNS_ADOPTED_PORT, names.RUNTIME_PORT
 _log = log.get("leases")
 
 
@@ -41,7 +41,7 @@ class Leases:
             "network_id": network["id"],
             "project_id": network["project_id"],
             "device_id": device,
-            "device_owner": MADE,
+            "device_owner": RUNTIME if request.door in ("cni", "podman") else MADE,
             "binding:host_id": self._host,
         }
         optional = {
@@ -71,7 +71,7 @@ class Leases:
 
     async def collect(self, used: Collection[str], pending: Collection[str]) -> None:
         """Release what is ours and used by nobody; `pending`: devices that are being attached."""
-        for owner in (MADE, ADOPTED):
+        for owner in (MADE, ADOPTED, RUNTIME):
             for port in await self._api.list("ports", device_owner=owner):
                 mine = port.get("binding:host_id") == self._host
                 if mine and port["id"] not in used and port.get("device_id") not in pending:

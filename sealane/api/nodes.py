@@ -17,7 +17,7 @@ from sealane.store.changes import Change, Create, Delete, Update
 
 RESERVED = frozenset({CENTRAL, names.NOWHERE})
 EVERYTHING = ("*",)
-MADE_THERE = frozenset({names.DOCKER_PORT, names.NETNS_PORT})
+MADE_THERE = frozenset({*names.CONTAINER_PORTS, names.NETNS_PORT})
 """Ports with these owners were made for something on the node, and mean nothing without it."""
 
 

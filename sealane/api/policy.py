@@ -31,7 +31,7 @@ from sealane.model import (
     SecurityGroupRule,
     Subnet,
 )
-from sealane.names import ADOPTED_PORTS, AUXILIARY_PORT, DOCKER_PORT, NETNS_PORT
+from sealane.names import ADOPTED_PORTS, AUXILIARY_PORT, CONTAINER_PORTS, NETNS_PORT
 from sealane.store.changes import Change, Create, Delete, Update
 
 CALLS: Mapping[str, tuple[str, ...]] = {
@@ -109,7 +109,7 @@ def of_no_host(ask: Ask) -> bool:
 def made_by_a_node(ask: Ask) -> bool:
     """`device_owner` says it; a node can't give it to a port that it adopts."""
     rows = (row for row in (ask.old, ask.new) if row is not None)
-    return all(row.device_owner in (DOCKER_PORT, NETNS_PORT) for row in rows)
+    return all(row.device_owner in (*CONTAINER_PORTS, NETNS_PORT) for row in rows)
 
 
 def auxiliary(ask: Ask) -> bool:

@@ -140,11 +140,11 @@ PORTS = Kind(
         ),
     ),
 )
-FOLLOWING = frozenset({names.DOCKER_PORT, names.NETNS_PORT})
+FOLLOWING = frozenset({*names.CONTAINER_PORTS, names.NETNS_PORT})
 """Owners of ports whose MAC address follows from the IPv4 address: containers come and go, and the next
 one with the address must not meet neighbours that remember the last one's MAC."""
 
-UNGROUPED = frozenset({names.DOCKER_PORT, names.AUXILIARY_PORT})
+UNGROUPED = frozenset({*names.CONTAINER_PORTS, names.AUXILIARY_PORT})
 """Owners of ports that get no default group: a container's network says what reaches it."""
 
 UNSTORED = frozenset({"extra_dhcp_opts", "sealane:allocate_from", "fixed_ips"})

@@ -22,7 +22,7 @@ from sealane.translate.rows import Ref, Row, row
 
 LEASE = "43200"
 """Seconds. An address stays the port's own, so a lease only says how soon changed options are heard of."""
-_CONTAINERS = frozenset({names.DOCKER_PORT, names.ADOPTED_PORT, names.AUXILIARY_PORT})
+_CONTAINERS = frozenset({*names.CONTAINER_PORTS, names.ADOPTED_PORT, names.AUXILIARY_PORT})
 _HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 

@@ -73,7 +73,7 @@ def _is_held(port: Port) -> bool:
 def _is_as_docker_has_it(port: Port) -> bool:
     """In no group that anybody has chosen."""
     chosen = port.security_groups or port.quarantine
-    return port.device_owner == names.DOCKER_PORT and port.port_security_enabled and not chosen
+    return port.device_owner in names.CONTAINER_PORTS and port.port_security_enabled and not chosen
 
 
 def _member(port_group: str) -> Parent:

@@ -32,6 +32,10 @@ def house(lab: Lab) -> House:
         there.sealane("attach", "far", "--network", "blue", "--ip", "10.7.0.250", "-o", "json")
     )
     assert attached["addresses"] == ["10.7.0.250/24"]
+    # Beside the default group, which lets its own members in only: containers of runtimes are none.
+    made.sealane("security-group", "create", "open")
+    made.sealane("security-group", "rule", "create", "open", "--protocol", "icmp")
+    made.sealane("port", "add", attached["port_id"], "--security-group", "open")
     return made
 
 

@@ -81,9 +81,12 @@ def test_capabilities_and_the_runtimes_arguments(house: House, cni: Cni) -> None
     assert (port["name"], port["sealane:dns_aliases"]) == ("shop", ["front"])
     inside = ("sealane", "exec", "box2", "--", "busybox")
     with subprocess.Popen(house.lab.command(house.host, [*inside, "httpd", "-f", "-p", "80"])) as server:
-        until(lambda: house.exec("curl", "-s", "-m", "3", "http://127.0.0.1:8066/").returncode == 0)
-        server.terminate()
-    house.run(*inside, "nslookup", "front.blue.sealane.internal", "10.7.0.1")
+        try:
+            until(lambda: house.exec("curl", "-s", "-m", "3", "http://127.0.0.1:8066/").returncode == 0)
+        finally:
+            server.kill()
+    asked = (*inside, "nslookup", "front.blue.sealane.internal", "10.7.0.1")
+    until(lambda: house.exec(*asked).returncode == 0, what="the alias is found")
     assert "8066->80/tcp" in house.sealane("ps")
 
 

@@ -66,8 +66,10 @@ def test_setup_answers_a_status_block_with_all_that_was_asked_for(house: House, 
     host = str(house.lab.plan.address("host1").ip)
     there = House(house.lab, "host2")
     with subprocess.Popen(house.lab.command(house.host, words)) as server:
-        until(lambda: there.exec("curl", "-s", "-m", "3", f"http://{host}:8079/").returncode == 0)
-        server.terminate()
+        try:
+            until(lambda: there.exec("curl", "-s", "-m", "3", f"http://{host}:8079/").returncode == 0)
+        finally:
+            server.kill()
 
 
 WRONG: tuple[dict[str, Any], ...] = (

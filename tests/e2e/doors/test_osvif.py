@@ -46,8 +46,10 @@ def running(house: House, *words: str) -> Iterator[None]:
     command = house.lab.command(house.host, ["ip", "netns", "exec", "box1", *HYPERVISOR, *words])
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline() == "runs\n"
-        yield
-        process.kill()
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 def talks(house: House) -> None:
