@@ -130,7 +130,14 @@ class Look:
 
     def policies_of(self, object_id: str) -> Sequence[RBACPolicy]:
         """They go with what they share."""
-        return [p for p in self.state.rbac_policies.values() if p.object_id == object_id]
+        return self._policies.get(object_id, ())
+
+    @cached_property
+    def _policies(self) -> Mapping[str, Sequence[RBACPolicy]]:
+        found: dict[str, list[RBACPolicy]] = defaultdict(list)
+        for policy in self.state.rbac_policies.values():
+            found[policy.object_id].append(policy)
+        return found
 
     def is_granted(self, action: str, object_id: str, project: str) -> bool:
         """Whether an RBAC policy lets the project do that."""

@@ -1,7 +1,8 @@
 """RBAC policies: a project lets another use what belongs to it.
 
     access_as_shared      a network, a security group or an address group: seen, and ports may use it
-    access_as_external    a network, by an admin: routers of that project may have their gateway in it
+    access_as_external    an external network, by an admin: it is for the projects that are named, no more
+                          for all; their routers may have gateways in it, and floating IPs
 
 Who may make one is in tenants.py; what it opens is asked of look.is_granted.
 """
@@ -50,19 +51,24 @@ def create(id: str, values: Values, draft: Draft) -> RBACPolicy:
         title = "".join(word.capitalize() for word in policy.object_type.split("_"))
         raise NotFound(f"{title} {policy.object_id} could not be found.", type=f"{title}NotFound")
     _check(policy)
+    network = draft.look.state.networks.get(policy.object_id)
+    if policy.action == EXTERNAL and network is not None and not network.external:
+        raise BadRequest(f"Network {network.id} is not external: set its router:external first.")
     return policy
 
 
 def update(old: Any, values: Values, draft: Draft) -> RBACPolicy:
     changed: RBACPolicy = replace(old, **values)
     _check(changed)
-    if changed.target_tenant != old.target_tenant:
+    if changed.target_tenant != old.target_tenant and old.action == SHARED:
         _unused(old, draft.look)
     return changed
 
 
 def delete(policy: Any, draft: Draft) -> tuple[RBACPolicy, ...]:
-    """Refused while somebody relies upon it."""
+    """Refused while somebody relies upon it, and where it would open an external network to everybody."""
+    if policy.action == EXTERNAL:
+        _not_the_last(policy, draft.look)
     _unused(policy, draft.look)
     return (policy,)
 
@@ -84,6 +90,18 @@ def _unused(policy: RBACPolicy, look: Look) -> None:
                 f" it: port {port.id} of project '{port.project_id}' is in the network.",
                 type="RbacPolicyInUse",
             )
+
+
+def _not_the_last(policy: RBACPolicy, look: Look) -> None:
+    """Raises Conflict."""
+    network = look.state.networks.get(policy.object_id)
+    others = [p for p in look.policies_of(policy.object_id) if p.action == EXTERNAL and p.id != policy.id]
+    if network is not None and network.external and not others and policy.target_tenant != EVERYBODY:
+        raise Conflict(
+            f"Without this policy the external network {network.id} would be everybody's: make one for '*'"
+            " first, or set its router:external to false.",
+            type="RbacPolicyInUse",
+        )
 
 
 def _relies(port: Port, policy: RBACPolicy, owner: str, look: Look) -> bool:

@@ -80,7 +80,11 @@ def shared(caller: Caller, row: Any, look: Look) -> bool:
 
 
 def external(caller: Caller, row: Any, look: Look) -> bool:
-    return bool(row.external) or look.is_granted("access_as_external", row.id, caller.project)
+    """For everybody, unless RBAC policies say for whom."""
+    if not row.external:
+        return False
+    named = any(p.action == "access_as_external" for p in look.policies_of(row.id))
+    return not named or look.is_granted("access_as_external", row.id, caller.project)
 
 
 def in_its_network(caller: Caller, row: Any, look: Look) -> bool:
@@ -157,6 +161,12 @@ def is_no_owner_of_the_system(given: Given) -> bool:
 def is_under_policy(given: Given) -> bool:
     """Not docker_gwbridge, which is past every policy."""
     return bool(given.value != "docker")
+
+
+def is_its_port(given: Given) -> bool:
+    """Not one of somebody else in its network: who has the floating IP says who may reach the port."""
+    port = given.look.state.ports.get(str(given.value))
+    return given.value is None or (port is not None and own(given.caller, port, given.look))
 
 
 def is_one_project(given: Given) -> bool:
@@ -243,10 +253,15 @@ TENANTS: Mapping[str, Tenancy] = {
     "floatingip": Tenancy(
         sees=(own,),
         writes=(own,),
-        fields={"floating_ip_address": nobody},
+        fields={"floating_ip_address": nobody, "port_id": is_its_port},
         refers={"floating_network_id": "network", "port_id": "port"},
     ),
-    "port_forwarding": Tenancy(sees=(own,), writes=(own,), refers={"internal_port_id": "port"}),
+    "port_forwarding": Tenancy(
+        sees=(own,),
+        writes=(own,),
+        fields={"internal_port_id": is_its_port},
+        refers={"internal_port_id": "port"},
+    ),
     "security_group": Tenancy(sees=(own, shared), writes=(own,), fields={"shared": nobody}),
     "security_group_rule": Tenancy(
         sees=(own, of_its_group, of_a_shared_group),

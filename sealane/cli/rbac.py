@@ -39,7 +39,9 @@ def list_policies(output: str) -> None:
 @click.option("--kind", type=click.Choice(tuple(KINDS)), default="network", show_default=True)
 @click.option("--for", "target", metavar="PROJECT", help="Who may use it.")
 @click.option("--for-all", is_flag=True, help="Everybody may.")
-@click.option("--external", is_flag=True, help="A network for gateways of routers and floating IPs only.")
+@click.option(
+    "--external", is_flag=True, help="Of an external network: routers and floating IPs of no others."
+)
 @output_option
 def create(wanted: str, kind: str, target: str | None, for_all: bool, external: bool, output: str) -> None:
     """Let a project use a network, a security group or an address group of another."""
