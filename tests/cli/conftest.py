@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 
 from sealane.cli.api import Api
 from sealane.cli.main import run
+from sealane.errors import NotFound
 from tests.daemons import PATIENCE, OvsdbServer, until
 
 SCHEMA = Path(__file__).parents[2] / "sealane" / "store" / "sealane.ovsschema"
@@ -114,6 +115,10 @@ def central(running: Central) -> Iterator[Central]:
     for collection in ("ports", "networks", "security-groups", "address-groups"):
         for row in client.list(collection):
             client.delete(collection, row["id"])
+    for noun in ("user", "project"):
+        for row in client.request("GET", f"/v3/{noun}s")[f"{noun}s"]:
+            with suppress(NotFound):  # a project that is merely used
+                client.request("DELETE", f"/v3/{noun}s/{row['id']}")
 
 
 def clear_routing(client: Api) -> None:

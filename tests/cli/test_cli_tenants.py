@@ -2,18 +2,6 @@
 
 import json
 
-import pytest
-
-
-@pytest.fixture(autouse=True)
-def _nobody_is_left(central):
-    yield
-    client = central.client
-    for noun in ("user", "project"):
-        for row in client.request("GET", f"/v3/{noun}s")[f"{noun}s"]:
-            if row["name"] != "default":
-                client.request("DELETE", f"/v3/{noun}s/{row['id']}")
-
 
 def test_a_project_is_made_shown_changed_and_removed(sealane):
     made = sealane.json("project", "create", "acme", "--description", "x")
