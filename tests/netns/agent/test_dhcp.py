@@ -93,7 +93,7 @@ M2 = machine(
     lease_time="600",
     router="",
 )
-M3 = machine(1, 13, "m3", dhcp_disabled="true")
+M3 = replace(machine(1, 13, "m3", dhcp_disabled="true"), port_security_enabled=False)
 SERVER = replace(machine(1, 66, "rogue"), port_security_enabled=False)
 OTHER, SILENT = machine(2, 11, "other"), machine(3, 11, "silent")
 PORTS = (M1, M2, M3, SERVER, OTHER, SILENT)
@@ -305,7 +305,9 @@ def test_a_foreign_server_hears_no_question_and_reaches_no_other_tenant(node: No
 def test_the_place_to_ask_for_names_comes_changes_is_repaired_and_goes(node: Node) -> None:
     """From a namespace that leads nowhere to a gateway, and back."""
     silent = STATE.networks[SILENT.network_id]
-    lone = replace(STATE, networks={**STATE.networks, silent.id: replace(silent, gateway="router")})
+    networks = {**STATE.networks, silent.id: replace(silent, gateway="router")}
+    ports = {**STATE.ports, SILENT.id: replace(SILENT, port_security_enabled=False)}
+    lone = replace(STATE, networks=networks, ports=ports)
     plain = replace(attached(SILENT), addresses=("10.0.0.11/24",), gateway_mode="router")
     path = node.settings.netns_dir / names.gateway_namespace(silent.id)
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from sealane.agent.attachment import Attachment
@@ -16,7 +17,7 @@ from sealane.agent.reconciler import Reconciler
 from sealane.errors import HostError
 from sealane.host import command, netns
 from sealane.host.ovs import Switch
-from sealane.model import FixedIP, Network, Port, State, Subnet
+from sealane.model import FixedIP, Network, Port, SecurityGroup, SecurityGroupRule, State, Subnet
 from sealane.ovn.memory import MemorySource
 from tests.daemons import PATIENCE
 from tests.netns.agent.node import Node, within
@@ -49,6 +50,20 @@ def address(number: int, version: int) -> str:
     return f"10.0.0.{number}" if version == 4 else f"fd00::{number}"
 
 
+OPEN = SecurityGroup(id="0f0e0d0c-0000-4000-8000-0000000000aa", project_id="all", name="open", shared=True)
+"""Lets everything through, in and out."""
+RULES = [
+    SecurityGroupRule(
+        id=f"0f0e0d0c-0000-4000-8000-0000000000b{number}",
+        project_id="all",
+        security_group_id=OPEN.id,
+        direction=direction,
+        ethertype=family,
+    )
+    for number, (direction, family) in enumerate(product(("ingress", "egress"), ("IPv4", "IPv6")))
+]
+
+
 def port(tenant: int, number: int) -> Port:
     """Tenants' ports with the same number have the same addresses."""
     ips = (FixedIP(subnet_id=subnet(tenant, v).id, ip_address=address(number, v)) for v in (4, 6))
@@ -60,6 +75,7 @@ def port(tenant: int, number: int) -> Port:
         fixed_ips=tuple(ips),
         host="host1",
         tunnel_key=100 + number,
+        security_groups=(OPEN.id,),
     )
 
 
@@ -69,6 +85,8 @@ STATE = State(
     {subnet(t, v).id: subnet(t, v) for t in (1, 2) for v in (4, 6)},
     {p.id: p for p in PORTS},
     1,
+    security_groups={OPEN.id: OPEN},
+    security_group_rules={rule.id: rule for rule in RULES},
 )
 
 
