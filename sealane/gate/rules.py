@@ -9,15 +9,18 @@ was seen to send passes, on rows of its own, and all else is refused.
     Chassis_Private  yes      all but the name          yes      name is the node's
     Encap            yes      -                         yes      chassis_name is the node's, ip its address
     Port_Binding     -        chassis, encap, up        -        requested-chassis is the node, or it holds it
+                                                                 or is a gateway that may be on the node
     FDB              yes      port_key                  yes      a port without port security that it holds
+    MAC_Binding      yes      mac, timestamp            -        a router's port that the node does work for
     any other        -        -                         -
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sealane.gate.view import View
+from sealane.gate.view import GATEWAY, ROUTER, View
 from sealane.model import Node
+from sealane.ovsdb.values import Row
 
 DATABASE = "OVN_Southbound"
 
@@ -151,10 +154,16 @@ def _own_binding(uuid: str, row: Operation, batch: Batch) -> None:
     binding = batch.view.row("Port_Binding", uuid)
     if binding is None:
         raise Refused(f"there is no Port_Binding {uuid}")
-    meant = batch.view.meant_for(binding) == batch.node.name and binding["type"] == ""
+    meant = _is_meant(binding, batch)
     held = batch.view.holder(binding) == batch.node.name
     if not meant and not (held and row in LETTING_GO):
         raise Refused(f"the port {binding['logical_port']} is not for '{batch.node.name}'")
+
+
+def _is_meant(binding: Row, batch: Batch) -> bool:
+    if binding["type"] == GATEWAY:
+        return batch.node.name in batch.view.gateway_hosts(binding)
+    return batch.view.meant_for(binding) == batch.node.name and binding["type"] == ""
 
 
 LETTING_GO = (
@@ -188,6 +197,28 @@ def _learning_port(datapath: object, port: object, batch: Batch) -> None:
         raise Refused(f"FDB: '{batch.node.name}' does not hold the port {port} of the datapath {datapath}")
     if not batch.view.learns(binding):
         raise Refused("FDB: the port has port security, so its addresses are known")
+
+
+def _new_neighbour(row: Operation, batch: Batch) -> None:
+    binding = batch.view.port(row.get("logical_port"))
+    if binding is None or row.get("datapath") != ["uuid", binding["datapath"]]:
+        raise Refused("MAC_Binding: there is no such port on this datapath")
+    _routing(binding, batch)
+
+
+def _own_neighbour(uuid: str, row: Operation, batch: Batch) -> None:
+    entry = batch.view.row("MAC_Binding", uuid)
+    binding = batch.view.port(entry["logical_port"]) if entry is not None else None
+    if binding is None:
+        raise Refused(f"there is no MAC_Binding {uuid} of a router's port")
+    _routing(binding, batch)
+
+
+def _routing(binding: Row, batch: Batch) -> None:
+    """Whom a router hears of is learnt where it is heard: on a host with machines beside the router, or
+    where a gateway may be."""
+    if binding["type"] != ROUTER or not batch.view.serves_router(binding, batch.node.name):
+        raise Refused(f"MAC_Binding: '{batch.node.name}' does no work for {binding['logical_port']}")
 
 
 NewRow = Callable[[Operation, Batch], None]
@@ -227,6 +258,12 @@ RULES: Mapping[str, Rule] = {
         frozenset({"mac", "dp_key", "port_key"}),
         frozenset({"port_key"}),
         delete=True,
+    ),
+    "MAC_Binding": Rule(
+        _new_neighbour,
+        _own_neighbour,
+        frozenset({"logical_port", "ip", "mac", "datapath", "timestamp"}),
+        frozenset({"mac", "timestamp"}),
     ),
 }
 

@@ -1,6 +1,7 @@
 """What the gate knows of the southbound database: pure."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from sealane.ovsdb.replica import Change
 from sealane.ovsdb.values import Row
@@ -9,12 +10,26 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "Chassis": ("name",),
     "Chassis_Private": ("name",),
     "Encap": ("chassis_name", "ip"),
-    "Port_Binding": ("logical_port", "type", "chassis", "options", "datapath", "tunnel_key", "mac"),
+    "Port_Binding": (
+        *("logical_port", "type", "chassis", "options", "datapath", "tunnel_key", "mac"),
+        "ha_chassis_group",
+    ),
+    "HA_Chassis_Group": ("ha_chassis",),
+    "HA_Chassis": ("chassis",),
+    "MAC_Binding": ("logical_port", "datapath"),
     "Datapath_Binding": ("tunnel_key",),
     "FDB": ("dp_key", "port_key"),
 }
 UNKNOWN = "unknown"
 """In Port_Binding.mac: OVN learns who is behind the port (ovn-nb(5), Logical_Switch_Port.addresses)."""
+
+
+GATEWAY = "chassisredirect"
+"""Port_Binding.type of a router's gateway (ovn-sb(5)); its ha_chassis_group tells where it may be."""
+
+
+ROUTER = "patch"
+"""Of a router's port, and of what it leads to in its network."""
 
 
 class View:
@@ -24,6 +39,8 @@ class View:
         self._tables = tables
         self._ports: dict[tuple[object, object], str] = {}
         self._datapaths: dict[object, str] = {}
+        self._named: dict[object, str] = {}
+        self._members: defaultdict[object, set[str]] = defaultdict(set)
 
     def row(self, table: str, uuid: str) -> Row | None:
         return self._tables[table].get(uuid)
@@ -43,6 +60,34 @@ class View:
         uuid = self._ports.get((datapath, _hashable(port_key)))
         return self._tables["Port_Binding"].get(uuid) if uuid else None
 
+    def port(self, name: object) -> Row | None:
+        uuid = self._named.get(name if isinstance(name, str) else None)
+        return self._tables["Port_Binding"].get(uuid) if uuid else None
+
+    def ports_on(self, datapath: object) -> Iterator[Row]:
+        for uuid in self._members.get(datapath, ()):
+            yield self._tables["Port_Binding"][uuid]
+
+    def gateway_hosts(self, binding: Row) -> set[str]:
+        """Chassis that a router's gateway may be on."""
+        group = self._tables["HA_Chassis_Group"].get(str(binding["ha_chassis_group"]))
+        if binding["type"] != GATEWAY or group is None:
+            return set()
+        members = group["ha_chassis"]
+        uuids = members if isinstance(members, frozenset) else (members,)
+        entries = (self._tables["HA_Chassis"].get(str(uuid)) for uuid in uuids)
+        chassis = (self._tables["Chassis"].get(str(e["chassis"])) for e in entries if e is not None)
+        return {str(row["name"]) for row in chassis if row is not None}
+
+    def serves_router(self, binding: Row, node: str) -> bool:
+        """Whether the node does a part of this router port's work: it may be the gateway, or it has machines
+        of the network beside it."""
+        if any(node in self.gateway_hosts(port) for port in self.ports_on(binding["datapath"])):
+            return True
+        options = binding["options"]
+        peer = self.port(options.get("peer")) if isinstance(options, Mapping) else None
+        return peer is not None and any(self.holder(p) == node for p in self.ports_on(peer["datapath"]))
+
     def learns(self, binding: Row) -> bool:
         macs = binding["mac"]
         words = macs if isinstance(macs, frozenset) else (macs,)
@@ -50,16 +95,25 @@ class View:
 
     def follow(self, changes: Sequence[Change]) -> None:
         """What is gone first: a key may be another row's in the same transaction."""
-        for table, _, old, _ in changes:
+        for table, uuid, old, _ in changes:
             if old is not None and table == "Port_Binding":
                 self._ports.pop((old["datapath"], old["tunnel_key"]), None)
+                self._named.pop(old["logical_port"], None)
+                self._leave(old["datapath"], uuid)
             elif old is not None and table == "Datapath_Binding":
                 self._datapaths.pop(old["tunnel_key"], None)
         for table, uuid, _, new in changes:
             if new is not None and table == "Port_Binding":
                 self._ports[new["datapath"], new["tunnel_key"]] = uuid
+                self._named[new["logical_port"]] = uuid
+                self._members[new["datapath"]].add(uuid)
             elif new is not None and table == "Datapath_Binding":
                 self._datapaths[new["tunnel_key"]] = uuid
+
+    def _leave(self, datapath: object, uuid: str) -> None:
+        self._members[datapath].discard(uuid)
+        if not self._members[datapath]:
+            del self._members[datapath]
 
 
 def _hashable(key: object) -> object:

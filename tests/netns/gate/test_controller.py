@@ -134,8 +134,8 @@ def test_killed_and_started_it_keeps_its_ports(place: Place, host: Controller) -
     until(host.is_connected, "and again")
 
 
-def test_refused_requests_hold_up_nothing_else(place: Place, host: Controller) -> None:
-    """MAC_Binding is closed: a router's neighbours would be learnt there, and there are no routers yet."""
+def test_what_a_router_hears_is_learnt(place: Place, host: Controller) -> None:
+    """By the host of the machine that was heard."""
     nb = place.central.nbctl
     nb("lr-add", "r1", "--", "lrp-add", "r1", "rp1", "0a:00:00:00:01:01", "10.0.0.254/24")
     nb("lsp-add", "blue", "to-r1", "--", "lsp-set-type", "to-r1", "router")
@@ -145,12 +145,26 @@ def test_refused_requests_hold_up_nothing_else(place: Place, host: Controller) -
     until(lambda: is_up(place, "p6"), "p6 is up")
     synced(place)
     host.inject("p6", announcement("0a:00:00:00:00:06", "10.0.0.66"))
-    until(lambda: "MAC_Binding" in place.log(), "ovn-controller has tried to learn it")
+    until(lambda: "10.0.0.66" in place.central.sbctl("list", "MAC_Binding"), "it has been learnt")
+    nb("lr-del", "r1", "--", "lsp-del", "to-r1")
+
+
+def test_refused_requests_hold_up_nothing_else(place: Place, host: Controller) -> None:
+    """Nodes may not say who has an address that wanders: no port of ours is of that type."""
+    nb = place.central.nbctl
+    add_port(place, "p8", "host2", 8)
+    nb("lsp-add", "blue", "vip", "--", "lsp-set-type", "vip", "virtual")
+    nb("lsp-set-options", "vip", "virtual-ip=10.0.0.77", "virtual-parents=p8")
+    host.plug("p8")
+    until(lambda: is_up(place, "p8"), "p8 is up")
+    synced(place)
+    host.inject("p8", announcement("0a:00:00:00:00:08", "10.0.0.77"))
+    until(lambda: "virtual_parent" in place.log(), "ovn-controller has tried to tell of it")
     add_port(place, "p7", "host2", 7)
     host.plug("p7")
     until(lambda: is_up(place, "p7"), "and goes on working")
     synced(place)
-    nb("lr-del", "r1", "--", "lsp-del", "to-r1")
+    nb("lsp-del", "vip")
 
 
 def announcement(mac: str, source: str) -> bytes:
