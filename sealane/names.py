@@ -86,6 +86,11 @@ def gateway_mac(network_id: str) -> str:
     return "0a:" + ":".join(f"{b:02x}" for b in digest[:5])
 
 
+def resolver_mac(network_id: str) -> str:
+    """Of the localport where it is no gateway: the gateway's MAC may be a router's then."""
+    return f"0e{gateway_mac(network_id)[2:]}"
+
+
 def ovs_port(port_id: str) -> str:
     """The port on br-int."""
     return f"tap{port_id[:11]}"
@@ -118,6 +123,24 @@ def gateway_namespace(network_id: str) -> str:
 def uplink(network_id: str) -> str:
     """Host's end of the veth pair between the gateway's namespace and the host."""
     return f"slu{network_id[:11]}"
+
+
+PHYSICAL_KEY = "sealane:physical"
+"""external_ids[PHYSICAL_KEY] of an OVS bridge of ours: the physical network that it leads to."""
+
+
+def physical_bridge(physical_network: str) -> str:
+    """OVS bridge between br-int and a physical network."""
+    return f"slb{_short(physical_network)}"
+
+
+def physical_links(physical_network: str) -> tuple[str, str]:
+    """The veth pair between the host's bridge or interface and that OVS bridge: host's end, OVS's end."""
+    return f"slp{_short(physical_network)}", f"slq{_short(physical_network)}"
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:11]
 
 
 def logical_router(router_id: str) -> str:

@@ -140,7 +140,7 @@ def _add_links(where: Where, host: Socket, gateway: Gateway, inner: int) -> None
             silent=False,
         )
     port = link.End(names.gateway_ovs_port(network_id), gateway.mtu)
-    mac = names.gateway_mac(network_id)
+    mac = names.gateway_mac(network_id) if gateway.uplinks else names.resolver_mac(network_id)
     if not where.userspace:
         link.add_pair(host, port, link.End(INNER, gateway.mtu, mac, inner), mark)
         link.set_up(host, _index(host, port.name), silent=True)

@@ -93,7 +93,7 @@ class Agent:
                 tasks.create_task(self._every(RESYNC, self._look, self._collect), name="resync"),
                 tasks.create_task(self._every(_GLANCE, self._glance), name="glance"),
                 tasks.create_task(self._follow_gateways(), name="gateways"),
-                tasks.create_task(membership.register(self._api, self._settings), name="membership"),
+                tasks.create_task(membership.keep_registered(self._api, self._settings), name="membership"),
                 tasks.create_task(self._renew(), name="renewal"),
                 tasks.create_task(
                     feed.follow(

@@ -41,9 +41,20 @@ async def register(api: ApiClient, settings: Settings) -> None:
             return
 
 
+async def keep_registered(api: ApiClient, settings: Settings) -> None:
+    """For ever: at the start, and when a way to a physical network has come or gone."""
+    while True:
+        said = _physical_networks(settings)
+        await register(api, settings)
+        while _physical_networks(settings) == said:
+            await asyncio.sleep(RETRY)
+
+
 async def _say(api: ApiClient, settings: Settings) -> None:
-    bridged = sorted(settings.physical_networks)
-    values = {"address": underlay_address(settings), "physical_networks": bridged}
+    values = {
+        "address": underlay_address(settings),
+        "physical_networks": _physical_networks(settings),
+    }
     if not is_remote(settings):
         values = {"name": settings.host_name, **values}
         await api.request("POST", "sealane/nodes", {"node": values})
@@ -55,6 +66,15 @@ async def _say(api: ApiClient, settings: Settings) -> None:
     if moved:
         await api.update("sealane/nodes", str(found[0]["id"]), moved)
         _log.info("told the API where this node is now", **moved)
+
+
+def _physical_networks(settings: Settings) -> list[str]:
+    """Those that the engine has found a way to."""
+    try:
+        found: list[str] = json.loads((settings.run_dir / "physical.json").read_text())
+    except FileNotFoundError:
+        return []
+    return found
 
 
 def underlay_address(settings: Settings) -> str:

@@ -83,7 +83,7 @@ def name_door(network_id: str, everyone: Iterable[Attachment]) -> set[Fact]:
     port, logical = names.gateway_ovs_port(network_id), names.gateway_port(network_id)
     return {
         Gateway(network_id, mtu, frozenset({f"{names.RESOLVER}/32"}), frozenset()),
-        SwitchPort(port, logical, names.gateway_mac(network_id)),
+        SwitchPort(port, logical, names.resolver_mac(network_id)),
     }
 
 

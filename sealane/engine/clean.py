@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sealane import log, names
 from sealane.config import Settings, joined_file, main_file
-from sealane.engine import datapath, forwarding, host_switch, leftovers, node, own_engine
+from sealane.engine import datapath, forwarding, host_switch, leftovers, node, own_engine, physical
 from sealane.engine.command import run, succeeds
 from sealane.errors import HostError
 from sealane.host import iptables, sysctl
@@ -58,7 +58,10 @@ async def _kernel_datapath(settings: Settings) -> None:
 
 async def _links(settings: Settings) -> None:
     for link in json.loads(await run("ip", "-j", "link", "show")):
-        if str(link.get("ifalias", "")).startswith(names.LINK_MARK):
+        alias = str(link.get("ifalias", ""))
+        if alias.startswith(physical.ALIAS):
+            await physical.part(str(link["ifname"]))
+        elif alias.startswith(names.LINK_MARK):
             await succeeds("ip", "link", "delete", str(link["ifname"]))  # its peer may have taken it along
 
 

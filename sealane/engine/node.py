@@ -7,12 +7,13 @@ from pathlib import Path
 
 from sealane import names
 from sealane.config import Settings
-from sealane.engine import databases, forwarding, host_switch, switch
+from sealane.engine import databases, forwarding, host_switch, physical, switch
 from sealane.engine.central import OVS_LOG, environment, python, server
 from sealane.engine.command import run
 from sealane.engine.datapath import HOST_OVS, Datapath
 from sealane.engine.health import Listens, Prints, Responds, Serves, Succeeds
 from sealane.engine.host_switch import INTEGRATION_BRIDGE
+from sealane.engine.physical import Physical
 from sealane.engine.process import Child, Step
 from sealane.engine.underlay import Underlay
 from sealane.pki.node import Directory
@@ -36,6 +37,12 @@ class Node:
         """ovn-controller looks for br-int's OpenFlow socket in OVS_RUNDIR."""
         ovs, ovn = str(self.settings.ovs_run_dir), str(self.settings.ovn_run_dir)
         return {"OVS_RUNDIR": ovs, "OVN_RUNDIR": ovn, "OVS_LOGDIR": ovs}
+
+    @property
+    def physical(self) -> Physical:
+        own = self.datapath.switch == "own"
+        key = physical.MAPPINGS if own else f"{physical.MAPPINGS}-{self.settings.host_name}"
+        return Physical(self.settings, self.netns, self.datapath.type, key, own=own)
 
     @property
     def vswitchd_control(self) -> Path:
@@ -229,13 +236,16 @@ async def _vsctl(node: Node, *words: str) -> str:
 
 def _agent(node: Node, central: bool) -> Child:
     switch = ("ovs-vswitchd",) if node.datapath.switch == "own" else ()
+    ways = node.physical.ensure
     return Child(
         name="agent",
         argv=python("sealane.agent.main"),
         environ=environment(node.settings),
         # Not ovn-controller: with the central part out of reach the agent still answers Docker.
         depends=(*switch, *(("api",) if central else ())),
+        before=ways,  # the agent tells which there are
         ready=Responds(node.settings.agent_socket, "/status"),
+        upkeep=ways,
     )
 
 
@@ -285,6 +295,6 @@ CONTROLLER_KEYS = (
     *("ovn-remote", "ovn-encap-type", "ovn-encap-ip", "ovn-encap-csum", "ovn-bridge"),
     *("ovn-bridge-datapath-type", "hostname"),
     *("ovn-monitor-all", WAIT_BEFORE_CLEAR, "ovn-openflow-probe-interval"),
-    *("ovn-remote-probe-interval", "sealane-mtu"),
+    *("ovn-remote-probe-interval", "sealane-mtu", physical.MAPPINGS),
 )
 """What `down` takes out of the host's own Open vSwitch."""

@@ -22,7 +22,7 @@ from sealane.errors import Conflict, DeadlineExceeded, Forbidden, HostError, Not
 from sealane.lab import fabric, process, readiness
 from sealane.lab import plan as planning
 from sealane.lab.host import Host
-from sealane.lab.plan import OUTSIDE, Plan
+from sealane.lab.plan import OUTSIDE, Plan, Setting
 
 READY_DEADLINE = 90.0
 """Seconds until all is ready; 2 hosts with engines take about 10 on two cores."""
@@ -40,7 +40,7 @@ class Lab:
         *,
         hosts: int = 2,
         docker: bool = False,
-        settings: Mapping[str, str | int] | None = None,
+        settings: Mapping[str, Setting] | None = None,
     ) -> None:
         self.name = planning.check_name(name)
         self._settings = dict(settings or {})

@@ -36,6 +36,9 @@ RUN = Path("/run/sealane")
 STATE = Path("/var/lib/sealane/lab")
 
 
+Setting = str | int | list[str]
+
+
 @dataclass(frozen=True)
 class Plan:
     """What `lab up` was asked for, and all that follows from it."""
@@ -44,7 +47,7 @@ class Plan:
     hosts: int
     docker: bool
     underlay: str
-    extra: Mapping[str, str | int] = field(default_factory=dict)
+    extra: Mapping[str, Setting] = field(default_factory=dict)
     """Further settings of all hosts."""
 
     @property

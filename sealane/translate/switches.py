@@ -76,12 +76,14 @@ def _gateway(network: Network, *subnets: Subnet) -> Row | None:
     """Without a gateway on the host, machines find the resolver at an address that no subnet has."""
     host = network.gateway == "host"
     cidrs = [f"{s.gateway_ip}/{prefix_length(s)}" for s in subnets if host and s.gateway_ip]
+    gated = bool(cidrs)
     if not cidrs and any(s.ip_version == 4 for s in subnets):
         cidrs = [f"{names.RESOLVER}/32"]
     if not cidrs:
         return None
     name = names.gateway_port(network.id)
-    addresses = " ".join([names.gateway_mac(network.id), *(c.split("/")[0] for c in cidrs)])
+    mac = names.gateway_mac(network.id) if gated else names.resolver_mac(network.id)
+    addresses = " ".join([mac, *(c.split("/")[0] for c in cidrs)])
     columns: dict[str, Value] = {
         "name": name,
         "type": "localport",
