@@ -3,7 +3,7 @@
 import pytest
 
 from sealane.config import Settings
-from sealane.engine import host_switch, node
+from sealane.engine import host_switch, node, physical
 from sealane.engine.datapath import Datapath
 from sealane.engine.underlay import Underlay
 
@@ -22,7 +22,7 @@ def test_every_key_bears_the_chassis_and_the_host_keeps_its_system_id() -> None:
 
 
 def test_all_that_is_put_in_is_taken_out() -> None:
-    put = {*node.controller_settings(HERE), node.WAIT_BEFORE_CLEAR} - {"system-id"}
+    put = {*node.controller_settings(HERE), node.WAIT_BEFORE_CLEAR, physical.MAPPINGS} - {"system-id"}
     assert put == set(node.CONTROLLER_KEYS)
 
 

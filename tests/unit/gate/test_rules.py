@@ -78,6 +78,17 @@ ALLOWED: Mapping[str, tuple[Operation, ...]] = {
         update("Chassis", world.CHASSIS2, encaps=["named-uuid", "e"]),
     ),
     "one key of a map": (mutate("Chassis", world.CHASSIS2, "other_config", "insert", ["map", [["a", "b"]]]),),
+    "be a gateway": (claim(world.GATE),),
+    "hear a neighbour": (
+        insert(
+            "MAC_Binding",
+            logical_port="port10",
+            ip="10.0.0.9",
+            mac="0a:00:00:00:00:09",
+            datapath=["uuid", world.NEAR],
+        ),
+        update("MAC_Binding", world.HEARD_MINE, mac="0a:00:00:00:00:08", timestamp=7),
+    ),
     "learn a MAC": (insert("FDB", mac="0a:00:00:00:00:01", dp_key=77, port_key=8),),
     "wait": (
         {
@@ -101,7 +112,12 @@ REFUSED: Mapping[str, Operation] = {
     "claim another's port": claim(world.THEIRS),
     "claim nobody's port": claim(world.NOBODYS),
     "claim anyone's port": claim(world.ANYONES),
-    "claim a router's port": claim(world.ROUTED),
+    "claim a gateway of others": claim(world.ROUTED),
+    "claim a router's port": claim(world.BESIDE),
+    "hear for another router": update("MAC_Binding", world.HEARD_THEIRS, mac="0a:00:00:00:00:08"),
+    "hear on another datapath": insert("MAC_Binding", logical_port="port10", datapath=["uuid", world.FAR]),
+    "move a neighbour": update("MAC_Binding", world.HEARD_MINE, logical_port="port11"),
+    "forget a neighbour": delete("MAC_Binding", world.HEARD_MINE),
     "claim what has moved away": claim(world.LEAVING),
     "say up of what has moved away": update("Port_Binding", world.LEAVING, up=True),
     "claim for another chassis": claim(world.FREE, world.CHASSIS1),
@@ -261,6 +277,8 @@ def test_nothing_that_passes_touches_what_is_another_s(operations: list[Operatio
 def owner(table: str, row: Mapping[str, Any]) -> str:
     if table == "FDB":
         return ME.name if (row["dp_key"], row["port_key"]) == (77, 8) else "another"
+    if table == "MAC_Binding":
+        return ME.name if row.get("logical_port") == "port10" else "another"
     return str(row.get("chassis_name" if table == "Encap" else "name", ""))
 
 
@@ -268,7 +286,7 @@ def may_touch(table: str, uuid: str, change: Mapping[str, Any]) -> bool:
     row = world.TABLES[table][uuid]
     if table != "Port_Binding":
         return owner(table, row) == ME.name and owner(table, {**row, **change}) == ME.name
-    if uuid in (world.MINE, world.FREE, world.OPEN):
+    if uuid in (world.MINE, world.FREE, world.OPEN, world.GATE):
         return change.keys() <= {"chassis", "encap", "up"}
     gives_up = (
         change.get("chassis", NONE) == NONE and change.get("encap", NONE) == NONE and not change.get("up")

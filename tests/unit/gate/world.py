@@ -15,6 +15,12 @@ THEIRS, MINE, FREE, NOBODYS, LEAVING, ANYONES, ROUTED, OPEN = (
     f"b0000000-0000-4000-8000-00000000000{n}" for n in range(8)
 )
 DATAPATH = "d0000000-0000-4000-8000-000000000001"
+GATE, BESIDE, AWAY = (f"b1000000-0000-4000-8000-00000000000{n}" for n in range(3))
+NEAR, FAR = (f"d1000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+"""Datapaths of routers: one beside a machine of host2, with a gateway that may be there; one that is not."""
+GROUP1, GROUP2 = (f"90000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+ENTRY1, ENTRY2 = (f"91000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+HEARD_THEIRS, HEARD_MINE = (f"a1000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 FDB_THEIRS, FDB_MINE = (f"a0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 
 
@@ -30,7 +36,16 @@ def port(key: int, chassis: str | None, requested: str, kind: str = "", mac: str
         "datapath": DATAPATH,
         "tunnel_key": key,
         "mac": frozenset({mac}),
+        "ha_chassis_group": None,
     }
+
+
+def gateway(key: int, group: str, datapath: str) -> Row:
+    return {**port(key, None, "", kind="chassisredirect"), "ha_chassis_group": group, "datapath": datapath}
+
+
+def router_port(key: int, peer: str, datapath: str) -> Row:
+    return {**port(key, None, "", kind="patch"), "options": {"peer": peer}, "datapath": datapath}
 
 
 TABLES: Mapping[str, Mapping[str, Row]] = {
@@ -47,8 +62,17 @@ TABLES: Mapping[str, Mapping[str, Row]] = {
         NOBODYS: port(4, None, "(unbound)"),
         LEAVING: port(5, CHASSIS2, "host1"),
         ANYONES: port(6, None, ""),
-        ROUTED: port(7, None, "host2", kind="chassisredirect"),
+        ROUTED: gateway(7, GROUP1, FAR),
         OPEN: port(8, CHASSIS2, "host2", mac="unknown"),
+        GATE: gateway(9, GROUP2, NEAR),
+        BESIDE: router_port(10, "port2", NEAR),
+        AWAY: router_port(11, "port7", FAR),
+    },
+    "HA_Chassis_Group": {GROUP1: {"ha_chassis": ENTRY1}, GROUP2: {"ha_chassis": frozenset({ENTRY1, ENTRY2})}},
+    "HA_Chassis": {ENTRY1: {"chassis": CHASSIS1}, ENTRY2: {"chassis": CHASSIS2}},
+    "MAC_Binding": {
+        HEARD_THEIRS: {"logical_port": "port11", "datapath": FAR},
+        HEARD_MINE: {"logical_port": "port10", "datapath": NEAR},
     },
     "Datapath_Binding": {DATAPATH: {"tunnel_key": 77}},
     "FDB": {FDB_THEIRS: {"dp_key": 77, "port_key": 1}, FDB_MINE: {"dp_key": 77, "port_key": 8}},
