@@ -10,13 +10,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import docker_run, paths
+from bench import docker_run, groups, paths
 from bench.api import report as api_report
 from bench.stats import median, ratio
 
 Report = dict[str, Any]
 BASES = ("bridge", "overlay")
 PATH_BASES = ("underlay", "overlay")
+GROUP_BASES = ("ovn-nbctl",)
 
 
 def machine() -> Report:
@@ -41,6 +42,17 @@ def of_paths(samples: paths.Samples) -> Report:
     }
 
 
+def of_groups(samples: groups.Samples) -> Report:
+    """Of each change the two kinds, and the ratio to OVN alone."""
+    return {
+        change: {
+            kind: _row(found[change], {k: v[change] for k, v in samples.items()}, GROUP_BASES)
+            for kind, found in samples.items()
+        }
+        for change in ("let", "forbid")
+    }
+
+
 def _row(values: Sequence[float], everyone: Mapping[str, Sequence[float]], bases: Iterable[str]) -> Report:
     return {
         "median": asdict(median(values)),
@@ -58,6 +70,9 @@ def _typical(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
 def show(report: Report, console: Console) -> None:
     if "docker_run" in report:
         _show_docker(report, console)
+    for change, rows in report.get("groups", {}).items():
+        title = f"{change} by a rule, ms to its effect on packets"
+        console.print(_table(title, rows, GROUP_BASES, _milliseconds))
     if "api" in report:
         api_report.show(report["api"], console)
 

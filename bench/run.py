@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import agent, docker_run, engine, memory, paths, report
+from bench import agent, docker_run, engine, groups, memory, paths, report
 from bench.api import run as api_chapter
 from sealane import log
 from sealane.errors import SealaneError
@@ -57,6 +57,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     api.add_argument(
         "--api-rounds", type=int, default=4, help="each makes two ports of every kind, twice (4)"
     )
+    policy = parser.add_argument_group("groups: from a change of a security group to its effect")
+    policy.add_argument("--group-rounds", type=int, default=10, help="each lets and forbids by both (10)")
     options = parser.parse_args(argv)
     if unknown := set(options.chapters) - set(CHAPTERS):
         parser.error(f"no chapter '{min(unknown)}'; there are {', '.join(CHAPTERS)}")
@@ -84,13 +86,22 @@ def _api(found: report.Report, options: argparse.Namespace) -> None:
         found["api"] = api_chapter.measure(lab, options.sizes, options.api_rounds)
 
 
+def _groups(found: report.Report, options: argparse.Namespace) -> None:
+    with _fresh(f"{LAB}-groups", len(HOSTS), docker=False) as lab:
+        found["groups"] = report.of_groups(groups.measure(lab, options.group_rounds))
+
+
 def _fresh(name: str, hosts: int, *, docker: bool) -> Lab:
     lab = Lab(name, hosts=hosts, docker=docker)
     lab.down()  # of a run that was killed
     return lab
 
 
-CHAPTERS: Mapping[str, Callable[[report.Report, argparse.Namespace], None]] = {"docker": _docker, "api": _api}
+CHAPTERS: Mapping[str, Callable[[report.Report, argparse.Namespace], None]] = {
+    "docker": _docker,
+    "api": _api,
+    "groups": _groups,
+}
 
 
 def measure(lab: Lab, options: argparse.Namespace) -> report.Report:

@@ -24,6 +24,8 @@ from sealane.pki.node import Credentials
 DEADLINE = 8.0
 """Seconds for one call: dockerd must have its answer within 10."""
 
+APPLIED = 5
+"""Seconds that a change may take until a host has applied it."""
 RESTART = 4.0
 """Seconds that nobody may be listening: what was never sent is tried again while the API restarts."""
 
@@ -127,9 +129,13 @@ class ApiClient:
         body = {_singular(collection): dict(resource)}
         return _inside(collection, await self.request("POST", collection, body))
 
-    async def update(self, collection: str, resource_id: str, changes: Mapping[str, Any]) -> Body:
+    async def update(
+        self, collection: str, resource_id: str, changes: Mapping[str, Any], *, applied_on: str = ""
+    ) -> Body:
+        """applied_on: a host that is waited for until it has applied the change; raises Unavailable."""
         body = {_singular(collection): dict(changes)}
-        return _inside(collection, await self.request("PUT", f"{collection}/{resource_id}", body))
+        path = f"{collection}/{resource_id}"
+        return _inside(collection, await self.request("PUT", path, body, applied_on=applied_on))
 
     async def delete(self, collection: str, resource_id: str) -> None:
         """Raises NotFound when it is gone already."""
@@ -154,6 +160,7 @@ class ApiClient:
         *,
         query: Query | None = None,
         deadline: float | None = None,
+        applied_on: str = "",
     ) -> Body:
         """One call; {} where the answer has no body."""
         if self._session is None:
@@ -161,7 +168,7 @@ class ApiClient:
         try:
             with self._watch(f"API: {method} {path.split('/')[0]}"):
                 async with asyncio.timeout(deadline or self._deadline), _effect(method, path):
-                    return await self._send(self._session, method, path, body, query)
+                    return await self._send(self._session, method, path, body, query, applied_on)
         except TimeoutError as exc:
             raise errors.DeadlineExceeded(f"the API at {self._url} did not answer in time") from exc
         except aiohttp.ClientError as exc:
@@ -174,13 +181,20 @@ class ApiClient:
         path: str,
         body: object,
         query: Query | None,
+        applied_on: str,
     ) -> Body:
+        headers = {"Prefer": f"wait={APPLIED}"} if applied_on else {}
         patience = time.monotonic() + RESTART
         while True:
             try:
                 options = self._tls()
-                async with session.request(method, path, json=body, params=query, **options) as response:
-                    return _decoded(response.status, await response.read())
+                async with session.request(
+                    method, path, json=body, params=query, headers=headers, **options
+                ) as response:
+                    found = _decoded(response.status, await response.read())
+                    if applied_on:
+                        _check_applied(applied_on, response.headers.get("Sealane-Not-Applied", ""))
+                    return found
             except aiohttp.ClientSSLError:
                 raise  # another try would not help
             except aiohttp.ClientConnectionError as exc:
@@ -208,6 +222,11 @@ def _effect(method: str, path: str) -> failpoint.Effect:
     if method == "GET":
         return failpoint.NOTHING
     return failpoint.effect("API", f"{method} {path.split('/')[0]}", errors.Unavailable)
+
+
+def _check_applied(host: str, missing: str) -> None:
+    if {host, "*"} & {name.strip() for name in missing.split(",")}:
+        raise errors.Unavailable(f"{host} has not applied the change within {APPLIED} s; try again")
 
 
 def _unwatched(_: str) -> AbstractContextManager[None]:

@@ -48,6 +48,11 @@ FLOATING_PORT = "network:floatingip"
 ROUTER_PORTS = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY})
 """Owners of ports whose `device_id` is a router."""
 
+SECURITY_GROUPS = "sealane.security-groups"
+"""Docker's option and label, and the label of a network: names or ids of groups, with commas between."""
+BY_LABEL = "sealane.security-groups-by-label"
+"""Label of a network, or tag of a project's default group: what a container is in, its label says."""
+
 NOWHERE = "(unbound)"
 """requested-chassis of a port that belongs to no host yet: no host can be called so, so none claims it."""
 

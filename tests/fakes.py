@@ -13,7 +13,7 @@ from typing import Any
 from sealane.agent.attachment import Attachment, PortRequest, Publication
 from sealane.agent.docker.engine import Aliases, EngineContainer, EngineNetwork
 from sealane.agent.memory import Memory
-from sealane.api import ipam, networks, ports, query, subnets
+from sealane.api import ipam, networks, ports, query, security_groups, subnets
 from sealane.api.draft import Draft
 from sealane.api.look import Look, Unbound
 from sealane.errors import BadRequest, Conflict, DeadlineExceeded, HostError, NotFound, PortInUse, Unavailable
@@ -23,6 +23,7 @@ KINDS: Mapping[str, Any] = {
     "networks": (networks.NETWORKS, networks),
     "subnets": (subnets.SUBNETS, subnets),
     "ports": (ports.PORTS, ports),
+    "security-groups": (security_groups.GROUPS, security_groups),
 }
 
 
@@ -54,7 +55,9 @@ class FakeApi:
         self.rows[collection][made.id] = made
         return dict(kind.show(made, self._look()))
 
-    async def update(self, collection: str, resource_id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    async def update(
+        self, collection: str, resource_id: str, changes: Mapping[str, Any], *, applied_on: str = ""
+    ) -> dict[str, Any]:
         self._called("update", collection)
         kind, module = KINDS[collection]
         old = kind.find(self._state(), resource_id)
@@ -83,7 +86,9 @@ class FakeApi:
             raise Unavailable("the API can't be reached: nobody listens")
 
     def _state(self) -> State:
-        return State(self.rows["networks"], self.rows["subnets"], self.rows["ports"], 1)
+        rows = self.rows
+        groups = rows["security-groups"]
+        return State(rows["networks"], rows["subnets"], rows["ports"], 1, security_groups=groups)
 
     def _look(self) -> Look:
         return Look(self._state(), Unbound())

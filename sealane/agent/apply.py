@@ -9,10 +9,10 @@ from typing import ParamSpec
 
 from sealane import names
 from sealane.agent import gateway, inside
-from sealane.agent.facts import Bridge, Fact, Gateway, Inside, Pair, Redirect, Rules
+from sealane.agent.facts import Bridge, Fact, Gateway, Guard, Inside, Pair, Redirect, Rules
 from sealane.agent.gateway import Where
 from sealane.errors import Conflict, NotFound, SealaneError
-from sealane.host import link, netns, nft, offload, tap, tc
+from sealane.host import guard, link, netns, nft, offload, tap, tc
 from sealane.host.netlink import Socket
 
 P = ParamSpec("P")
@@ -24,7 +24,9 @@ def remove(doomed: Iterable[Fact], where: Where, host: Socket) -> None:
     failures: list[SealaneError] = []
     _try(failures, _remove_links, [f for f in facts if isinstance(f, Pair | Bridge)], host)
     for fact in facts:
-        if isinstance(fact, Gateway):
+        if isinstance(fact, Guard):
+            _try(failures, _remove_guard, fact, host)
+        elif isinstance(fact, Gateway):
             _try(failures, gateway.remove, where, host, fact.network_id)
         elif isinstance(fact, Rules) and not fact.namespace:
             _try(failures, nft.delete, fact.table.family, fact.table.name)
@@ -49,6 +51,8 @@ def _ensure(fact: Fact, where: Where, host: Socket) -> None:
             _ensure_bridge(fact, host)
         case Redirect():
             tc.redirect(host, _index(host, fact.source), _index(host, fact.target))
+        case Guard():
+            guard.guard(host, _index(host, fact.link), outward=fact.outward)
         case Gateway():
             gateway.ensure(where, host, fact)
         case Inside():
@@ -106,6 +110,13 @@ def _remove_links(doomed: list[Pair | Bridge], host: Socket) -> None:
     """
     found = [(fact, link.find(host, fact.name)) for fact in doomed]
     link.delete(host, *(one.index for fact, one in found if one is not None and one.alias == fact.mark))
+
+
+def _remove_guard(fact: Guard, host: Socket) -> None:
+    """With its link it goes by itself."""
+    index = link.index(host, fact.link)
+    if index is not None:
+        guard.unguard(host, index, outward=fact.outward)
 
 
 def _index(socket: Socket, name: str) -> int:

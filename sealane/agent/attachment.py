@@ -77,6 +77,8 @@ class Attachment:
     internal: bool = False  # no way out, whatever gateway_mode says
     gateway_mode: GatewayMode = "host"
     adopted: bool = False  # the port was made before: it is given back, not deleted
+    guarded: bool = True  # it may announce no router; not where its port was without port security
+    policy: str = ""  # who said its groups: "" its network, "given" the endpoint, "label …"; or "quarantine"
     created: float = field(default=0.0)  # seconds since the epoch
 
     def has_gateway(self) -> bool:

@@ -253,6 +253,7 @@ class NetnsDoor:
             defaults=_defaults(request.gateway, gateways, survey.defaults),
             internal=mode == "none",
             gateway_mode=mode,
+            guarded=port["port_security_enabled"],
             created=time.time(),
         )
 

@@ -3,10 +3,10 @@
 userspace datapath (ovs-vswitchd in the namespace `switch`)
 
   sandbox │            host              │ switch
-   eth0 ══╪══ slh… ──tc redirect── sls… ═╪═ tap… ── br-int        Pair, Pair, 2 Redirects, SwitchPort
+   eth0 ══╪══ slh… ──tc redirect── sls… ═╪═ tap… ── br-int        Pair, Pair, 2 Redirects, Guard, SwitchPort
 
 kernel datapath
-   eth0 ══╪══ tap… ── br-int                                      Pair, SwitchPort
+   eth0 ══╪══ tap… ── br-int                                      Pair, Guard, SwitchPort
 
 the network's gateway (gateway.py)
    gw-<net> │  gw0 ═══ tgw… ── br-int         Gateway, SwitchPort, Rules
@@ -69,6 +69,18 @@ class Redirect:
 
 
 @dataclass(frozen=True)
+class Guard:
+    """No router is announced by the container: of what arrives on the link, or `outward` leaves by it."""
+
+    link: str
+    outward: bool
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("guard", self.link)
+
+
+@dataclass(frozen=True)
 class Inside:
     """The container's end within its sandbox, for doors whose caller doesn't set it up itself."""
 
@@ -116,5 +128,5 @@ class Rules:
         return ("rules", self.namespace)
 
 
-Fact = Pair | Bridge | Redirect | SwitchPort | Inside | Gateway | Rules
+Fact = Pair | Bridge | Redirect | Guard | SwitchPort | Inside | Gateway | Rules
 Key = tuple[str, str]

@@ -4,10 +4,21 @@ from collections.abc import Iterable, Iterator
 
 from sealane import names
 from sealane.agent import gateway, inside, translation
-from sealane.agent.facts import MARK_BRIDGE, MARK_PORT, Bridge, Fact, Gateway, Inside, Pair, Redirect, Rules
+from sealane.agent.facts import (
+    MARK_BRIDGE,
+    MARK_PORT,
+    Bridge,
+    Fact,
+    Gateway,
+    Guard,
+    Inside,
+    Pair,
+    Redirect,
+    Rules,
+)
 from sealane.agent.gateway import Where
 from sealane.errors import NotFound
-from sealane.host import link, netns, nft, tc
+from sealane.host import guard, link, netns, nft, tc
 from sealane.host.netlink import Socket
 from sealane.host.values import Table
 
@@ -30,6 +41,7 @@ def everything(wanted: Iterable[Fact], where: Where, host: Socket) -> set[Fact]:
         if one.alias.startswith(MARK_PORT):
             found.add(Pair(one.name, one.alias, one.mtu))
             found.update(_redirect(host, one, links))
+            found.update(_guards(host, one))
         elif one.alias.startswith(MARK_BRIDGE):
             found.add(_as_bridge(one, links.values()))
     for network_id in where.gateways():
@@ -48,6 +60,10 @@ def _one(fact: Fact, where: Where, host: Socket) -> Fact | None:
             return _bridge(host, fact.name)
         case Redirect():
             return _is_redirected(host, fact)
+        case Guard():
+            index = link.index(host, fact.link)
+            is_there = index is not None and guard.is_guarded(host, index, outward=fact.outward)
+            return fact if is_there else None
         case Gateway():
             return gateway.find(where, host, fact.network_id)
         case Inside():
@@ -79,6 +95,12 @@ def _redirect(host: Socket, source: link.Link, links: dict[int, link.Link]) -> I
     target = tc.redirected_to(host, source.index)
     if target is not None and target in links:
         yield Redirect(source.name, links[target].name)
+
+
+def _guards(host: Socket, one: link.Link) -> Iterator[Guard]:
+    for outward in (False, True):
+        if guard.is_guarded(host, one.index, outward=outward):
+            yield Guard(one.name, outward)
 
 
 def _gateway(where: Where, host: Socket, network_id: str) -> Iterator[Fact]:

@@ -8,7 +8,18 @@ from functools import lru_cache
 from sealane import names
 from sealane.agent import translation
 from sealane.agent.attachment import Attachment, Route
-from sealane.agent.facts import MARK_BRIDGE, MARK_PORT, Bridge, Fact, Gateway, Inside, Pair, Redirect, Rules
+from sealane.agent.facts import (
+    MARK_BRIDGE,
+    MARK_PORT,
+    Bridge,
+    Fact,
+    Gateway,
+    Guard,
+    Inside,
+    Pair,
+    Redirect,
+    Rules,
+)
 from sealane.host.values import SwitchPort
 
 
@@ -41,6 +52,8 @@ def vif(attachment: Attachment, layout: Layout) -> set[Fact]:
     if attachment.bridge:
         mark, member = MARK_BRIDGE + attachment.id, names.container_link(attachment.port_id)
         facts.add(Bridge(attachment.bridge, mark, attachment.mtu, member))
+    if attachment.guarded:
+        facts.add(_guard(attachment, layout))
     if attachment.door != "docker" and attachment.sandbox:
         facts.add(inside(attachment))
     return facts
@@ -135,6 +148,14 @@ def _guest(attachment: Attachment, name: str) -> Pair:
     veth = attachment.device_kind == "veth"
     peer = attachment.device if veth else names.container_link(attachment.port_id)
     return Pair(name, mark, attachment.mtu, peer=peer, mac="" if attachment.bridge else attachment.mac)
+
+
+def _guard(attachment: Attachment, layout: Layout) -> Guard:
+    """Where what the container sends has left all that could bend its way, and OVS has not seen it."""
+    port = attachment.port_id
+    if layout.userspace:
+        return Guard(names.switch_link(port), outward=True)
+    return Guard(_guest(attachment, names.ovs_port(port)).name, outward=False)
 
 
 def _kernel_vif(attachment: Attachment) -> set[Fact]:

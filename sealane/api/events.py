@@ -75,6 +75,7 @@ API_NAMES: Mapping[tuple[str, str], str] = {
     ("port", "vnic_type"): "binding:vnic_type",
     ("port", "profile"): "binding:profile",
     ("port", "dns_aliases"): "sealane:dns_aliases",
+    ("port", "quarantine"): "sealane:quarantine",
 }
 QUIET = frozenset({"revision_number", "updated_at", "tunnel_key"})
 """Change with every update, or are nobody's wish."""

@@ -138,6 +138,8 @@ def itself(ask: Ask) -> bool:
 STANDARD = frozenset({"id", "project_id", "revision_number", "created_at", "updated_at", "tunnel_key"})
 """Given with every new row, by the caller or by the API."""
 IDENTITY = frozenset({"name", "device_id", "dns_name", "dns_aliases"})
+POLICY = frozenset({"security_groups", "quarantine"})
+"""What a container's label or its endpoint says; only groups that the node sees (NAMED)."""
 
 ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
     ("create", Network): (
@@ -169,7 +171,7 @@ ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
         Right(
             "ports on its own host in its projects, as Docker or an attachment needs them",
             (in_its_projects, in_a_network_it_sees, on_its_host, made_by_a_node),
-            STANDARD | IDENTITY | {"network_id", "mac_address", "fixed_ips", "device_owner", "host"},
+            STANDARD | IDENTITY | POLICY | {"network_id", "mac_address", "fixed_ips", "device_owner", "host"},
         ),
         Right(
             "auxiliary addresses in Docker's networks",
@@ -181,7 +183,7 @@ ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
         Right(
             "ports on its own host that a node has made",
             (on_its_host, made_by_a_node),
-            IDENTITY | {"fixed_ips", "mac_address"},
+            IDENTITY | POLICY | {"fixed_ips", "mac_address"},
         ),
         Right(
             "ports of no host in its projects, which it may adopt and give back",

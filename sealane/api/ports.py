@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from sealane import names
-from sealane.api import convert, extra_dhcp, floating_reach, ipam, rules, slaac
+from sealane.api import container_groups, convert, extra_dhcp, floating_reach, ipam, rules, slaac
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, WantedIP, nullable, one_of
 from sealane.api.draft import Draft
@@ -131,6 +131,7 @@ PORTS = Kind(
             put=True,
             filter=False,
         ),
+        Attribute(name="sealane:quarantine", type=BOOLEAN, field="quarantine", post=True, put=True),
         Attribute(
             name="sealane:allocate_from",
             type=nullable(one_of("", "bottom", "top")),
@@ -166,6 +167,9 @@ def create(id: str, values: Values, draft: Draft) -> Port:
         given["mac_address"] = _mac(given.get("mac_address"), network.id, draft, hint)
     given["allowed_address_pairs"] = _pairs(given["allowed_address_pairs"], given["mac_address"])
     given["extra_dhcp_opts"] = extra_dhcp.merged((), values.get("extra_dhcp_opts") or ())
+    if _is_ruled_by_network(given):
+        given["security_groups"] = container_groups.of_network(network, draft)
+        given["quarantine"] = container_groups.waits_for_label(network, draft)
     given["security_groups"] = _groups(given, draft)
     port = Port(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
     rules.port_may_bind(port)
@@ -227,6 +231,13 @@ def delete(port: Any, draft: Draft) -> tuple[Port, ...]:
     rules.port_is_nobodys_service(port)
     floating_reach.let_go(port, draft)
     return (port,)
+
+
+def _is_ruled_by_network(given: Values) -> bool:
+    """A container of which nobody has said anything."""
+    told = given.get("security_groups") is not None or "quarantine" in given
+    container = given["device_owner"] in names.CONTAINER_PORTS
+    return container and given["port_security_enabled"] and not told
 
 
 def _groups(given: Values, draft: Draft) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ PORT_PUT: dict[str, tuple[Any, str]] = {
     "dns_name": ("x", "200 200 200 403 403 404"),
     "security_groups": ([], "200 200 200 200 200 404"),
     "extra_dhcp_opts": (OPTION, "403 403 403 403 403 404"),
+    "sealane:quarantine": (True, "200 403 403 403 403 404"),
     "sealane:dns_aliases": (["x"], "200 200 200 403 403 404"),
 }
 NETWORK_SITUATIONS = ("dockers", "apis", "shared", "foreign")
@@ -95,6 +96,7 @@ PORT_POST: dict[str, tuple[Any, str]] = {
     "dns_name": ("x", "201"),
     "security_groups": ([], "201"),
     "extra_dhcp_opts": (OPTION, "403"),
+    "sealane:quarantine": (True, "201"),
     "sealane:dns_aliases": (["x"], "201"),
     "sealane:allocate_from": ("top", "201"),
 }

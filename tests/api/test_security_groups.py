@@ -273,6 +273,58 @@ async def test_address_groups(database: OvsdbServer) -> None:
         assert (await api.call(f"DELETE {path}")).status == 204
 
 
+DOCKERS = {"device_owner": "sealane:docker"}
+
+
+async def container(api: Live, labels: Any, **values: Any) -> Any:
+    """The port of a container on a network with these labels."""
+    network = await api.make("network", **{"sealane:labels": labels})
+    return await api.call("POST /v2.0/ports", {"port": {"network_id": network["id"], **DOCKERS, **values}})
+
+
+async def test_a_network_says_what_its_containers_are_in(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        web, db = await group(api, "web"), await group(api, "db")
+        await group(api, "web", project_id="other")
+        labels = {"sealane.security-groups": f"web, {db['id']}"}
+        port = (await container(api, labels)).body["port"]
+        assert port["security_groups"] == sorted([web["id"], db["id"]]) and not port["sealane:quarantine"]
+        own = (await container(api, labels, security_groups=[web["id"]])).body["port"]
+        assert own["security_groups"] == [web["id"]]
+        network = await api.make("network", **{"sealane:labels": labels})
+        machine = await api.make("port", network_id=network["id"])
+        assert machine["security_groups"] == [default_group("default")], "it is no container"
+        await group(api, "web")
+        refused = await container(api, labels)
+        assert refused.status == 400 and "2 security groups" in refused.body["NeutronError"]["message"]
+        unknown = await container(api, {"sealane.security-groups": "wbe"})
+        assert unknown.status == 400 and "'wbe'" in unknown.body["NeutronError"]["message"]
+
+
+@pytest.mark.parametrize(("said", "waits"), [("true", True), ("false", False), ("treu", True)])
+async def test_a_network_that_selects_by_label_begins_with_nothing(
+    database: OvsdbServer, said: str, waits: bool
+) -> None:
+    async with live(database) as api:
+        labels = {"sealane.security-groups-by-label": said}
+        port = (await container(api, labels)).body["port"]
+        assert port["sealane:quarantine"] is waits
+        free = {"port": {"sealane:quarantine": False}}
+        after = await api.call(f"PUT /v2.0/ports/{port['id']}", free)
+        assert after.body["port"]["sealane:quarantine"] is False
+        given = (await container(api, labels, security_groups=[])).body["port"]
+        assert given["sealane:quarantine"] is False
+
+
+async def test_a_project_that_selects_by_label_does_so_on_all_its_networks(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        await api.call(f"GET {GROUPS}")
+        tag = "sealane.security-groups-by-label"
+        path = f"{GROUPS}/{default_group('default')}/tags/{tag}"
+        assert (await api.call(f"PUT {path}")).status == 201
+        assert (await container(api, {})).body["port"]["sealane:quarantine"] is True
+
+
 async def test_quotas_count_what_was_asked_for(database: OvsdbServer) -> None:
     async with live(database) as api:
         limits = {"quota": {"security_group": 1, "security_group_rule": 1}}

@@ -66,6 +66,7 @@ PUTS: dict[str, Cells] = {
         "dns_name": ("x", "200 200 403 404"),
         "security_groups": ([], "200 200 403 404"),
         "extra_dhcp_opts": ([], "200 200 403 404"),
+        "sealane:quarantine": (True, "200 200 403 404"),
         "sealane:dns_aliases": (["x"], "200 403 403 404"),
     },
 }
@@ -126,6 +127,7 @@ POSTS: dict[str, Cells] = {
         "dns_name": ("x", "201 201 404"),
         "security_groups": ([], "201 201 404"),
         "extra_dhcp_opts": ([], "201 201 404"),
+        "sealane:quarantine": (True, "201 201 404"),
         "sealane:dns_aliases": (["x"], "201 403 404"),
         "sealane:allocate_from": ("top", "201 201 404"),
     },

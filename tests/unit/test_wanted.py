@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sealane.agent.attachment import Attachment, Publication, Route
 from sealane.agent.diff import Plan, diff
-from sealane.agent.facts import Fact, Gateway, Inside, Pair, Redirect, Rules
+from sealane.agent.facts import Fact, Gateway, Guard, Inside, Pair, Redirect, Rules
 from sealane.agent.modes import moved
 from sealane.agent.translation import Uplinks, gateway_table, host_table, lanes
 from sealane.agent.wanted import Layout, gateways, wanted
@@ -46,13 +46,19 @@ def test_userspace_wants_two_pairs_joined_by_redirects() -> None:
         Redirect("sls0a0b0c0d-00", "slh0a0b0c0d-00"),
     ]
     assert of(SwitchPort, facts) == [SwitchPort("tap0a0b0c0d-00", ONE.port_id, ONE.mac)]
-    assert len(facts) == 5
+    assert of(Guard, facts) == [Guard("sls0a0b0c0d-00", outward=True)]
+    assert len(facts) == 6
 
 
 def test_kernel_wants_one_pair_whose_end_is_the_port() -> None:
     facts = wanted([replace(ONE, gateways=())], {}, KERNEL)
     assert [f.name for f in of(Pair, facts)] == ["tap0a0b0c0d-00"]  # type: ignore[union-attr]
-    assert len(facts) == 2
+    assert of(Guard, facts) == [Guard("tap0a0b0c0d-00", outward=False)]
+    assert len(facts) == 3
+
+
+def test_without_port_security_a_router_may_be_announced() -> None:
+    assert not of(Guard, wanted([replace(ONE, gateways=(), guarded=False)], {}, KERNEL))
 
 
 def test_a_gateway_has_the_addresses_of_all_its_members_subnets() -> None:

@@ -149,6 +149,18 @@ class Catalog:
         self._pools[pool_id] = str(found[0]["network_id"]), str(found[0]["id"])
         return self._pools[pool_id]
 
+    async def groups(self, network: NetworkView, names: Iterable[str]) -> list[str]:
+        """Ids of security groups, by names in the network's project or ids. Raises BadRequest."""
+        found = []
+        for name in names:
+            scope = {"id": name} if is_uuid(name) else {"name": name, "project_id": network.project}
+            rows = await self._api.list("security-groups", **scope)
+            if len(rows) != 1:
+                many = f"{len(rows)} security groups are" if rows else "no security group is"
+                raise BadRequest(f"{many} called '{name}' in project '{network.project}'")
+            found.append(str(rows[0]["id"]))
+        return sorted(set(found))
+
     async def named(self, text: str, project: str | None) -> NetworkView:
         """The network that a user means by an id or a name. Raises NotFound, BadRequest (ambiguous)."""
         if is_uuid(text):

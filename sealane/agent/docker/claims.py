@@ -54,8 +54,13 @@ class Claim:
     mac: str
     addresses: tuple[str, ...]
     adopted: bool = False
+    quarantined: bool = False
+    guarded: bool = True
     born: float = 0.0  # on the monotonic clock
 
+
+Groups = list[str] | None
+"""Ids of security groups; None: nobody has asked for any."""
 
 Evict = Callable[[str], Awaitable[bool]]
 """Takes the endpoint behind a port id off this host if it is dead; says whether the port is free now."""
@@ -120,18 +125,20 @@ class Claims:
         if claim is not None and not claim.adopted:
             await self.release(claim.port_id, adopted=False)
 
-    async def take(self, network: NetworkView, mac: str, addresses: tuple[str, ...]) -> Claim:
+    async def take(
+        self, network: NetworkView, mac: str, addresses: tuple[str, ...], groups: Groups = None
+    ) -> Claim:
         """The port for an endpoint: the reserved one, or, with another IPAM, one with these addresses."""
         key = network.id, _bare(addresses[0]) if addresses else ""
         claim = self._open.get(key)
         if claim is None:
-            return await self._take_new(network, mac, addresses)
+            return await self._take_new(network, mac, addresses, groups)
         if claim.adopted:
             raise Conflict(
                 f"the address {claim.addresses[0]} belongs to port {claim.port_id}, made before: "
                 f"add driver-opt=sealane.port={claim.port_id} to use it"
             )
-        claim = await self._complete(network, claim, mac, addresses)
+        claim = await self._complete(network, claim, mac, addresses, groups)
         self._open.pop(key, None)
         return claim
 
@@ -190,29 +197,38 @@ class Claims:
         except AddressesExhausted:
             return await self._from_sibling(network, subnet, name)
 
-    async def _take_new(self, network: NetworkView, mac: str, addresses: tuple[str, ...]) -> Claim:
+    async def _take_new(
+        self, network: NetworkView, mac: str, addresses: tuple[str, ...], groups: Groups
+    ) -> Claim:
         """Addresses of Docker's own IPAM; or ours, reserved before the agent restarted."""
         wishes = [_fixed(network, address) for address in addresses]
         try:
-            return await self._create(network, wishes, mac, "")
+            return await self._create(network, wishes, mac, "", groups)
         except AddressInUse:
             claim = await self._of_holder(network, _bare(addresses[0]), mac)
             if claim.adopted:
                 raise
-            return await self._complete(network, claim, mac, addresses)
+            return await self._complete(network, claim, mac, addresses, groups)
 
     async def _complete(
-        self, network: NetworkView, claim: Claim, mac: str, addresses: tuple[str, ...]
+        self, network: NetworkView, claim: Claim, mac: str, addresses: tuple[str, ...], groups: Groups
     ) -> Claim:
-        """Add what RequestAddress did not know: the IPv6 address, and the MAC address if one was given."""
+        """Add what RequestAddress did not know: the IPv6 address, MAC and groups if they were given.
+
+        With groups the answer is waited for until this host has applied them: the link comes up later.
+        """
         changes: dict[str, Any] = {}
         if set(addresses) - set(claim.addresses):
             changes["fixed_ips"] = [_fixed(network, address) for address in addresses]
         if mac and mac != claim.mac:
             changes["mac_address"] = mac
+        if groups is not None:
+            changes |= {"security_groups": groups, "sealane:quarantine": False}
         if not changes:
             return claim
-        return _claim(network, await self._api.update("ports", claim.port_id, changes))
+        applied_on = self.host if groups is not None else ""
+        body = await self._api.update("ports", claim.port_id, changes, applied_on=applied_on)
+        return _claim(network, body)
 
     async def _promise(self, network: NetworkView, subnet: SubnetView, address: str) -> str:
         """At random: two hosts hardly promise the same one of a /64; in a small pool, of the free ones."""
@@ -262,7 +278,14 @@ class Claims:
     async def _is_dead(self, body: dict[str, Any]) -> bool:
         return body["id"] not in self.open_ports() and await self.evict(body["id"])
 
-    async def _create(self, network: NetworkView, wishes: list[dict[str, str]], mac: str, name: str) -> Claim:
+    async def _create(
+        self,
+        network: NetworkView,
+        wishes: list[dict[str, str]],
+        mac: str,
+        name: str,
+        groups: Groups = None,
+    ) -> Claim:
         body: dict[str, Any] = {
             "network_id": network.id,
             "project_id": network.project,
@@ -277,6 +300,7 @@ class Claims:
             "sealane:allocate_from": "top" if network.from_top else "",
         }
         body.update({key: value for key, value in optional.items() if value})
+        body |= {} if groups is None else {"security_groups": groups}
         return _claim(network, await self._create_once(body))
 
     async def _create_once(self, body: Body) -> Body:
@@ -334,5 +358,7 @@ def _claim(network: NetworkView, body: dict[str, Any]) -> Claim:
         network_id=str(body["network_id"]),
         mac=str(body["mac_address"]).lower(),
         addresses=addresses,
+        guarded=body.get("port_security_enabled") is not False,
+        quarantined=body.get("sealane:quarantine") is True,
         born=time.monotonic(),
     )

@@ -17,15 +17,19 @@ from sealane import log
 from sealane.agent.attachment import Attachment
 from sealane.agent.docker.catalog import BUILTIN_LABEL, Catalog, NetworkView, network_tag
 from sealane.agent.docker.engine import Engine, EngineContainer, EngineNetwork
+from sealane.agent.docker.labels import Labels
 from sealane.agent.docker.networks import settled
 from sealane.agent.docker.options import label_options
 from sealane.agent.memory import Memory
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, NotFound
+from sealane.names import BY_LABEL, SECURITY_GROUPS
 
 SERVICE_LABEL = "com.docker.compose.service"
 LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 DNS_NAME = re.compile(rf"^({LABEL}\.)*{LABEL}$")
+KEPT = frozenset({BUILTIN_LABEL, SECURITY_GROUPS, BY_LABEL})
+"""Labels of a network that its options made."""
 _log = log.get("docker")
 
 
@@ -53,6 +57,7 @@ class Identities:
         self._catalog = catalog
         self._engine = engine
         self._memory = memory
+        self._labels = Labels(api, catalog, memory)
         self._told: dict[str, Identity] = {}
         self._aliases: dict[str, tuple[str, ...]] = {}
 
@@ -72,6 +77,7 @@ class Identities:
         attached = {key: a for key, a in self._memory.attachments.items() if a.door == "docker"}
         for container in listed:
             mine = [attached[e] for e in container.endpoints.values() if e in attached]
+            await self._labels.follow(container, mine)
             if any(self._is_news(container, attachment) for attachment in mine):
                 await self._introduce(container, mine)
         for gone in self._told.keys() - attached.keys():
@@ -82,7 +88,7 @@ class Identities:
         """Once: a name given through the API later is not ours to change."""
         if view.name or network_tag(network.id) not in view.tags:
             return
-        kept = {BUILTIN_LABEL: "docker"} if view.from_top else {}
+        kept = {key: value for key, value in view.labels.items() if key in KEPT}
         labels = {**network.labels, **kept}
         await self._api.update("networks", view.id, {"name": network.name, "sealane:labels": labels})
         _log.info("network named", network=view.id, name=network.name)
@@ -101,7 +107,7 @@ class Identities:
             identity = identity_of(container, (*aliases, found.hostname))
             if self._told.get(attachment.id) != identity:
                 await self._tell(attachment, identity)
-        for key in label_options(container.labels):
+        for key in label_options(container.labels).keys() - {SECURITY_GROUPS}:
             _log.warning("this label has no effect yet", container=container.name, label=key)
 
     async def _tell(self, attachment: Attachment, identity: Identity) -> None:

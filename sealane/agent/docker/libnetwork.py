@@ -22,6 +22,7 @@ from sealane.agent.attachment import Attachment
 from sealane.agent.docker import messages as m
 from sealane.agent.docker.catalog import Catalog, NetworkView, SubnetView
 from sealane.agent.docker.claims import Claim, Claims
+from sealane.agent.docker.labels import GIVEN, QUARANTINE
 from sealane.agent.docker.liveness import is_alive
 from sealane.agent.docker.networks import Networks
 from sealane.agent.docker.options import endpoint_options, mac_address, port_requests
@@ -216,11 +217,17 @@ class NetworkDriver:
         network = await self._catalog.network(record.network_id)
         mac = mac_address(asked.mac)
         addresses = tuple(address for address in (asked.address, asked.address6) if address)
+        groups = None
+        if options.security_groups is not None:
+            groups = await self._catalog.groups(network, options.security_groups)
         if options.port:
+            if groups is not None:
+                raise BadRequest(f"port {options.port} has groups of its own: leave the option out")
             claim = await self._claims.adopt(network, options.port, mac, addresses)
         else:
-            claim = await self._claims.take(network, mac, addresses)
-        return _attachment(request.endpoint_id, record, network, claim)
+            claim = await self._claims.take(network, mac, addresses, groups)
+        made = _attachment(request.endpoint_id, record, network, claim)
+        return made if groups is None else replace(made, policy=GIVEN)
 
     def _plumb(self, attachment: Attachment) -> asyncio.Task[None]:
         """The task that makes the host as the attachment wants it; begun once, and again if it failed."""
@@ -287,6 +294,8 @@ def _attachment(endpoint_id: str, record: DockerNetwork, network: NetworkView, c
             internal=record.internal,
             gateway_mode=network.gateway,
             adopted=claim.adopted,
+            guarded=claim.guarded,
+            policy=GIVEN if claim.adopted else QUARANTINE if claim.quarantined else "",
             created=time.time(),
         )
     )

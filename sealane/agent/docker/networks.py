@@ -24,6 +24,7 @@ from sealane.agent.docker.turns import Turns
 from sealane.agent.memory import DockerNetwork, Memory
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, Conflict, DeadlineExceeded, NotFound, SealaneError, Unavailable
+from sealane.names import BY_LABEL, SECURITY_GROUPS
 
 OUR_SPACE = m.AddressSpaces().local
 _log = log.get("docker")
@@ -262,10 +263,17 @@ def _network_body(request: m.CreateNetwork, options: NetworkOptions, host: str) 
         "tags": [network_tag(request.network_id), host_tag(host)],
         "sealane:gateway": options.gateway or ("none" if options.internal else "host"),
         "sealane:origin": "docker",
-        "sealane:labels": {BUILTIN_LABEL: "docker"} if builtin else {},
+        "sealane:labels": _labels(options, builtin=builtin),
     }
     optional = {"mtu": options.mtu, "dns_domain": options.dns_domain}
     return {**body, **{key: value for key, value in optional.items() if value is not None}}
+
+
+def _labels(options: NetworkOptions, *, builtin: bool) -> dict[str, str]:
+    """What the API and other hosts are to know of the options."""
+    groups = {SECURITY_GROUPS: ",".join(options.security_groups)} if options.security_groups else {}
+    by_label = {BY_LABEL: "true"} if options.by_label else {}
+    return {**({BUILTIN_LABEL: "docker"} if builtin else {}), **groups, **by_label}
 
 
 def _subnet_body(options: NetworkOptions, data: m.PoolData, pending: PendingPool | None) -> dict[str, Any]:

@@ -5,7 +5,11 @@
     -o sealane.mtu=1400                bytes (alias: com.docker.network.driver.mtu)
     -o sealane.dns-domain=corp.example
     -o sealane.gateway=host|router|docker|none
+    -o sealane.security-groups=web,db               what its containers are in
+    -o sealane.security-groups-by-label=true        what is asked of each container's label
     --network name=N,driver-opt=sealane.port=ID     adopt a port made before
+    --network name=N,driver-opt=sealane.security-groups=web,db
+    --label sealane.security-groups=web,db          of a container
 
 Keys of others pass by; one that begins with `sealane.` and that nobody knows is an error, since a
 mistyped policy must not be a missing one.
@@ -24,6 +28,7 @@ from sealane.agent.attachment import PortRequest, Protocol
 from sealane.agent.docker.messages import PortMap
 from sealane.errors import BadRequest
 from sealane.model import GatewayMode
+from sealane.names import BY_LABEL, SECURITY_GROUPS
 
 GENERIC = "com.docker.network.generic"
 INTERNAL = "com.docker.network.internal"
@@ -35,12 +40,20 @@ ADDRESS_TYPE = "RequestAddressType"
 OURS = "sealane."
 NETWORK = "sealane.network"
 PORT = "sealane.port"
-ALIASES = {"neutron.net.uuid": NETWORK, "com.docker.network.driver.mtu": "sealane.mtu"}
+ALIASES = {
+    "neutron.net.uuid": NETWORK,
+    "com.docker.network.driver.mtu": "sealane.mtu",
+    "sealane.security_groups": SECURITY_GROUPS,
+    "sealane.security_groups_by_label": BY_LABEL,
+}
 NETWORK_KEYS = frozenset(
-    {NETWORK, "sealane.project", "sealane.mtu", "sealane.dns-domain", "sealane.gateway"},
+    {
+        *(NETWORK, "sealane.project", "sealane.mtu", "sealane.dns-domain", "sealane.gateway"),
+        *(SECURITY_GROUPS, BY_LABEL),
+    },
 )
-NOT_YET = frozenset({"sealane.security-groups", "sealane.qos", "sealane.service"})
-ENDPOINT_KEYS = frozenset({PORT}) | NOT_YET
+NOT_YET = frozenset({"sealane.qos", "sealane.service"})
+ENDPOINT_KEYS = frozenset({PORT, SECURITY_GROUPS}) | NOT_YET
 PROTOCOLS: Mapping[int, Protocol] = {6: "tcp", 17: "udp", 132: "sctp"}
 """IANA's protocol numbers, as in PortMap.Proto."""
 
@@ -59,11 +72,14 @@ class NetworkOptions:
     dns_domain: str | None = None
     gateway: GatewayMode | None = None
     internal: bool = False
+    security_groups: tuple[str, ...] | None = None
+    by_label: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointOptions:
     port: str | None = None
+    security_groups: tuple[str, ...] | None = None
 
 
 def network_options(raw: Mapping[str, Any] | None) -> NetworkOptions:
@@ -78,6 +94,8 @@ def network_options(raw: Mapping[str, Any] | None) -> NetworkOptions:
         dns_domain=_domain(given),
         gateway=_gateway(given),
         internal=internal,
+        security_groups=_groups(given),
+        by_label=_switch(given, BY_LABEL),
     )
     if internal and options.gateway not in (None, "none"):
         raise BadRequest(f"--internal and sealane.gateway={options.gateway} exclude each other")
@@ -86,8 +104,14 @@ def network_options(raw: Mapping[str, Any] | None) -> NetworkOptions:
 
 
 def _check_join(options: NetworkOptions) -> None:
-    new = {"sealane.mtu": options.mtu, "sealane.dns-domain": options.dns_domain}
-    for key, value in {**new, "sealane.gateway": options.gateway}.items():
+    new = {
+        "sealane.mtu": options.mtu,
+        "sealane.dns-domain": options.dns_domain,
+        "sealane.gateway": options.gateway,
+        SECURITY_GROUPS: options.security_groups,
+        BY_LABEL: options.by_label or None,
+    }
+    for key, value in new.items():
         if options.network and value is not None:
             raise BadRequest(f"{key} belongs to a new network; '{options.network}' exists: leave it out")
 
@@ -103,12 +127,35 @@ def endpoint_options(raw: Mapping[str, Any] | None) -> EndpointOptions:
     given = _ours(raw, ENDPOINT_KEYS)
     for key in sorted(NOT_YET & given.keys()):
         raise BadRequest(f"{key} is not supported yet: leave it out")
-    return EndpointOptions(port=_named(given, PORT))
+    return EndpointOptions(port=_named(given, PORT), security_groups=_groups(given))
 
 
 def label_options(labels: Mapping[str, str]) -> dict[str, str]:
     """What a container's labels ask of its ports: the keys of ENDPOINT_KEYS."""
-    return {key: value for key, value in labels.items() if key in ENDPOINT_KEYS}
+    given = {ALIASES.get(key, key): value for key, value in labels.items()}
+    return {key: value for key, value in given.items() if key in ENDPOINT_KEYS}
+
+
+def group_names(text: str) -> tuple[str, ...]:
+    """Of a label. Raises BadRequest."""
+    return _groups({SECURITY_GROUPS: text}) or ()
+
+
+def _groups(given: Mapping[str, str]) -> tuple[str, ...] | None:
+    text = given.get(SECURITY_GROUPS)
+    if text is None:
+        return None
+    found = tuple(word.strip() for word in text.split(",") if word.strip())
+    if not found or not all(NAME.match(word) for word in found):
+        raise BadRequest(f"option '{SECURITY_GROUPS}': '{text}' is no list of groups as web,db")
+    return found
+
+
+def _switch(given: Mapping[str, str], key: str) -> bool:
+    text = given.get(key, "false").lower()
+    if text not in ("true", "false"):
+        raise BadRequest(f"option '{key}': '{text}' is neither true nor false")
+    return text == "true"
 
 
 def port_requests(raw: Mapping[str, Any] | None) -> tuple[PortRequest, ...]:

@@ -42,7 +42,7 @@ EXTRA: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("ip_allocation", "qos_policy_id", "security_groups"), ("port",)),
     # our own
     **dict.fromkeys(("sealane:gateway", "sealane:labels", "sealane:origin"), ("network",)),
-    **dict.fromkeys(("sealane:allocate_from", "sealane:dns_aliases"), ("port",)),
+    **dict.fromkeys(("sealane:allocate_from", "sealane:dns_aliases", "sealane:quarantine"), ("port",)),
 }
 
 TENANT = "another word for project_id: taken in a POST, and without both it is the project 'default'"

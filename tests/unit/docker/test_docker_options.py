@@ -43,8 +43,22 @@ def test_internal_and_a_gateway_exclude_each_other() -> None:
 
 def test_policy_that_is_not_enforced_yet_is_refused() -> None:
     with pytest.raises(BadRequest, match="not supported yet"):
-        o.endpoint_options({"sealane.security-groups": "web"})
+        o.endpoint_options({"sealane.qos": "fast"})
     assert o.endpoint_options({"com.docker.network.portmap": [], "sealane.port": "x"}).port == "x"
+
+
+def test_groups_of_a_network_and_of_an_endpoint() -> None:
+    network = of_network(**{"sealane.security-groups": "web, db", "sealane.security-groups-by-label": "True"})
+    assert (network.security_groups, network.by_label) == (("web", "db"), True)
+    endpoint = o.endpoint_options({"sealane.security_groups": "web"})
+    assert endpoint.security_groups == ("web",) and o.endpoint_options({}).security_groups is None
+    for wrong in (",", "we b", "web;db"):
+        with pytest.raises(BadRequest, match="list of groups"):
+            o.endpoint_options({"sealane.security-groups": wrong})
+    with pytest.raises(BadRequest, match="neither true nor false"):
+        of_network(**{"sealane.security-groups-by-label": "yes"})
+    with pytest.raises(BadRequest, match="belongs to a new network"):
+        of_network(**{"sealane.network": "blue", "sealane.security-groups": "web"})
 
 
 def test_mac_address_as_text_and_as_base64() -> None:

@@ -1,0 +1,62 @@
+"""Groups by a container's label: `docker run --label sealane.security-groups=web,db`.
+
+The drivers are told no labels, so they are read from the engine when the container has started. Where that
+would be too late the port begins in quarantine (api/container_groups.py), and leaves it here: into the groups
+of the label or, without one, into what its network says.
+
+A label that can't be followed puts the port into quarantine: a mistyped policy must not be a missing one.
+An endpoint's own option and an adopted port's groups go before.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from sealane import log
+from sealane.agent.attachment import Attachment
+from sealane.agent.docker.catalog import Catalog
+from sealane.agent.docker.engine import EngineContainer
+from sealane.agent.docker.options import group_names, label_options
+from sealane.agent.memory import Memory
+from sealane.client import ApiClient
+from sealane.errors import BadRequest, NotFound
+from sealane.names import SECURITY_GROUPS
+
+GIVEN, QUARANTINE, LABEL = "given", "quarantine", "label "
+"""Of Attachment.policy; the last is followed by the label's text, as it was followed."""
+_log = log.get("docker")
+
+
+class Labels:
+    def __init__(self, api: ApiClient, catalog: Catalog, memory: Memory) -> None:
+        self._api = api
+        self._catalog = catalog
+        self._memory = memory
+
+    async def follow(self, container: EngineContainer, mine: Iterable[Attachment]) -> None:
+        """Once for each attachment. Raises Unavailable, and is then asked again."""
+        text = label_options(container.labels).get(SECURITY_GROUPS)
+        wanted = "" if text is None else LABEL + text
+        for attachment in mine:
+            if attachment.policy in (GIVEN, wanted):
+                continue
+            if await self._place(attachment, text):
+                self._memory.put(replace(attachment, policy=wanted))
+                _log.info("groups by label", container=container.name, label=text or "")
+
+    async def _place(self, attachment: Attachment, text: str | None) -> bool:
+        try:
+            body: dict[str, Any] = {"sealane:quarantine": False}
+            if text is not None:
+                network = await self._catalog.network(attachment.network_id)
+                body["security_groups"] = await self._catalog.groups(network, group_names(text))
+            await self._api.update("ports", attachment.port_id, body)
+        except NotFound:
+            return False
+        except BadRequest as exc:
+            _log.warning("the label can't be followed: in quarantine", label=text, reason=exc.message)
+            if attachment.policy != QUARANTINE:
+                await self._api.update("ports", attachment.port_id, {"sealane:quarantine": True})
+                self._memory.put(replace(attachment, policy=QUARANTINE))
+            return False
+        return True
