@@ -1,0 +1,129 @@
+"""Floating IPs between the world and machines of two hosts; what is measured is printed."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sealane.cli.api import Api
+from sealane.lab.lab import Lab
+from tests.e2e.overlay import machines
+from tests.e2e.overlay.machines import Machine, until
+from tests.e2e.routing.site import PORT, Tenant, external
+from tests.e2e.routing.world import ASK, GATEWAY, SERVER, World, now, serving
+
+
+@pytest.fixture(scope="module")
+def outside(lab: Lab, world: World) -> Iterator[str]:
+    api = machines.api(lab)
+    made = external(api)
+    yield str(made["id"])
+    api.delete("networks", made["id"])
+
+
+@pytest.fixture
+def red(lab: Lab, api: Api, outside: str) -> Iterator[Tenant]:
+    with Tenant(lab, api, outside, "red") as tenant:
+        yield tenant
+
+
+def ask(machine: Machine, kind: str, address: str, port: int = PORT) -> list[str]:
+    return machine.exec("python3", "-c", ASK, kind, address, str(port)).stdout.split()
+
+
+def test_traffic_and_status_follow_an_association(world: World, red: Tenant) -> None:
+    one, two = red.put("host1", "one"), red.put("host2", "two")
+    floating = red.take()
+    address = floating["floating_ip_address"]
+    assert red.status(floating) == "DOWN"
+    with world.watch(address, PORT) as watch:
+        watch.says("-", now())
+        for step, machine in (("associated", one), ("moved to another host", two), ("moved back", one)):
+            begun = now()
+            red.lead(floating, machine)
+            took = watch.says(machine.name, begun)
+            print(f"floating IP {step}: traffic follows after {took:.3f} s")
+            until(lambda: red.status(floating) == "ACTIVE", "the status follows")
+        assert world.ask("tcp", address, PORT)[0] == "one"
+        assert world.ask("udp", address, PORT) == ["one", GATEWAY], "the client's own address arrives"
+        begun = now()
+        red.lead(floating, None)
+        print(f"floating IP disassociated: traffic stops after {watch.says('-', begun):.3f} s")
+    assert red.status(floating) == "DOWN"
+    assert world.ask("tcp", address, PORT) == ["-"]
+
+
+def test_machines_go_out_by_their_floating_ip_or_by_the_routers(world: World, red: Tenant) -> None:
+    one, two = red.put("host1", "one"), red.put("host2", "two")
+    address = red.take(port_id=two.port_id)["floating_ip_address"]
+    (router,) = red.api.list("routers", id=red.router)
+    own = router["external_gateway_info"]["external_fixed_ips"][0]["ip_address"]
+    with serving(world.command("python3", "-c", SERVER, "world", str(PORT))):
+        until(lambda: ask(two, "tcp", GATEWAY) == ["world", address], "it goes out by its own address")
+        until(lambda: ask(one, "tcp", GATEWAY) == ["world", own], "it goes out by the router's")
+    assert world.ask("tcp", own, PORT) == ["-"], "nothing comes in that way"
+
+
+def test_machines_reach_floating_ips_from_inside(world: World, red: Tenant) -> None:
+    one, two = red.put("host1", "one"), red.put("host2", "two")
+    first = red.take(port_id=one.port_id)["floating_ip_address"]
+    second = red.take(port_id=two.port_id)["floating_ip_address"]
+    for machine in (one, two):
+        for address, name in ((first, "one"), (second, "two")):
+            for kind in ("tcp", "udp"):
+                until(
+                    lambda m=machine, k=kind, a=address, n=name: ask(m, k, a)[0] == n,
+                    f"{machine.name} reaches {name} at {address} by {kind}",
+                )
+
+
+def test_ports_are_forwarded_one_by_one(world: World, red: Tenant) -> None:
+    one, two = red.put("host1", "one"), red.put("host2", "two")
+    floating = red.take()
+    address, below = floating["floating_ip_address"], f"floatingips/{floating['id']}/port_forwardings"
+    made = [
+        red.api.create(
+            below,
+            {
+                "protocol": kind,
+                "external_port": at,
+                "internal_port": PORT,
+                "internal_port_id": machine.port_id,
+            },
+        )
+        for kind, at, machine in (("tcp", 8080, one), ("udp", 5353, two), ("tcp", 8081, two))
+    ]
+    until(lambda: world.ask("tcp", address, 8080)[0] == "one", "TCP is forwarded")
+    until(lambda: world.ask("udp", address, 5353)[0] == "two", "UDP is forwarded")
+    until(lambda: world.ask("tcp", address, 8081)[0] == "two", "another port leads elsewhere")
+    for kind, at in (("udp", 8080), ("tcp", 5353), ("tcp", PORT), ("udp", PORT)):
+        assert world.ask(kind, address, at) == ["-"], f"nobody said that {kind} {at} is forwarded"
+    until(lambda: ask(one, "tcp", address, 8081)[0] == "two", "it is from inside, too")
+    assert red.status(floating) == "ACTIVE"
+    red.api.delete(below, made[0]["id"])
+    until(lambda: world.ask("tcp", address, 8080) == ["-"], "it is forwarded no longer")
+    assert world.ask("tcp", address, 8081)[0] == "two"
+
+
+def test_tenants_with_the_same_addresses_stay_apart(
+    world: World, red: Tenant, lab: Lab, api: Api, outside: str
+) -> None:
+    mine = red.put("host1", "mine", "10.44.0.5")
+    with Tenant(lab, api, outside, "blue") as blue:
+        theirs = blue.put("host1", "theirs", "10.44.0.5")
+        first = red.take(port_id=mine.port_id)["floating_ip_address"]
+        second = blue.take(port_id=theirs.port_id)["floating_ip_address"]
+        until(lambda: world.ask("tcp", first, PORT)[0] == "mine", "one tenant's is reached")
+        until(lambda: world.ask("tcp", second, PORT)[0] == "theirs", "so is the other's")
+        until(lambda: ask(mine, "tcp", second) == ["theirs", first], "by the outside they meet")
+
+
+def test_the_groups_of_the_port_decide(world: World, red: Tenant) -> None:
+    one = red.put("host1", "one")
+    address = red.take(port_id=one.port_id)["floating_ip_address"]
+    until(lambda: world.ask("tcp", address, PORT)[0] == "one", "what a rule lets in comes in")
+    other = PORT + 1
+    words = ["ip", "netns", "exec", "one", "python3", "-c", SERVER, "one", str(other)]
+    with serving(red.lab.command("host1", words)):
+        assert world.ask("tcp", address, other) == ["-"] == world.ask("udp", address, other)
+        red.api.update("ports", one.port_id, {"security_groups": []})
+        until(lambda: world.ask("tcp", address, PORT) == ["-"], "without groups nothing comes in")
