@@ -65,6 +65,26 @@ NETWORK = noun.Noun(
         ),
         Field(option="--share/--no-share", key="shared", help="Other projects may use it, or not."),
         Field(
+            option="--external/--no-external",
+            key="router:external",
+            help="Routers may have their way out in it, or not.",
+        ),
+        Field(
+            option="--physical-network",
+            key="provider:physical_network",
+            metavar="NAME",
+            change=False,
+            help="It is a segment of this network outside (setting bridge_mappings).",
+        ),
+        Field(
+            option="--vlan",
+            key="provider:segmentation_id",
+            metavar="NUMBER",
+            read=fields.number(1, 4094),
+            change=False,
+            help="The VLAN there; left out: what has no tag.",
+        ),
+        Field(
             option="--label",
             key="sealane:labels",
             metavar="KEY=VALUE",
@@ -100,9 +120,21 @@ def _prepare(client: Api, body: Body, given: dict[str, Any]) -> Body:
         raise click.UsageError("--internal and --gateway exclude each other")
     if given["subnet"] and given["count"]:
         raise click.UsageError("--count and --subnet exclude each other: subnets would overlap")
+    _check_wire(given)
     for cidr in given["subnet"]:
         CIDR.convert(cidr, Scope(client))
+    if given["physical_network"]:
+        body = body | {"provider:network_type": "vlan" if given["vlan"] else "flat"}
     return body | ({"sealane:gateway": "none"} if given["internal"] else {})
+
+
+def _check_wire(given: dict[str, Any]) -> None:
+    """Addresses of a network that reaches outside are not ours to invent."""
+    if given["vlan"] and not given["physical_network"]:
+        raise click.UsageError("--vlan is for --physical-network")
+    outside = given["external"] or given["physical_network"]
+    if outside and not given["subnet"] and not given["no_subnet"]:
+        raise click.UsageError("give its --subnet, or --no-subnet, with --external or --physical-network")
 
 
 CIDR = Field(option="--subnet", key="cidr", metavar="SUBNET", read=fields.network, many=True, help="")
