@@ -53,7 +53,7 @@ def rows(sealane, *options):
 
 
 def test_one_json_object_a_line(sealane, some):
-    found = rows(sealane, "--last", "4")
+    found = rows(sealane, "--last", "4", "--kind", "network", "--kind", "port")
     assert [(e["kind"], e["what"]) for e in found] == [
         ("network", "created"),
         ("network", "updated"),
@@ -78,7 +78,7 @@ def test_which_events(sealane, some):
 
 
 def test_lines_for_people(sealane, some):
-    lines = sealane("events", "-n", "4").out.splitlines()
+    lines = sealane("events", "-n", "4", "--kind", "network", "--kind", "port").out.splitlines()
     assert [line.split()[1:4] for line in lines] == [
         ["network", "created", "blue"],
         ["network", "updated", "blue"],

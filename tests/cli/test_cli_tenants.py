@@ -4,13 +4,13 @@ import json
 
 
 def test_a_project_is_made_shown_changed_and_removed(sealane):
-    made = sealane.json("project", "create", "acme", "--description", "x")
-    assert (made["id"], made["description"], made["enabled"]) == ("acme", "x", True)
-    assert [p["name"] for p in sealane.json("project", "list")] == ["acme", "default"]
-    changed = sealane.json("project", "set", "acme", "--name", "sea", "--disable")
-    assert (changed["id"], changed["name"], changed["enabled"]) == ("acme", "sea", False)
-    assert sealane.json("project", "show", "sea")["id"] == "acme"
-    assert sealane.json("project", "show", "acme")["name"] == "sea", "by its id"
+    made = sealane.json("project", "create", "shipyard", "--description", "x")
+    assert (made["id"], made["description"], made["enabled"]) == ("shipyard", "x", True)
+    assert {"shipyard", "default"} <= {p["name"] for p in sealane.json("project", "list")}
+    changed = sealane.json("project", "set", "shipyard", "--name", "sea", "--disable")
+    assert (changed["id"], changed["name"], changed["enabled"]) == ("shipyard", "sea", False)
+    assert sealane.json("project", "show", "sea")["id"] == "shipyard"
+    assert sealane.json("project", "show", "shipyard")["name"] == "sea", "by its id"
     assert "another name" in sealane.fails(1, "project", "create", "sea")
     assert sealane("project", "delete", "sea").status == 0
     assert "'sealane project list' shows all" in sealane.fails(1, "project", "show", "sea")
