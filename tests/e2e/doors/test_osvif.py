@@ -132,17 +132,3 @@ def test_what_can_not_be_plugged_is_an_error_of_os_vifs_own(house: House, port: 
     finally:
         house.sealane("port", "delete", elsewhere["id"])
     eventually(lambda: house.traces() == before, "all is as it was")
-
-
-def test_the_driver_for_containers_attaches_them_and_leaves_novas_port(
-    house: House, port: dict[str, Any]
-) -> None:
-    before = house.traces()
-    house.run("ip", "netns", "add", "box1")
-    for there, gone_again in (("plug_vifs", "unplug_vifs"), ("attach_interface", "detach_interface")):
-        house.run(*HYPERVISOR, "drive", there, "box1", port["id"])
-        talks(house)
-        for _ in range(2):
-            house.run(*HYPERVISOR, "drive", gone_again, "box1", port["id"])
-        eventually(lambda: house.traces() == before, "all is as it was")
-        assert house.json("port", "show", port["id"])["device_owner"] == "compute:nova"
