@@ -22,6 +22,14 @@ def ensure(settings: Settings, links: tuple[str, ...], family: int) -> None:
         _ensure_ipv6(memory(settings))
 
 
+def remember(settings: Settings) -> None:
+    """Before dockerd, which lets all links forward at its start, and does not put back how it was.
+
+    It is not done for it: dockerd has iptables drop by default only where it did so itself. Raises HostError.
+    """
+    sysctl.remember(memory(settings), "net/ipv4/ip_forward")
+
+
 def _ensure_ipv6(memory: Path) -> None:
     """IPv6 asks the setting for all links, whatever that of a link says (ip-sysctl.rst, conf/all/forwarding).
 

@@ -266,6 +266,7 @@ def _dockerd(settings: Settings) -> Child:
         """Pid files of a killed engine make the next one refuse to start when the number is in use again."""
         for path in (settings.run_dir / "docker.pid", settings.run_dir / "docker/containerd/containerd.pid"):
             path.unlink(missing_ok=True)
+        forwarding.remember(settings)
 
     return Child(
         name="dockerd",

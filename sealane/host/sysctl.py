@@ -42,6 +42,11 @@ def change(memory: Path, key: str, expected: str, value: str) -> None:
         write(key, value)
 
 
+def remember(memory: Path, key: str) -> None:
+    """What it is, for `restore`, when somebody else is about to change it."""
+    _remember(memory, {key: read(key)} | _remembered(memory))
+
+
 def _remembered(memory: Path) -> dict[str, str]:
     try:
         stored = json.loads(memory.read_text())

@@ -120,5 +120,16 @@ def test_lost_memory_is_found_again(blue: str, one: Engine, two: Engine) -> None
         engine.lab.exec(engine.host, "kill", "-KILL", str(agent))
         engine.wait_restarted(AGENT, agent)
     one.run("ca", blue)
-    two.run("cb", blue)
+    until(lambda: _runs(two, "cb", blue), what="the agent knows its engine's networks again")
     assert two.reaches("cb", one.address("ca", blue))
+
+
+def _runs(engine: Engine, name: str, network: str) -> bool:
+    """An agent without memory says so until it has asked the engine: try again in a moment."""
+    try:
+        engine.run(name, network)
+    except Failed as refused:
+        assert "try again in a moment" in str(refused)
+        engine("rm", "--force", name)
+        return False
+    return True

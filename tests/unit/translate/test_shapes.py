@@ -1,9 +1,7 @@
 """Rows of every shape: several parents, pointers, no names, a child's child; in any order of events."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +15,6 @@ from sealane.translate.tables import TABLES
 from sealane.translate.text import plan_text, rows_text
 from sealane.translate.world import members
 
-SCHEMA = Path("/usr/share/ovn/ovn-nb.ovsschema")
 Rows = dict[Ref, Row]
 
 
@@ -360,26 +357,6 @@ def test_the_text_tells_owners_sharers_and_pointers() -> None:
     assert text.startswith("ACL acl0 of pg0\n    action = ")
     assert "Logical_Switch_Port p0 of ls1\n    in Port_Group pg0\n    in Port_Group pg2\n    dhcpv4" in text
     assert "\n    dhcpv4_options -> dhcp1\n" in text
-
-
-def test_the_tables_are_as_the_schema_has_them() -> None:
-    """isRoot, strong and weak references, and indexes of the OVN that is installed."""
-    tables = json.loads(SCHEMA.read_text())["tables"]
-    for name, spec in TABLES.items():
-        schema = tables[name]
-        assert spec.root == schema.get("isRoot", False), name
-        assert spec.unique_name == (["name"] in schema.get("indexes", [])), name
-        assert set(spec.columns) <= schema["columns"].keys(), name
-        assert spec.named == ("name" in schema["columns"] and name != "ACL"), name
-        for column in spec.columns:
-            found = schema["columns"][column]["type"]
-            key = found["key"] if isinstance(found, dict) else found
-            target = key.get("refTable") if isinstance(key, dict) else None
-            assert {**spec.children, **spec.refers}.get(column) == target, (name, column)
-            if target:
-                assert (column in spec.holds) == (key.get("refType", "strong") == "strong"), (name, column)
-                assert (column in spec.refers) == (found["max"] == 1), (name, column)
-            assert (column in spec.maps) == (isinstance(found, dict) and "value" in found), (name, column)
 
 
 def test_what_holds_or_is_pointed_to_stands_first() -> None:
