@@ -144,7 +144,8 @@ async def test_a_free_subnet_overlaps_none(database: OvsdbServer) -> None:
     async with furnished(database) as (api, network, _):
         for version in (4, 6):
             cidr = (await api.call(f"GET /v2.0/sealane/free-cidr?ip_version={version}")).body["cidr"]
-            await api.make("subnet", network_id=network["id"], cidr=cidr)
+            made = await api.make("subnet", network_id=network["id"], cidr=cidr)
+            assert (made["cidr"], made["ip_version"]) == (cidr, version)
 
 
 async def test_pages_have_links_that_work(database: OvsdbServer) -> None:

@@ -2,14 +2,11 @@
 
 import ipaddress
 import struct
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
-from tests.e2e.overlay.machines import PATIENCE, Machine, until
+from tests.e2e.overlay.machines import Machine, listening
 
 SEND = """
 import socket, sys
@@ -52,23 +49,9 @@ def say(machine: Machine, *frames: bytes) -> None:
     machine.exec("python3", "-c", SEND, *(frame.hex() for frame in frames))
 
 
-@contextmanager
-def ears(machine: Machine) -> Iterator[Callable[[], str]]:
+def ears(machine: Machine) -> AbstractContextManager[Callable[[], str]]:
     """All that came in on its link so far, in hexadecimal, a frame a line."""
-    words = machine.lab.command(machine.host, ["ip", "netns", "exec", machine.name, "python3", "-c", LISTEN])
-    with (
-        tempfile.NamedTemporaryFile("r") as heard,
-        subprocess.Popen(words, stdout=heard.fileno()) as listening,
-    ):
-
-        def read() -> str:
-            return Path(heard.name).read_text()
-
-        try:
-            until(lambda: "listens" in read(), "the machine listens", PATIENCE)
-            yield read
-        finally:
-            listening.kill()
+    return listening(machine, LISTEN)
 
 
 def ethernet(source: Station, target: Station, kind: int, payload: bytes, mac: str = "") -> bytes:

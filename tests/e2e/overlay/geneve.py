@@ -7,15 +7,12 @@ type 0x80, holds the keys of the logical ingress port (15 bits) and of the egres
 import ipaddress
 import re
 import struct
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from sealane.lab.lab import Lab
 from sealane.lab.plan import OUTSIDE
-from tests.e2e.overlay.machines import PATIENCE, Machine, until
+from tests.e2e.overlay.machines import Machine, listening
 
 PORT = 6081
 TARGET = 7788
@@ -78,23 +75,9 @@ def dropped(lab: Lab, host: str) -> int:
     return sum(int(number) for number in re.findall(r"counter packets (\d+)", said))
 
 
-@contextmanager
-def listener(machine: Machine) -> Iterator[Callable[[], str]]:
+def listener(machine: Machine) -> AbstractContextManager[Callable[[], str]]:
     """All that the machine has heard so far."""
-    words = machine.lab.command(machine.host, ["ip", "netns", "exec", machine.name, "python3", "-c", LISTEN])
-    with (
-        tempfile.NamedTemporaryFile("r") as heard,
-        subprocess.Popen(words, stdout=heard.fileno()) as listening,
-    ):
-
-        def read() -> str:
-            return Path(heard.name).read_text()
-
-        try:
-            until(lambda: "listens" in read(), "the machine listens", PATIENCE)
-            yield read
-        finally:
-            listening.kill()
+    return listening(machine, LISTEN)
 
 
 def southbound(lab: Lab, *words: str) -> str:

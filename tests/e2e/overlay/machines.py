@@ -2,9 +2,12 @@
 
 import json
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sealane.cli.api import Api
@@ -63,6 +66,25 @@ def attach(lab: Lab, host: str, name: str, network: str, ip: str = "") -> Machin
     made = json.loads(said.stdout)
     addresses = tuple(text.partition("/")[0] for text in made["addresses"])
     return Machine(lab, host, name, made["port_id"], addresses)
+
+
+@contextmanager
+def listening(machine: Machine, program: str) -> Iterator[Callable[[], str]]:
+    """A Python program that says "listens" and then what it hears; gives all that it has said so far."""
+    words = machine.lab.command(machine.host, ["ip", "netns", "exec", machine.name, "python3", "-c", program])
+    with (
+        tempfile.NamedTemporaryFile("r") as heard,
+        subprocess.Popen(words, stdout=heard.fileno()) as running,
+    ):
+
+        def read() -> str:
+            return Path(heard.name).read_text()
+
+        try:
+            until(lambda: "listens" in read(), "the machine listens")
+            yield read
+        finally:
+            running.kill()
 
 
 SINK = """

@@ -68,3 +68,7 @@ def test_successes_cost_nothing() -> None:
     throttle = Throttle(lambda: 0.0)
     for _ in range(1000):
         throttle.begin("ann", "192.0.2.1").succeeded()
+    for _ in range(FROM_THERE.burst):
+        throttle.begin("ann", "192.0.2.1")
+    with pytest.raises(TooMany):
+        throttle.begin("ann", "192.0.2.1")
