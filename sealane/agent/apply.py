@@ -43,6 +43,25 @@ def ensure(facts: Iterable[Fact], where: Where, host: Socket) -> None:
         raise failures[0]
 
 
+def refuse_foreign(facts: Iterable[Fact], host: Socket) -> None:
+    """Before anything is done. Raises Conflict where a link of the host's own has a name that is asked for."""
+    for fact in facts:
+        if isinstance(fact, Pair):
+            _refuse_pair(fact, link.find(host, fact.name))
+        elif isinstance(fact, Bridge):
+            _refuse_bridge(fact, link.find(host, fact.name))
+
+
+def _refuse_pair(pair: Pair, there: link.Link | None) -> None:
+    if there is not None and not there.alias.startswith(names.LINK_MARK):
+        raise Conflict(f"the host has a link {pair.name} that is not Sealane's; remove it")
+
+
+def _refuse_bridge(bridge: Bridge, there: link.Link | None) -> None:
+    if there is not None and there.alias != bridge.mark:
+        raise Conflict(f"the host has a bridge {bridge.name} that is not of this port; remove it")
+
+
 def _ensure(fact: Fact, where: Where, host: Socket) -> None:
     match fact:
         case Pair():
@@ -50,9 +69,9 @@ def _ensure(fact: Fact, where: Where, host: Socket) -> None:
         case Bridge():
             _ensure_bridge(fact, host)
         case Redirect():
-            tc.redirect(host, _index(host, fact.source), _index(host, fact.target))
+            tc.redirect(host, _own_index(host, fact.source), _own_index(host, fact.target))
         case Guard():
-            guard.guard(host, _index(host, fact.link), outward=fact.outward)
+            guard.guard(host, _own_index(host, fact.link), outward=fact.outward)
         case Gateway():
             gateway.ensure(where, host, fact)
         case Inside():
@@ -66,8 +85,7 @@ def _ensure_pair(pair: Pair, where: Where, host: Socket) -> None:
     if there is not None and there.alias == pair.mark:
         link.change(host, there.index, mtu=pair.mtu)
         return
-    if there is not None and not there.alias.startswith(names.LINK_MARK):
-        raise Conflict(f"the host has a link {pair.name} that is not Sealane's; remove it")
+    _refuse_pair(pair, there)
     if there is not None:
         # Another attachment's link of the same port: the container was started anew.
         link.delete(host, there.index)
@@ -85,8 +103,7 @@ def _ensure_pair(pair: Pair, where: Where, host: Socket) -> None:
 
 def _ensure_bridge(bridge: Bridge, host: Socket) -> None:
     there = link.find(host, bridge.name)
-    if there is not None and there.alias != bridge.mark:
-        raise Conflict(f"the host has a bridge {bridge.name} that is not of this port; remove it")
+    _refuse_bridge(bridge, there)
     if there is None:
         link.add_bridge(host, bridge.name, bridge.mtu, bridge.mark)
     link.enslave(host, _index(host, bridge.member), _index(host, bridge.name))
@@ -106,9 +123,11 @@ def _add_switch_pair(pair: Pair, where: Where, host: Socket) -> None:
 def _remove_links(doomed: list[Pair | Bridge], host: Socket) -> None:
     """In one go: the kernel's wait is then one for all.
 
-    Only with the mark that was found: meanwhile the name may have gone to another attachment.
+    Only with the mark that was found: meanwhile the name may have gone to another attachment. Never without
+    one: a name that was asked for may be that of a link of the host's own.
     """
-    found = [(fact, link.find(host, fact.name)) for fact in doomed]
+    ours = [fact for fact in doomed if fact.mark.startswith(names.LINK_MARK)]
+    found = [(fact, link.find(host, fact.name)) for fact in ours]
     link.delete(host, *(one.index for fact, one in found if one is not None and one.alias == fact.mark))
 
 
@@ -117,6 +136,14 @@ def _remove_guard(fact: Guard, host: Socket) -> None:
     index = link.index(host, fact.link)
     if index is not None:
         guard.unguard(host, index, outward=fact.outward)
+
+
+def _own_index(socket: Socket, name: str) -> int:
+    """A link of ours that could not be made is not to be mistaken for one of the host's with its name."""
+    found = link.find(socket, name)
+    if found is None or not found.alias.startswith(names.LINK_MARK):
+        raise NotFound(f"the link {name} vanished")
+    return found.index
 
 
 def _index(socket: Socket, name: str) -> int:

@@ -62,7 +62,7 @@ class Reconciler:
 
         After it the container's link (names.container_link(port_id)) exists with MAC and MTU set, on
         the host, down, ready to be moved into a sandbox, unless that has happened already.  Does not
-        wait for OVN: see wait_bound.  Raises HostError, Unavailable (local OVSDB), BadRequest.
+        wait for OVN: see wait_bound.  Raises HostError, Unavailable (local OVSDB), BadRequest, Conflict.
         """
         checked(attachment)
         async with self._lock:
@@ -70,8 +70,10 @@ class Reconciler:
                 self._take_place(attachment.network_id)
             await self._reaped(attachment.port_id)
             before = self._memory.attachments.get(attachment.id)
-            self._memory.put(attachment)
             own = wanted.vif(attachment, self._layout)
+            if attachment.device or attachment.bridge:  # names of the caller's choice
+                await self._in_kernel(lambda host: apply.refuse_foreign(own, host))
+            self._memory.put(attachment)
             if not attachment.has_gateway():
                 await self._reconcile_beside(attachment.network_id, own)
                 return

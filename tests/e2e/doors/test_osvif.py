@@ -124,11 +124,28 @@ def test_what_can_not_be_plugged_is_an_error_of_os_vifs_own(house: House, port: 
             (("tap", port["id"], "a" * 16, "-"), "no name of an interface"),
             (("bridge", port["id"], "vm1dev", "a b"), "no name of a bridge"),
             (("bridge", port["id"], "vm1dev", "eth0"), "not of this port"),
+            (("tap", port["id"], "eth0", "-"), "not Sealane's"),
             (("tap", elsewhere["id"], "vm1dev", "-"), "bound to host 'host2'"),
         ):
             done = call(house, "plug", *words)
             assert done.returncode != 0 and "PlugException" in done.stderr and told in done.stderr, words
             call(house, "unplug", words[0], port["id"], "vm1dev", "-")
+            assert house.exec("ip", "link", "show", "eth0").returncode == 0, "the host's own link stays"
+            assert "clsact" not in house.exec("tc", "qdisc", "show", "dev", "eth0").stdout, "as it was"
     finally:
         house.sealane("port", "delete", elsewhere["id"])
     eventually(lambda: house.traces() == before, "all is as it was")
+
+
+def test_the_driver_for_containers_attaches_them_and_leaves_novas_port(
+    house: House, port: dict[str, Any]
+) -> None:
+    before = house.traces()
+    house.run("ip", "netns", "add", "box1")
+    for there, gone_again in (("plug_vifs", "unplug_vifs"), ("attach_interface", "detach_interface")):
+        house.run(*HYPERVISOR, "drive", there, "box1", port["id"])
+        talks(house)
+        for _ in range(2):
+            house.run(*HYPERVISOR, "drive", gone_again, "box1", port["id"])
+        eventually(lambda: house.traces() == before, "all is as it was")
+        assert house.json("port", "show", port["id"])["device_owner"] == "compute:nova"
