@@ -44,7 +44,7 @@ def ensure(facts: Iterable[Fact], where: Where, host: Socket) -> None:
 
 
 def refuse_foreign(facts: Iterable[Fact], host: Socket) -> None:
-    """Before anything is done. Raises Conflict where a link of the host's own has a name that is asked for."""
+    """Before anything is done. Raises Conflict where a link of the host's own has a name asked for."""
     for fact in facts:
         if isinstance(fact, Pair):
             _refuse_pair(fact, link.find(host, fact.name))
