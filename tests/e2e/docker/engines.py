@@ -58,6 +58,10 @@ class Engine:
     def reaches(self, container: str, target: str) -> bool:
         return self.raw("exec", container, "ping", "-c1", "-W2", target).returncode == 0
 
+    def still_reaches(self, container: str, target: str) -> bool:
+        """At once, but for a lost echo or two."""
+        return any(self.reaches(container, target) for _ in range(5))
+
     def settings(self, container: str, network: str) -> dict[str, Any]:
         """What `docker inspect` says of a container's place on a network."""
         (body,) = json.loads(self("inspect", container))

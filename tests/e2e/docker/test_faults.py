@@ -24,7 +24,7 @@ def test_agent_killed_and_back(blue: str, one: Engine, two: Engine, api: Api) ->
     two.run("cb", blue)
     before = {p["id"] for p in api.ports()}
     one.restart(AGENT)
-    assert two.reaches("cb", "10.70.0.9")
+    assert two.still_reaches("cb", "10.70.0.9")
     one.run("cc", blue)
     until(lambda: one.reaches("cc", "cb"), what="names work again")
     assert before < {p["id"] for p in api.ports()}
@@ -41,7 +41,7 @@ def test_dockerd_killed_frees_and_gives_again(blue: str, one: Engine, two: Engin
     until(lambda: two.reaches("cb", "10.70.0.9"), what="the container with its address is back")
     until(lambda: sorted(p["name"] for p in api.ports()) == ["cb", "kept"], what="the other's port is gone")
     one("start", "gone")
-    assert one.reaches("gone", "10.70.0.9")
+    assert one.still_reaches("gone", "10.70.0.9")
 
 
 def test_dockerd_killed_while_the_agent_is_away(blue: str, one: Engine, api: Api) -> None:
@@ -70,13 +70,13 @@ def test_live_restore_keeps_what_runs(blue: str, one: Engine, two: Engine, api: 
         pid = one("inspect", "-f", "{{.State.Pid}}", "kept")
         ports = {p["id"] for p in api.ports()}
         one.restart(DOCKERD)
-        assert two.reaches("cb", "10.70.0.9"), "while dockerd starts"
+        assert two.still_reaches("cb", "10.70.0.9"), "while dockerd starts"
         until(one.answers, what="dockerd answers")
         assert one("inspect", "-f", "{{.State.Pid}}", "kept") == pid
         stay = time.monotonic() + 25  # longer than anything may wait to be collected
         until(lambda: time.monotonic() > stay, what="time passes")
         assert {p["id"] for p in api.ports()} == ports
-        assert two.reaches("cb", "kept")
+        assert two.still_reaches("cb", "kept")
         one("rm", "-f", "kept")
         assert [p["name"] for p in api.ports()] == ["cb"]
     finally:
@@ -93,7 +93,7 @@ def test_everything_is_answered_while_the_api_hangs(blue: str, one: Engine, two:
         with pytest.raises(Failed):
             two("run", "--rm", "--network", blue, IMAGE, "true")
         assert time.monotonic() - began < PROMISE + 2
-        assert two.reaches("cb", one.address("ca", blue))
+        assert two.still_reaches("cb", one.address("ca", blue))
         two("rm", "-f", "cb")
     finally:
         one.lab.exec("host1", "kill", "-CONT", str(hung))
@@ -121,7 +121,7 @@ def test_lost_memory_is_found_again(blue: str, one: Engine, two: Engine) -> None
         engine.wait_restarted(AGENT, agent)
     one.run("ca", blue)
     until(lambda: _runs(two, "cb", blue), what="the agent knows its engine's networks again")
-    assert two.reaches("cb", one.address("ca", blue))
+    assert two.still_reaches("cb", one.address("ca", blue))
 
 
 def _runs(engine: Engine, name: str, network: str) -> bool:

@@ -245,9 +245,11 @@ def test_podmans_containers_are_on_the_overlay(house: House, podman: tuple[str, 
     inside = (*podman, "exec", "two")
     until(lambda: house.exec(*inside, "ping", "-c1", "-W2", "10.7.0.250").returncode == 0)
     assert {row["name"] for row in house.attachments()} == {"one", "two"}
-    house.run(*inside, "ping", "-c1", "-W5", "one.blue.sealane.internal")
+    name = "one.blue.sealane.internal"
+    until(lambda: house.exec(*inside, "ping", "-c1", "-W2", name).returncode == 0)
     host = str(house.lab.plan.address("host1").ip)
-    assert House(house.lab, "host2").exec("curl", "-s", "-m", "5", f"http://{host}:8077/").returncode == 0
+    far = House(house.lab, "host2")
+    until(lambda: far.exec("curl", "-s", "-m", "5", f"http://{host}:8077/").returncode == 0)
     house.run(*podman, "restart", "-t", "0", "two")
     until(lambda: house.exec(*inside, "ping", "-c1", "-W2", "10.7.0.250").returncode == 0)
     house.run(*podman, "rm", "-af", "-t", "0")

@@ -48,6 +48,10 @@ class Machine:
         """One echo; says at once when it comes back."""
         return self.exec("busybox", "ping", "-c", "1", "-W", "1", target, check=False).returncode == 0
 
+    def still_reaches(self, target: str) -> bool:
+        """At once, but for a lost echo or two."""
+        return any(self.reaches(target) for _ in range(5))
+
     def soon_reaches(self, target: str) -> None:
         until(lambda: self.reaches(target), f"{self.name} on {self.host} reaches {target}")
 

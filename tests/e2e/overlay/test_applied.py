@@ -52,7 +52,7 @@ def test_what_is_down_carries_no_packets(lab: Lab, api: Api, network: str, put, 
     assert api.unapplied == set()
     for other in (two, near):
         assert not one.reaches(other.addresses[0]) and not other.reaches(one.addresses[0])
-    assert two.reaches(near.addresses[0]) is (which == "port")
+    assert two.still_reaches(near.addresses[0]) is (which == "port")
     assert api.list("ports", id=one.port_id)[0]["status"] == "DOWN"
     assert api.list("networks", id=network)[0]["status"] == ("ACTIVE" if which == "port" else "DOWN")
     api.update(f"{which}s", id, {"admin_state_up": True})

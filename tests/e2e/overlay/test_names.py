@@ -16,12 +16,14 @@ server, name, kind, stream = sys.argv[1:]
 name = dns.reversename.from_address(name) if kind == "PTR" else name
 query = dns.message.make_query(name, kind, use_edns=0, payload=1232)
 exchange = dns.query.tcp if stream == "stream" else dns.query.udp
-try:
-    answer = exchange(query, server, timeout=5)
-except OSError as exc:
-    sys.exit(str(exc))
-except dns.exception.DNSException as exc:
-    sys.exit(repr(exc))
+for tries in range(3):
+    try:
+        answer = exchange(query, server, timeout=5)
+        break
+    except (OSError, dns.exception.DNSException) as exc:
+        told = repr(exc)
+else:
+    sys.exit(told)
 texts = sorted(r.to_text().rstrip(".") for rrset in answer.answer for r in rrset)
 print(json.dumps([dns.rcode.to_text(answer.rcode()), answer.edns, texts]))
 """
@@ -131,7 +133,7 @@ def test_a_machine_without_a_gateway_here_finds_names_too(tenant, put, api, tmp_
     one.exec("env", f"SEEN={seen}", *client)
     assert seen.read_text() == f"nameserver {RESOLVER}\n"
     assert one.addresses[0] in one.exec("ip", "-4", "address", "show", "eth0").stdout
-    assert two.reaches(one.addresses[0])
+    assert two.still_reaches(one.addresses[0])
     for machine in (one, two):
         knows(machine, RESOLVER, "one", one.addresses[0])
         knows(machine, RESOLVER, "two.lone-net.sealane.internal", two.addresses[0])

@@ -7,7 +7,7 @@ from tests.e2e.routers.site import Site
 
 
 def ttl(machine: Machine, target: str) -> int:
-    said = machine.exec("busybox", "ping", "-c", "1", "-W", "5", target).stdout
+    said = machine.exec("busybox", "ping", "-c", "3", "-W", "5", target).stdout
     return int(said.partition("ttl=")[2].split()[0])
 
 

@@ -60,8 +60,8 @@ def test_sys_shows_the_hosts_links_and_the_cgroups(lab):
 
 def test_hosts_reach_each_other_and_the_outside(lab):
     for target in ("host2", str(lab.plan.router.ip), str(lab.plan.address6("host2").ip)):
-        lab.exec("host1", "busybox", "ping", "-c", "1", "-W", "5", target)
-    lab.exec("outside", "busybox", "ping", "-c", "1", "-W", "5", str(lab.plan.address("host1").ip))
+        lab.exec("host1", "busybox", "ping", "-c", "3", "-W", "5", target)
+    lab.exec("outside", "busybox", "ping", "-c", "3", "-W", "5", str(lab.plan.address("host1").ip))
 
 
 def test_hosts_have_their_names(lab):
@@ -111,7 +111,7 @@ def test_power_cut_keeps_the_disk_and_loses_run(lab):
     until(lambda: "host2" not in links(lab.exec("outside", "ip", "-j", "link").stdout))
     lab.start()
     lab.exec("host2", "test", "-e", "/var/lib/kept", "-a", "-e", "/etc/kept", "-a", "!", "-e", "/run/lost")
-    lab.exec("host1", "busybox", "ping", "-c", "1", "-W", "5", "host2")
+    lab.exec("host1", "busybox", "ping", "-c", "3", "-W", "5", "host2")
 
 
 def test_where_the_machine_has_its_api_is_no_business_of_the_hosts(lab, monkeypatch):
