@@ -19,7 +19,7 @@ from sealane.errors import BadRequest, Conflict, NotFound
 from sealane.model import AddressGroup
 
 MAX = 10_000
-ADDRESSES = convert.listing(convert.to_subnet, convert.CIDR.schema, MAX)
+ADDRESSES = convert.listing(convert.to_prefix, convert.NETWORK_SCHEMA, MAX)
 
 ADDRESS_GROUPS = Kind(
     singular="address_group",

@@ -118,7 +118,7 @@ def to_cidr(value: Any) -> str:
         raise ValueError(f"'{value}' is not a valid IP subnet") from None
 
 
-def to_subnet(value: Any) -> str:
+def to_prefix(value: Any) -> str:
     """As `to_cidr`; here Neutron does cut bits of the host part off, and takes one address as its own net."""
     try:
         if not isinstance(value, str) or "%" in value:
@@ -126,6 +126,15 @@ def to_subnet(value: Any) -> str:
         return str(ipaddress.ip_network(value, strict=False))
     except ValueError:
         raise ValueError(f"'{value}' is not a valid IP subnet") from None
+
+
+def to_subnet(value: Any) -> str:
+    """Of a subnet.  Neutron cuts bits of the host part off; here they are a slip of the hand: who types
+    10.0.0.1/24 for 10.0.1.0/24 gets another network than the wanted one, and cannot change it any more."""
+    meant = to_prefix(value)
+    if str(ipaddress.ip_interface(value)) != meant:
+        raise ValueError(f"'{value}' has bits set behind the prefix; the subnet is probably '{meant}'")
+    return meant
 
 
 def to_mac(value: Any) -> str:
@@ -305,7 +314,9 @@ def _physical(value: Any) -> str:
 BOOLEAN = Type(to_boolean, {"type": "boolean"})
 ID = Type(to_uuid, {"type": "string", "format": "uuid"})
 ADDRESS = Type(to_address, ADDRESS_SCHEMA)
-CIDR = Type(to_subnet, {"type": "string", "description": "a network, 192.0.2.0/24 or 2001:db8::/64"})
+NETWORK_SCHEMA: Schema = {"type": "string", "description": "a network, 192.0.2.0/24 or 2001:db8::/64"}
+PREFIX = Type(to_prefix, NETWORK_SCHEMA)
+CIDR = Type(to_subnet, {**NETWORK_SCHEMA, "description": "as 192.0.2.0/24, without bits of a host"})
 MAC_ADDRESS = Type(to_mac, {"type": "string", "pattern": "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$"})
 PHYSICAL_NETWORK = Type(_physical, {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"})
 HOST = Type(_host, {"type": "string", "nullable": True, "maxLength": 63})

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from sealane.api.attributes import Kind, Read
-from sealane.api.convert import to_address, to_boolean, to_mac, to_subnet, to_uuid
+from sealane.api.convert import to_address, to_boolean, to_mac, to_prefix, to_uuid
 from sealane.api.look import Look
 from sealane.errors import BadRequest
 
@@ -25,11 +25,11 @@ MAX_VALUES = 10_000
 SINCE = "sealane:since"
 
 CANONICAL: dict[str, Callable[[str], str]] = {
-    "cidr": to_subnet,
+    "cidr": to_prefix,
     "gateway_ip": to_address,
     "mac_address": to_mac,
-    "remote_ip_prefix": to_subnet,
-    "normalized_cidr": to_subnet,
+    "remote_ip_prefix": to_prefix,
+    "normalized_cidr": to_prefix,
 }
 """Attributes that have several spellings."""
 

@@ -45,7 +45,7 @@ PROTOCOL = nullable(
 )
 PORT = nullable(convert.integer(0, MAX_PORT))
 ETHERTYPE = Type(to_ethertype, {"type": "string", "enum": ["IPv4", "IPv6"]})
-PREFIX = nullable(convert.CIDR)
+PREFIX = nullable(convert.PREFIX)
 REFERENCE = nullable(convert.ID)
 
 RULES = Kind(

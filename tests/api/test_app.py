@@ -215,6 +215,21 @@ async def test_every_failure_has_the_same_shape(database: OvsdbServer) -> None:
         assert (await api.call("GET /v2.0/networks")).body == {"networks": []}
 
 
+async def test_bits_of_a_host_in_a_subnet_are_refused_with_what_was_meant(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        network = await api.make("network")
+        for typed, meant in (("10.0.0.1/24", "10.0.0.0/24"), ("fd00::1:0:0:0:1/64", "fd00:0:0:1::/64")):
+            found = await api.call(
+                "POST /v2.0/subnets", {"subnet": {"network_id": network["id"], "cidr": typed}}
+            )
+            assert (found.status, found.error) == (400, "HTTPBadRequest")
+            message = found.body["NeutronError"]["message"]
+            assert "cidr" in message and f"'{typed}'" in message and f"'{meant}'" in message
+        assert (await api.call("GET /v2.0/subnets")).body == {"subnets": []}
+        one = await api.make("subnet", network_id=network["id"], cidr="10.0.0.1/32", gateway_ip=None)
+        assert one["cidr"] == "10.0.0.1/32"
+
+
 async def test_without_the_token_only_documents_are_open(database: OvsdbServer) -> None:
     async with live(database) as api:
         for token in ("", "wrong", "ä"):

@@ -44,6 +44,16 @@ def test_a_network_is_made_with_its_subnets_or_not_at_all(sealane):
     assert sealane.json("network", "list") == []
 
 
+def test_bits_of_a_host_in_a_subnet_are_a_slip_of_the_hand(sealane, blue):
+    for words in (
+        ("subnet", "create", "--network", "blue", "--cidr"),
+        ("network", "create", "x", "--subnet"),
+    ):
+        said = sealane.fails(2, *words, "10.2.0.1/24")
+        assert "'10.2.0.1/24' has bits set behind the prefix; the subnet is 10.2.0.0/24" in said
+    assert len(sealane.json("subnet", "list")) == 2
+
+
 def test_a_subnet_with_all_attributes(sealane, blue):
     made = sealane.json(
         *("subnet", "create", "low", "--network", "blue", "--cidr", "10.2.0.0/24", "--gateway", "10.2.0.254"),

@@ -9,7 +9,6 @@ Otherwise mirror.py makes the view anew.
 """
 
 import asyncio
-import ipaddress
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -19,7 +18,7 @@ from sealane.agent.docker import messages as m
 from sealane.agent.docker.catalog import BUILTIN_LABEL, Catalog, NetworkView, host_tag, network_tag, pool_tag
 from sealane.agent.docker.claims import Claims
 from sealane.agent.docker.options import GENERIC, NETWORK, NetworkOptions, network_options
-from sealane.agent.docker.pools import PendingPool, PendingPools, allocation_pools
+from sealane.agent.docker.pools import PendingPool, PendingPools, allocation_pools, subnet_cidr
 from sealane.agent.docker.turns import Turns
 from sealane.agent.memory import DockerNetwork, Memory
 from sealane.client import ApiClient
@@ -168,7 +167,7 @@ class Networks:
     def _check_joined_pool(self, network: NetworkView, data: m.PoolData) -> None:
         if data.address_space == OUR_SPACE and self.pools.with_cidr(data.pool):
             raise BadRequest(f"joining needs the hint twice: add --ipam-opt {NETWORK}={network.id}")
-        subnet = network.subnet_with(data.pool)
+        subnet = network.subnet_with(subnet_cidr(data.pool))
         if subnet is None:
             have = ", ".join(s.cidr for s in network.subnets) or "none"
             raise BadRequest(
@@ -277,7 +276,7 @@ def _labels(options: NetworkOptions, *, builtin: bool) -> dict[str, str]:
 
 
 def _subnet_body(options: NetworkOptions, data: m.PoolData, pending: PendingPool | None) -> dict[str, Any]:
-    cidr = str(ipaddress.ip_network(data.pool, strict=False))
+    cidr = subnet_cidr(data.pool)
     gateway = data.gateway.split("/")[0]
     body: dict[str, Any] = {
         "project_id": options.project or "default",

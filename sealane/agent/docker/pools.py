@@ -105,10 +105,7 @@ class PendingPools:
 
 def subnet_cidr(text: str) -> str:
     """A subnet as typed, in canonical form. Raises BadRequest."""
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError as exc:
-        raise BadRequest(f"--subnet {text}: {exc}") from exc
+    network = _network("--subnet", text)
     if network.num_addresses < 4:
         raise BadRequest(f"--subnet {text} is too small: a network needs a gateway and a container at least")
     return str(network)
@@ -116,15 +113,21 @@ def subnet_cidr(text: str) -> str:
 
 def address_range(cidr: str, text: str) -> str:
     """--ip-range as typed, in canonical form, checked to lie in the subnet. Raises BadRequest."""
-    try:
-        part = ipaddress.ip_network(text, strict=False)
-        whole = ipaddress.ip_network(cidr)
-        fits = part.version == whole.version and part.subnet_of(whole)  # type: ignore[arg-type]
-    except ValueError as exc:
-        raise BadRequest(f"--ip-range {text}: {exc}") from exc
-    if not fits:
+    part, whole = _network("--ip-range", text), ipaddress.ip_network(cidr)
+    if part.version != whole.version or not part.subnet_of(whole):  # type: ignore[arg-type]
         raise BadRequest(f"--ip-range {text} is not a part of {cidr}")
     return str(part)
+
+
+def _network(option: str, text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Bits of a host are a slip of the hand: the error says what was probably meant."""
+    try:
+        found = ipaddress.ip_interface(text)
+    except ValueError as exc:
+        raise BadRequest(f"{option} {text}: {exc}") from exc
+    if found.ip != found.network.network_address:
+        raise BadRequest(f"{option} {text} has bits set behind the prefix: it is probably {found.network}")
+    return found.network
 
 
 def inside(cidr: str, address: str) -> str:

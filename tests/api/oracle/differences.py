@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, is_dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 MISSING = {
@@ -87,6 +87,10 @@ def _empty(value: Any) -> bool:
     return value in ("", {}, []) or value is None
 
 
+def _has_host_bits(value: Any) -> bool:
+    return _text(value) and "/" in value and ip_interface(value) != ip_interface(ip_network(value, False))
+
+
 STRICTER: Reasons = {
     "all": [
         (lambda v: _text(v) and "\0" in v, "can't be stored in OVSDB, and no name needs it"),
@@ -108,7 +112,10 @@ STRICTER: Reasons = {
         (lambda v: _number(v) or _text(v), "a number is a JSON number or its plain digits, and 9000 at most")
     ],
     "ip_version": [(lambda v: v in (" 4", 4.0), "a number is a JSON integer or its plain digits")],
-    "cidr": [(_number, "a number is no network")],
+    "cidr": [
+        (_number, "a number is no network"),
+        (_has_host_bits, "bits of a host are a slip of the hand; Neutron cuts them off without a word"),
+    ],
     "gateway_ip": [(_number, "a number is no address")],
     **{
         f"{what}_id": [(lambda v: _text(v) and "-" not in v, "ids have one spelling")]

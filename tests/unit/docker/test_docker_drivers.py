@@ -530,6 +530,27 @@ def test_two_networks_of_one_cidr_wait_for_each_other(engine: Engine) -> None:
     asyncio.run(story())
 
 
+def test_bits_of_a_host_are_refused_with_what_was_probably_meant(engine: Engine) -> None:
+    async def story() -> None:
+        request = {
+            "AddressSpace": "sealane",
+            "Pool": "10.1.0.5/24",
+            "SubPool": "",
+            "Options": None,
+            "V6": False,
+        }
+        said = await engine.refused("IpamDriver.RequestPool", **request)
+        assert said == "--subnet 10.1.0.5/24 has bits set behind the prefix: it is probably 10.1.0.0/24"
+        part = {**request, "Pool": "10.1.0.0/24", "SubPool": "10.1.0.130/25"}
+        assert "--ip-range 10.1.0.130/25" in await engine.refused("IpamDriver.RequestPool", **part)
+        data = {"AddressSpace": "LocalDefault", "Pool": "fd00::5/64", "Gateway": "fd00::1/64"}
+        said = await engine.refused("NetworkDriver.CreateNetwork", NetworkID=NET, Options={}, IPv6Data=[data])
+        assert "it is probably fd00::/64" in said and "\n" not in said
+        assert engine.api.all("networks") == ()
+
+    asyncio.run(story())
+
+
 def test_exhausted_subnet_gives_way_to_the_next(engine: Engine) -> None:
     async def story() -> None:
         pools = [await engine.pool(cidr) for cidr in ("10.1.0.0/30", "10.2.0.0/24")]
