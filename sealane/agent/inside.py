@@ -66,7 +66,7 @@ def _read(wanted: Inside) -> Inside | None:
         found = link.find(socket, wanted.ifname)
         if found is None or found.mac != wanted.mac or not found.up:
             return None
-        addresses = frozenset(route.addresses(socket, found.index))
+        addresses = _ours(socket, found.index, wanted)
     return Inside(
         sandbox=wanted.sandbox,
         ifname=wanted.ifname,
@@ -76,6 +76,12 @@ def _read(wanted: Inside) -> Inside | None:
         addresses=addresses,
         routes=wanted.routes,
     )
+
+
+def _ours(socket: Socket, index: int, wanted: Inside) -> frozenset[str]:
+    """Without what the guest has added itself, as VRRP does with an address of its port's pairs."""
+    there, own = route.addresses(socket, index), route.own_addresses(socket, index)
+    return frozenset(own | there & wanted.addresses)
 
 
 def _configure(wanted: Inside) -> None:
@@ -90,7 +96,7 @@ def _configure(wanted: Inside) -> None:
         if loopback is None or found is None:
             raise HostError(f"the link {wanted.ifname} vanished from {wanted.sandbox}")
         link.change(socket, found.index, mtu=wanted.mtu)
-        there = route.addresses(socket, found.index)
+        there = _ours(socket, found.index, wanted)
         for address in sorted(there - wanted.addresses):
             route.remove_address(socket, found.index, address)
         for address in sorted(wanted.addresses - there):

@@ -4,13 +4,15 @@ import errno
 import ipaddress
 import socket as sockets
 import struct
+from collections.abc import Iterator
 
 from sealane.host.netlink import NLM_F_CREATE, NLM_F_REPLACE, Message, Socket, attribute, attributes, u32
 from sealane.host.values import Interface, Network
 
 _RTM_NEWADDR, _RTM_DELADDR, _RTM_GETADDR, _RTM_NEWROUTE, _RTM_GETROUTE = 20, 21, 22, 24, 26
 _ADDRESS = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
-_IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _NODAD = 1, 2, 8, 0x02
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_PROTO, _NODAD = 1, 2, 8, 11, 0x02
+_OURS = 0x53  # who added an address (IFA_PROTO: kernels since 5.18; older ones ignore it)
 _ROUTE = struct.Struct("=BBBBBBBBI")  # family, dst len, src len, tos, table, protocol, scope, type, flags
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC = 1, 4, 5, 7
 _MAIN, _STATIC, _UNICAST, _SCOPE_LINK, _SCOPE_UNIVERSE, _ONLINK = 254, 4, 1, 253, 0, 4
@@ -30,9 +32,21 @@ def addresses(socket: Socket, index: int) -> set[str]:
     return all_addresses(socket).get(index, set())
 
 
+def own_addresses(socket: Socket, index: int) -> set[str]:
+    """Those that add_address added; none on a kernel that doesn't say who did (before 5.18)."""
+    return {address for owner, address, origin in _every_address(socket) if (owner, origin) == (index, _OURS)}
+
+
 def all_addresses(socket: Socket) -> dict[int, set[str]]:
     """The same by the number of each link."""
     found: dict[int, set[str]] = {}
+    for owner, address, _ in _every_address(socket):
+        found.setdefault(owner, set()).add(address)
+    return found
+
+
+def _every_address(socket: Socket) -> Iterator[tuple[int, str, int]]:
+    """Number of the link, "ip/len", who added it."""
     for kind, data in socket.dump(_RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0)):
         _, length, _, _, owner = _ADDRESS.unpack_from(data)
         parts = attributes(data[_ADDRESS.size :])
@@ -40,8 +54,7 @@ def all_addresses(socket: Socket) -> dict[int, set[str]]:
         if kind == _RTM_NEWADDR and raw:
             address = ipaddress.ip_address(raw)
             if not address.is_link_local or address.version == 4:
-                found.setdefault(owner, set()).add(f"{address}/{length}")
-    return found
+                yield owner, f"{address}/{length}", parts.get(_IFA_PROTO, b"\0")[0]
 
 
 def add_route(socket: Socket, index: int, destination: str, nexthop: str = "", source: str = "") -> None:
@@ -82,6 +95,8 @@ def _address(kind: int, index: int, interface: Interface) -> Message:
     body += attribute(_IFA_LOCAL, interface.ip.packed) + attribute(_IFA_ADDRESS, interface.ip.packed)
     if interface.version == 6:
         body += u32(_IFA_FLAGS, _NODAD)
+    if kind == _RTM_NEWADDR:
+        body += attribute(_IFA_PROTO, bytes([_OURS]))
     verb, fine = ("adding", errno.EEXIST) if kind == _RTM_NEWADDR else ("removing", errno.EADDRNOTAVAIL)
     flags = NLM_F_CREATE if kind == _RTM_NEWADDR else 0
     return Message(kind, body, flags, f"{verb} address {interface}", tolerate=(fine,))

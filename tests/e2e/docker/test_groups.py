@@ -139,7 +139,7 @@ def test_no_moment_without_the_groups_of_the_endpoint(groups: Groups, one: Engin
     driver = "name=blue,ip=10.62.0.77,driver-opt=sealane.security_groups=web"
     with flooding(two, "friend", "10.62.0.77"):
         one("run", "-d", "--name", "shy", "--network", driver, IMAGE, "sleep", "3600")
-        assert one.still_reaches("shy", two.address("friend", "blue"))
+        until(lambda: one.reaches("shy", two.address("friend", "blue")), what="the other host knows it, too")
         assert not heard(one, "shy")
         groups.let(web, protocol="udp", port_range_min=9999, port_range_max=9999)
         until(lambda: heard(one, "shy"), what="what the rule lets")

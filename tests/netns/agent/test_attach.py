@@ -1,10 +1,12 @@
 """Namespaces on an OVN network: packets of both families, the outside, publications, and nothing left."""
 
 import asyncio
+import json
 import socket
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,5 +164,34 @@ def test_what_was_damaged_is_repaired(node: Node) -> None:
                 await agent.reconciler.resync()
                 assert await pings(one, WORLD[4]), damage
                 assert await pings(one, address(3, 4)), damage
+
+    asyncio.run(body())
+
+
+GUESTS = {"192.0.2.200/32", "2001:db8::200/128"}
+
+
+def addresses(box: Path) -> set[str]:
+    told = json.loads(command.run(["ip", "-j", "address", "show", "dev", "eth0"], namespace=box))
+    every = [one for link in told for one in link["addr_info"] if one["scope"] == "global"]
+    return {f"{one['local']}/{one['prefixlen']}" for one in every}
+
+
+def test_addresses_that_a_guest_has_added_itself_stay(node: Node) -> None:
+    """As VRRP adds them; a changed one of the port's own goes."""
+
+    async def body() -> None:
+        async with running(node) as agent:
+            box = await agent.attach(PORTS[0])
+            for own in GUESTS:
+                command.run(["ip", "address", "add", own, "dev", "eth0"], namespace=box)
+            await agent.reconciler.resync()
+            before = set(attachment(PORTS[0]).addresses)
+            assert addresses(box) == before | GUESTS
+            after = {address.replace("2/", "9/") for address in before}
+            assert not before & after
+            changed = replace(attachment(PORTS[0]), sandbox=str(box), addresses=tuple(sorted(after)))
+            await agent.reconciler.set(changed)
+            assert addresses(box) == after | GUESTS
 
     asyncio.run(body())
