@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ACCEL ?= tcg
 
 .DEFAULT_GOAL := help
-.PHONY: help up down venv install check test format bench soak faults clean docs demo test-kernel
+.PHONY: help up down venv install check test format bench soak faults clean docs demo bpf test-kernel
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -60,6 +60,9 @@ clean: ## remove what is made here, the virtual environment too
 format: venv ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bpf: venv ## compile the fast path's programs anew after a change of theirs; needs clang
+	$(BIN)/python -m sealane.fastpath.build
 
 docs: venv ## the pages of docs/reference that are made from the code
 	$(BIN)/sealane reference commands > docs/reference/commands.md

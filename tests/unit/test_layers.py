@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "listening": set(),
     "ovsdb": {"errors", "failpoint", "log"},
     "host": {"config", "errors", "failpoint", "log", "names", "ovsdb"},
+    "fastpath": {"errors", "failpoint"},
     "pki": {"errors", "model"},
     "client": {"errors", "failpoint", "log", "pki"},
     "shims": set(),
@@ -31,7 +32,7 @@ MAY_IMPORT = {
         *("names", "ovn", "ovsdb", "pki", "protocols", "store", "translate"),
     },
     "agent": {
-        *("client", "config", "errors", "failpoint", "host", "listening"),
+        *("client", "config", "errors", "failpoint", "fastpath", "host", "listening"),
         *("log", "model", "names", "ovsdb", "pki"),
     },
     "gate": {"config", "errors", "listening", "log", "model", "names", "ovsdb", "pki", "store"},
@@ -42,7 +43,15 @@ MAY_IMPORT = {
 """What a package may import of ours, besides itself."""
 
 INPUT_OUTPUT = {"asyncio", "logging", "os", "pyroute2", "random", "socket", "sqlite3", "subprocess", "time"}
-PURE = ("model.py", "names.py", "protocols.py", "translate", "api/events.py")
+PURE = (
+    "fastpath/elf.py",
+    "fastpath/layout.py",
+    "model.py",
+    "names.py",
+    "protocols.py",
+    "translate",
+    "api/events.py",
+)
 
 
 def imports(path: Path) -> Iterator[str]:

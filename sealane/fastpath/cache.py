@@ -1,0 +1,322 @@
+"""The fast path of a host: its maps and programs, as the agent uses them.
+
+Nothing is pinned: a link's hook holds its program, a program holds its maps, and they go with the last link.
+An agent that starts finds them by the links (`Cache.find`), so that its predecessor's flows stay fast.
+"""
+
+import os
+import struct
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from sealane.errors import HostError
+from sealane.fastpath import bpf, elf, layout
+from sealane.fastpath.layout import Reason, Value
+
+_OBJECT = Path(__file__).parent / "programs.o"
+_MAPS = {one.name: one for one in layout.MAPS}
+_FIRST = layout.link_key(0)
+_FAMILIES = {4: 0x0800, 6: 0x86DD}
+PROTOCOLS = {6: "tcp", 17: "udp"}
+
+
+@dataclass(frozen=True)
+class Port:
+    """A container's link; `door` is the link by which Open vSwitch hands over what is for it."""
+
+    link: int
+    door: int
+    network: str  # UUID
+    mac: str
+    addresses: tuple[str, ...]
+    mtu: int
+    peer: bool = True  # the container's end is in another namespace
+
+
+@dataclass(frozen=True)
+class Flow:
+    """An entry; of pairs the first is of the direction from `low` to `high`."""
+
+    network: str
+    protocol: str
+    low: tuple[str, int]
+    high: tuple[str, int]
+    packets: tuple[int, int]
+    octets: tuple[int, int]
+    used: int  # nanoseconds of the monotonic clock
+    key: bytes
+
+
+Rows = Mapping[bytes, bytes]
+Counts = Mapping[Reason, tuple[int, int]]
+"""Packets and bytes."""
+
+
+class Cache:
+    """Raises HostError throughout.  Not for two threads at once."""
+
+    def __init__(self, maps: dict[str, int], programs: elf.Object) -> None:
+        self._maps = maps
+        self._programs: dict[str, int] = {}
+        for name in layout.PROGRAMS:
+            self._programs[name] = bpf.load(name, programs.programs[name].linked(maps), programs.license)
+
+    @classmethod
+    def find(cls, links: Iterable[int] = ()) -> "Cache":
+        """With the maps that programs of this very version use at the links; else with new ones."""
+        programs = elf.read(_OBJECT.read_bytes())
+        own = cls({one.name: bpf.create_map(one) for one in layout.MAPS}, programs)
+        tag = bpf.program_info(own._programs["leave"]).tag
+        for link in links:
+            for program in _ours(link):
+                info = bpf.program_info(program)
+                os.close(program)
+                if info.name == "leave" and info.tag == tag:
+                    maps = _open_maps(info)
+                    own.close()
+                    return cls(maps, programs)
+        return own
+
+    def close(self) -> None:
+        """What is attached goes on."""
+        for descriptor in (*self._programs.values(), *self._maps.values()):
+            os.close(descriptor)
+        self._programs, self._maps = {}, {}
+
+    def try_out(self, link: int = 1) -> None:
+        """Run the programs once, on a frame that concerns nobody; raises HostError when they fail."""
+        for name, program in self._programs.items():
+            if bpf.run(program, b"\xff" * 12 + b"\x88\xb5" + bytes(46), link).verdict != 0xFFFFFFFF:
+                raise HostError(
+                    f"the fast path's program {name} did not let a frame pass that it must let pass"
+                )
+
+    # the switch and the generation
+
+    @property
+    def on(self) -> bool:
+        return bool(self._config()["on"])
+
+    @property
+    def learning(self) -> bool:
+        return bool(self._era() & layout.LEARNS)
+
+    def switch(self, on: bool) -> None:
+        """Also ends the generation: what was learned before an interruption is learned again."""
+        self._write((self._era() | layout.LEARNS) + 1, on)
+
+    def pause(self) -> None:
+        """From now on nothing is fast, and nothing is learned, until `resume`."""
+        self._write((self._era() | layout.LEARNS) + 1, self.on)
+
+    def resume(self) -> None:
+        self._write(self._era() | layout.LEARNS, self.on)
+
+    # ports
+
+    def set_ports(self, wanted: Iterable[Port]) -> None:
+        """Make these, and no others, the fast path's.  Where that changes something, a pause begins.
+
+        Whatever is not wanted any more is gone before anything new is there.
+        """
+        ports = tuple(wanted)
+        asked = {"ports": dict(_port_rows(ports)), "endpoints": dict(_endpoint_rows(ports))}
+        there = {name: self._rows(name) for name in asked}
+        if asked != there:
+            self.pause()
+            self._set_rows(asked, there)
+            self._set_tallies({layout.link_key(port.link) for port in ports})
+        self._attach(ports)
+
+    def _set_rows(self, asked: Mapping[str, Rows], there: Mapping[str, Rows]) -> None:
+        for name, rows in asked.items():
+            for key in there[name].keys() - rows.keys():
+                self._delete(name, key)
+        for name, rows in asked.items():
+            for key, value in rows.items():
+                if there[name].get(key) != value:
+                    bpf.update(self._maps[name], _MAPS[name], key, value)
+
+    def _attach(self, ports: Iterable[Port]) -> None:
+        """Raises the first error after all have been tried: a link may be gone by now."""
+        failures = []
+        for port in ports:
+            for name, link in (("leave", port.link), ("arrive", port.door)):
+                try:
+                    self._attach_one(name, link)
+                except HostError as exc:
+                    failures.append(exc)
+        if failures:
+            raise failures[0]
+
+    def _attach_one(self, name: str, link: int) -> None:
+        wanted = bpf.program_info(self._programs[name])
+        replaced = -1
+        for program in _ours(link):
+            info = bpf.program_info(program)
+            if (info.tag, set(info.maps)) == (wanted.tag, set(wanted.maps)):
+                os.close(program)
+                return
+            replaced = program
+        bpf.attach(self._programs[name], link, replaced)
+        if replaced >= 0:
+            os.close(replaced)
+
+    def _set_tallies(self, links: set[bytes]) -> None:
+        there = set(self._keys("tallies"))
+        for key in there - links:
+            self._delete("tallies", key)
+        for key in links - there:
+            bpf.update(self._maps["tallies"], _MAPS["tallies"], key, layout.TALLY.pack())
+
+    # what there is to see
+
+    def reasons(self, link: int | None = None) -> Counts:
+        """Of all packets since the maps were made, or of those that one link sent."""
+        name, key = ("total", _FIRST) if link is None else ("tallies", layout.link_key(link))
+        values = bpf.lookup(self._maps[name], _MAPS[name], key) or []
+        rows = [layout.TALLY.unpack(value) for value in values]
+        return {
+            reason: (_sum(rows, "packets", reason), _sum(rows, "bytes", reason)) for reason in layout.Reason
+        }
+
+    def flows(self) -> Iterator[Flow]:
+        for key, value in self._rows("flows").items():
+            yield _flow(key, value)
+
+    def end(self, flows: Iterable[Flow]) -> None:
+        for flow in flows:
+            self._delete("flows", flow.key)
+
+    # the maps
+
+    def _config(self) -> Mapping[str, Value]:
+        values = bpf.lookup(self._maps["settings"], _MAPS["settings"], _FIRST)
+        assert values is not None, "an array has all its elements"
+        return layout.CONFIG.unpack(values[0])
+
+    def _era(self) -> int:
+        return _int(self._config()["era"])
+
+    def _write(self, era: int, on: bool) -> None:
+        value = layout.CONFIG.pack(era=era & (1 << 33) - 1, on=int(on))
+        bpf.update(self._maps["settings"], _MAPS["settings"], _FIRST, value)
+
+    def _keys(self, name: str) -> list[bytes]:
+        return list(dict.fromkeys(bpf.keys(self._maps[name], _MAPS[name])))
+
+    def _rows(self, name: str) -> Rows:
+        found = {key: bpf.lookup(self._maps[name], _MAPS[name], key) for key in self._keys(name)}
+        return {key: values[0] for key, values in found.items() if values}
+
+    def _delete(self, name: str, key: bytes) -> None:
+        bpf.delete(self._maps[name], _MAPS[name], key)
+
+
+def detach(links: Iterable[int]) -> None:
+    """Take programs of ours, of whatever version, off the links."""
+    for link in links:
+        for program in _ours(link):
+            try:
+                bpf.detach(program, link)
+            finally:
+                os.close(program)
+
+
+def _ours(link: int) -> Iterator[int]:
+    """Descriptors of the link's programs that are ours, by their names; to be closed."""
+    for number in bpf.attached(link):
+        with suppress(HostError):  # gone meanwhile
+            program = bpf.program_by_id(number)
+            if bpf.program_info(program).name in layout.PROGRAMS:
+                yield program
+            else:
+                os.close(program)
+
+
+def _open_maps(info: bpf.Loaded) -> dict[str, int]:
+    found = {}
+    for number in info.maps:
+        descriptor = bpf.map_by_id(number)
+        found[bpf.map_name(descriptor)] = descriptor
+    return found
+
+
+def _port_rows(ports: Iterable[Port]) -> Iterator[tuple[bytes, bytes]]:
+    for port in ports:
+        value = layout.PORT.pack(network=_network(port), mac=_mac(port), link=port.link)
+        yield layout.link_key(port.link), value
+        yield layout.link_key(port.door), value
+
+
+def _endpoint_rows(ports: Iterable[Port]) -> Iterator[tuple[bytes, bytes]]:
+    for port in ports:
+        flags = layout.PEER if port.peer else 0
+        value = layout.ENDPOINT.pack(link=port.link, flags=flags, mac=_mac(port), mtu=port.mtu)
+        for text in port.addresses:
+            address = ip_address(text)
+            key = layout.ENDPOINT_KEY.pack(
+                network=_network(port),
+                address=layout.mapped(address.packed),
+                family=_FAMILIES[address.version],
+            )
+            yield key, value
+
+
+def _network(port: Port) -> bytes:
+    return uuid.UUID(port.network).bytes
+
+
+def _mac(port: Port) -> bytes:
+    return bytes.fromhex(port.mac.replace(":", ""))
+
+
+def _flow(key: bytes, value: bytes) -> Flow:
+    ends, told = layout.FLOW_KEY.unpack(key), layout.FLOW.unpack(value)
+    protocol = _int(ends["protocol"])
+    return Flow(
+        network=str(uuid.UUID(bytes=_bytes(ends["network"]))),
+        protocol=PROTOCOLS.get(protocol, str(protocol)),
+        low=_end(ends, "low"),
+        high=_end(ends, "high"),
+        packets=_pair(told["packets"]),
+        octets=_pair(told["bytes"]),
+        used=max(*_pair(told["sent_at"]), *_pair(told["passed_at"])),
+        key=key,
+    )
+
+
+def _end(key: Mapping[str, Value], name: str) -> tuple[str, int]:
+    """Ports are in network order."""
+    packed = _bytes(key[name])
+    address = packed[12:] if key["family"] == _FAMILIES[4] else packed
+    port = struct.unpack(">H", struct.pack("=H", key[f"{name}_port"]))[0]
+    return str(ip_address(address)), int(port)
+
+
+def _sum(rows: Iterable[Mapping[str, Value]], name: str, reason: Reason) -> int:
+    return sum(_tuple(row[name])[reason] for row in rows)
+
+
+def _int(value: Value) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _bytes(value: Value) -> bytes:
+    assert isinstance(value, bytes)
+    return value
+
+
+def _tuple(value: Value) -> tuple[int, ...]:
+    assert isinstance(value, tuple)
+    return value
+
+
+def _pair(value: Value) -> tuple[int, int]:
+    first, second = _tuple(value)
+    return first, second

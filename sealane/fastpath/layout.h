@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Made from layout.py by `make bpf`; change it there. */
+#pragma once
+#include <linux/types.h>
+
+#define PROBE 1000000000ULL
+#define LEASE 4000000000ULL
+#define PEER 1ULL
+#define LEARNS 1ULL
+
+struct config {
+	__u64 era;
+	__u32 on;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct config) == 16, "config");
+
+struct port {
+	__u8 network[16];
+	__u8 mac[6];
+	__u16 pad;
+	__u32 link;
+	__u32 pad2;
+};
+_Static_assert(sizeof(struct port) == 32, "port");
+
+struct endpoint_key {
+	__u8 network[16];
+	__u8 address[16];
+	__u32 family;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct endpoint_key) == 40, "endpoint_key");
+
+struct endpoint {
+	__u32 link;
+	__u32 flags;
+	__u8 mac[6];
+	__u16 mtu;
+};
+_Static_assert(sizeof(struct endpoint) == 16, "endpoint");
+
+struct flow_key {
+	__u8 network[16];
+	__u8 low[16];
+	__u8 high[16];
+	__u16 low_port;
+	__u16 high_port;
+	__u16 family;
+	__u16 protocol;
+};
+_Static_assert(sizeof(struct flow_key) == 56, "flow_key");
+
+struct flow {
+	__u64 sent[2];
+	__u64 passed[2];
+	__u64 sent_at[2];
+	__u64 passed_at[2];
+	__u64 packets[2];
+	__u64 bytes[2];
+};
+_Static_assert(sizeof(struct flow) == 96, "flow");
+
+struct tally {
+	__u64 packets[23];
+	__u64 bytes[23];
+};
+_Static_assert(sizeof(struct tally) == 368, "tally");
+
+enum reason {
+	FAST = 0,
+	OFF = 1,
+	NO_PORT = 2,
+	NOT_IP = 3,
+	SHORT = 4,
+	OPTIONS = 5,
+	FRAGMENT = 6,
+	LENGTH = 7,
+	CHECKSUM = 8,
+	HOPS = 9,
+	PROTOCOL = 10,
+	SERVICE = 11,
+	SENDER = 12,
+	BEGINS_OR_ENDS = 13,
+	ELSEWHERE = 14,
+	ROUTED = 15,
+	PAUSED = 16,
+	NEW = 17,
+	LEARNING = 18,
+	EXPIRED = 19,
+	KEEPALIVE = 20,
+	MTU = 21,
+	FULL = 22,
+};
+
+struct map { __u32 unused; };
+struct map settings SECTION("maps"); /* __u32 -> struct config */
+struct map ports SECTION("maps"); /* __u32 -> struct port */
+struct map endpoints SECTION("maps"); /* struct endpoint_key -> struct endpoint */
+struct map flows SECTION("maps"); /* struct flow_key -> struct flow */
+struct map total SECTION("maps"); /* __u32 -> struct tally */
+struct map tallies SECTION("maps"); /* __u32 -> struct tally */

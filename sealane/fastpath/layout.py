@@ -1,0 +1,228 @@
+"""What the programs and we both know: records, maps, numbers of reasons.  Pure; layout.h is made of it.
+
+Fields are ordered so that C needs no padding of its own; `pad` is written out where some is left.
+"""
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+Value = int | bytes | tuple[int, ...]
+
+_FORMATS = {"__u8": "B", "__u16": "H", "__u32": "I", "__u64": "Q"}
+
+
+@dataclass(frozen=True)
+class Field:
+    kind: str  # as in linux/types.h
+    name: str
+    count: int = 1
+
+    @property
+    def format(self) -> str:
+        if self.kind == "__u8" and self.count > 1:
+            return f"{self.count}s"
+        return _FORMATS[self.kind] * self.count
+
+    @property
+    def values(self) -> int:
+        """How many struct(3) makes of it."""
+        return 1 if self.kind == "__u8" else self.count
+
+
+class Record:
+    """A struct of C, and how it becomes bytes and comes back."""
+
+    def __init__(self, name: str, *fields: Field) -> None:
+        self.name = name
+        self.fields = fields
+        self._packing = struct.Struct("=" + "".join(field.format for field in fields))
+
+    @property
+    def size(self) -> int:
+        return self._packing.size
+
+    def pack(self, **values: Value) -> bytes:
+        """What is not given is zero."""
+        flat: list[int | bytes] = []
+        for field in self.fields:
+            value = values.pop(field.name, None)
+            flat += _flat(field, value)
+        assert not values, f"{self.name} has no {', '.join(values)}"
+        return self._packing.pack(*flat)
+
+    def unpack(self, data: bytes) -> Mapping[str, Value]:
+        flat = iter(self._packing.unpack(data))
+        found: dict[str, Value] = {}
+        for field in self.fields:
+            some = [next(flat) for _ in range(field.values)]
+            found[field.name] = some[0] if field.values == 1 else tuple(some)
+        return found
+
+
+def _flat(field: Field, value: Value | None) -> list[int | bytes]:
+    if value is None:
+        return [b""] if field.format.endswith("s") else [0] * field.values
+    return list(value) if isinstance(value, tuple) else [value]
+
+
+class Reason(IntEnum):
+    """What became of a packet that a container sent: 0 is the fast path, all else went to Open vSwitch."""
+
+    FAST = 0
+    OFF = 1
+    NO_PORT = 2
+    NOT_IP = 3
+    SHORT = 4
+    OPTIONS = 5
+    FRAGMENT = 6
+    LENGTH = 7
+    CHECKSUM = 8
+    HOPS = 9
+    PROTOCOL = 10
+    SERVICE = 11
+    SENDER = 12
+    BEGINS_OR_ENDS = 13
+    ELSEWHERE = 14
+    ROUTED = 15
+    PAUSED = 16
+    NEW = 17
+    LEARNING = 18
+    EXPIRED = 19
+    KEEPALIVE = 20
+    MTU = 21
+    FULL = 22
+
+
+MEANING: Mapping[Reason, str] = {
+    Reason.FAST: "handed to the receiver past Open vSwitch",
+    Reason.OFF: "the fast path is switched off",
+    Reason.NO_PORT: "the link is none of the fast path's",
+    Reason.NOT_IP: "neither IPv4 nor IPv6, or with a VLAN tag",
+    Reason.SHORT: "shorter than its headers",
+    Reason.OPTIONS: "IPv4 options, or another version in the header than in the frame",
+    Reason.FRAGMENT: "a fragment",
+    Reason.LENGTH: "a length in a header does not agree with the frame's",
+    Reason.CHECKSUM: "the IPv4 header's checksum is wrong, or IPv6 UDP has none",
+    Reason.HOPS: "no hop is left",
+    Reason.PROTOCOL: "neither TCP nor UDP, or behind an IPv6 extension header",
+    Reason.SERVICE: "DNS or DHCP, which Open vSwitch may answer itself",
+    Reason.SENDER: "the sender's MAC or address is not the port's",
+    Reason.BEGINS_OR_ENDS: "SYN, FIN or RST: a connection begins or ends",
+    Reason.ELSEWHERE: "the receiver is not in this network on this host",
+    Reason.ROUTED: "to another MAC than the receiver's own",
+    Reason.PAUSED: "rules are changing: nothing is learned just now",
+    Reason.NEW: "the first of a flow, or the first since rules changed",
+    Reason.LEARNING: "not yet let through in both directions by Open vSwitch",
+    Reason.EXPIRED: "Open vSwitch has not let through a packet of the flow for some seconds",
+    Reason.KEEPALIVE: "one of a fast flow, so that its entry in Open vSwitch's connection tracking lives",
+    Reason.MTU: "longer than the receiver's link takes",
+    Reason.FULL: "the table of flows is full",
+}
+
+PROBE = 1_000_000_000
+"""Nanoseconds between two packets of a fast flow that go to Open vSwitch, one direction at a time."""
+LEASE = 4_000_000_000
+"""Nanoseconds for which a direction stays fast after a packet of it came out of Open vSwitch."""
+LEARNS = 1
+"""Of config.era: the rest of it is the generation, shifted; both in one, for they are read in one go."""
+PEER = 1
+"""endpoint.flags: the receiver's end is in another namespace, straight into which the packet can be put."""
+
+CONFIG = Record(
+    "config",
+    Field("__u64", "era"),
+    Field("__u32", "on"),
+    Field("__u32", "pad"),
+)
+PORT = Record(
+    "port",
+    Field("__u8", "network", 16),
+    Field("__u8", "mac", 6),
+    Field("__u16", "pad"),
+    Field("__u32", "link"),
+    Field("__u32", "pad2"),
+)
+ENDPOINT_KEY = Record(
+    "endpoint_key",
+    Field("__u8", "network", 16),
+    Field("__u8", "address", 16),
+    Field("__u32", "family"),
+    Field("__u32", "pad"),
+)
+ENDPOINT = Record(
+    "endpoint",
+    Field("__u32", "link"),
+    Field("__u32", "flags"),
+    Field("__u8", "mac", 6),
+    Field("__u16", "mtu"),
+)
+FLOW_KEY = Record(
+    "flow_key",
+    Field("__u8", "network", 16),
+    Field("__u8", "low", 16),
+    Field("__u8", "high", 16),
+    Field("__u16", "low_port"),
+    Field("__u16", "high_port"),
+    Field("__u16", "family"),
+    Field("__u16", "protocol"),
+)
+FLOW = Record(
+    "flow",
+    Field("__u64", "sent", 2),
+    Field("__u64", "passed", 2),
+    Field("__u64", "sent_at", 2),
+    Field("__u64", "passed_at", 2),
+    Field("__u64", "packets", 2),
+    Field("__u64", "bytes", 2),
+)
+TALLY = Record("tally", Field("__u64", "packets", len(Reason)), Field("__u64", "bytes", len(Reason)))
+RECORDS = (CONFIG, PORT, ENDPOINT_KEY, ENDPOINT, FLOW_KEY, FLOW, TALLY)
+
+HASH, ARRAY, PERCPU_HASH, PERCPU_ARRAY = 1, 2, 5, 6
+_NO_PREALLOC = 1
+
+
+@dataclass(frozen=True)
+class Map:
+    """A map of the kernel (linux/bpf.h); `key` None is a number of 32 bits."""
+
+    name: str
+    kind: int
+    key: Record | None
+    value: Record
+    entries: int
+
+    @property
+    def key_size(self) -> int:
+        return self.key.size if self.key else 4
+
+    @property
+    def flags(self) -> int:
+        return _NO_PREALLOC if self.kind in (HASH, PERCPU_HASH) else 0
+
+    @property
+    def per_cpu(self) -> bool:
+        return self.kind in (PERCPU_HASH, PERCPU_ARRAY)
+
+
+MAPS = (
+    Map("settings", ARRAY, None, CONFIG, 1),
+    Map("ports", HASH, None, PORT, 16384),
+    Map("endpoints", HASH, ENDPOINT_KEY, ENDPOINT, 32768),
+    Map("flows", HASH, FLOW_KEY, FLOW, 131072),
+    Map("total", PERCPU_ARRAY, None, TALLY, 1),
+    Map("tallies", PERCPU_HASH, None, TALLY, 8192),
+)
+
+PROGRAMS = ("leave", "arrive")
+
+
+def link_key(index: int) -> bytes:
+    return struct.pack("=I", index)
+
+
+def mapped(address: bytes) -> bytes:
+    """An address as it stands in keys: IPv4 in the last four bytes."""
+    return address.rjust(16, b"\0")

@@ -1,0 +1,54 @@
+"""What the programs and we both know: the header, the object, records as bytes."""
+
+import pytest
+
+from sealane.errors import HostError
+from sealane.fastpath import build, elf, header, layout
+
+OBJECT = build.OBJECT.read_bytes()
+
+
+def test_the_header_is_made_of_the_layout() -> None:
+    assert build.HEADER.read_text() == header.text(), "run `make bpf`"
+
+
+def test_the_object_was_compiled_from_this_source() -> None:
+    assert elf.read(OBJECT).source == build.digest(), "run `make bpf`"
+
+
+def test_the_object_has_the_programs_and_names_no_other_maps() -> None:
+    programs = elf.read(OBJECT).programs
+    assert set(programs) == set(layout.PROGRAMS)
+    named = {name for program in programs.values() for name in program.maps.values()}
+    assert named == {one.name for one in layout.MAPS}
+
+
+def test_linking_puts_descriptors_where_maps_are_named() -> None:
+    program = elf.read(OBJECT).programs["leave"]
+    linked = program.linked({one.name: 1000 + number for number, one in enumerate(layout.MAPS)})
+    changed = [at for at in range(0, len(linked), 8) if linked[at : at + 8] != program.code[at : at + 8]]
+    assert changed == sorted(program.maps)
+    assert all(linked[at + 1] >> 4 == 1 for at in changed)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x7fELF", OBJECT[:700], b"\x7fELF\x01" + OBJECT[5:]])
+def test_what_is_no_object_is_refused(data: bytes) -> None:
+    with pytest.raises(HostError):
+        elf.read(data)
+
+
+@pytest.mark.parametrize("record", layout.RECORDS, ids=lambda record: record.name)
+def test_records_come_back_from_bytes(record: layout.Record) -> None:
+    blank = record.unpack(record.pack())
+    assert len(record.pack(**blank)) == record.size
+    assert set(blank) == {field.name for field in record.fields}
+
+
+def test_every_reason_has_a_meaning() -> None:
+    assert set(layout.MEANING) == set(layout.Reason)
+    assert [reason.value for reason in layout.Reason] == list(range(len(layout.Reason)))
+
+
+def test_a_lease_outlives_the_wait_for_a_single_segment() -> None:
+    """A bundle waits for two PROBEs; its packet needs time to come out of Open vSwitch."""
+    assert layout.LEASE >= 3 * layout.PROBE
