@@ -158,6 +158,7 @@ class FakeEngine:
         self.running: list[EngineContainer] = []
         self.alive: set[str] = set()
         self.taken: set[str] = set()
+        self.used: set[str] = set()
         self.made = 0
 
     async def networks(self) -> list[EngineNetwork]:
@@ -165,6 +166,9 @@ class FakeEngine:
 
     async def endpoints(self, network_id: str) -> set[str]:
         return set(self.alive)
+
+    async def networks_in_use(self) -> set[str]:
+        return set(self.used)
 
     async def containers(self) -> list[EngineContainer]:
         return list(self.running)
@@ -187,7 +191,9 @@ class FakeEngine:
             "IPv4Data": data,
         }
         await self._call("CreateNetwork", body)
-        self.nets[docker_id] = EngineNetwork(id=docker_id, name=name, options=spec["Options"])
+        subnets = frozenset(c["Subnet"] for c in spec["IPAM"]["Config"])
+        options = spec["Options"]
+        self.nets[docker_id] = EngineNetwork(id=docker_id, name=name, options=options, subnets=subnets)
         return docker_id
 
     async def remove_network(self, network_id: str) -> None:

@@ -42,6 +42,7 @@ class EngineNetwork:
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    subnets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +78,7 @@ class Engine:
     async def networks(self) -> list[EngineNetwork]:
         """Those of our driver."""
         listed = await self._request("GET", "/networks", query=_filters(driver=[self._driver]))
-        return [
-            EngineNetwork(
-                id=n["Id"], name=n["Name"], labels=n.get("Labels") or {}, options=n.get("Options") or {}
-            )
-            for n in listed
-        ]
+        return [_network(body) for body in listed]
 
     async def endpoints(self, network_id: str) -> set[str]:
         """Endpoint ids that the engine has on a network, those without a container included."""
@@ -205,6 +201,17 @@ def _negotiated(offered: str) -> str:
 
 def _filters(**wanted: list[str]) -> dict[str, str]:
     return {"filters": json.dumps(wanted)}
+
+
+def _network(body: Body) -> EngineNetwork:
+    pools = (body.get("IPAM") or {}).get("Config") or []
+    return EngineNetwork(
+        id=body["Id"],
+        name=body["Name"],
+        labels=body.get("Labels") or {},
+        options=body.get("Options") or {},
+        subnets=frozenset(str(pool["Subnet"]) for pool in pools if pool.get("Subnet")),
+    )
 
 
 def _container(body: Body) -> EngineContainer:

@@ -3,9 +3,14 @@
 Only networks with a name and a subnet, of the projects that this node is configured for.  Where the name
 is taken the mirror is called NAME.PROJECT.  All of it happens through Docker's API, outside any call of
 dockerd to our drivers: dockerd calls them back while it makes a mirror.
+
+A network's subnets come one after another, so a mirror can be older than some of them, and an engine's
+network can't be changed: it is made anew, once no container is on it.
 """
 
+import ipaddress
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sealane import log
@@ -16,6 +21,7 @@ from sealane.agent.docker.options import ALIASES, NETWORK
 from sealane.agent.memory import DockerNetwork, Memory
 from sealane.errors import Conflict, Forbidden, NotFound, SealaneError, Unavailable
 
+OUTGROWN = "its subnets have changed: the engine's network follows when no container is on it any more"
 _log = log.get("docker")
 
 
@@ -37,6 +43,7 @@ class Mirrors:
         for record in list(self._memory.networks.values()):
             if record.network_id not in known and record.settled:
                 await self._remove(record)
+        await self._renew(listed, known)
         present = {record.network_id for record in self._memory.networks.values()}
         for network in sorted(known.values(), key=lambda n: (n.name, n.id)):
             if network.id not in present and self._is_wanted(network):
@@ -87,6 +94,40 @@ class Mirrors:
             return
         self._memory.remove_network(record.docker_id)
         _log.info("mirror removed", network=record.network_id, name=record.name)
+
+    async def _renew(self, listed: Iterable[EngineNetwork], known: Mapping[str, NetworkView]) -> None:
+        """Drop the mirrors that have other subnets than their networks; they are made again at once."""
+        self.troubles = {key: text for key, text in self.troubles.items() if text != OUTGROWN}
+        outgrown = [found for network in listed if (found := self._outgrown(network, known))]
+        used = await self._engine.networks_in_use() if outgrown else set()
+        for record in outgrown:
+            if record.docker_id in used:
+                self.troubles[record.network_id] = OUTGROWN
+            else:
+                await self._drop(record)
+
+    def _outgrown(self, network: EngineNetwork, known: Mapping[str, NetworkView]) -> DockerNetwork | None:
+        """Of mirrors only: what was made in an engine is as its maker wanted it."""
+        record = self._memory.networks.get(network.id)
+        view = known.get(record.network_id) if record else None
+        if not record or not view or not view.subnets or view.origin == "docker":
+            return None
+        is_mirror = record.settled and dict(network.options) == {NETWORK: view.id}
+        wanted = {ipaddress.ip_network(subnet.cidr) for subnet in view.subnets}
+        same = wanted == {ipaddress.ip_network(cidr) for cidr in network.subnets}
+        return None if same or not is_mirror else record
+
+    async def _drop(self, record: DockerNetwork) -> None:
+        """Not settled, it is a view only: its DeleteNetwork touches neither the network nor what is on it."""
+        self._memory.put_network(replace(record, settled=False))
+        try:
+            await self._engine.remove_network(record.docker_id)
+        except (Forbidden, Conflict):
+            self._memory.put_network(record)
+            self.troubles[record.network_id] = OUTGROWN
+            return
+        self._memory.remove_network(record.docker_id)
+        _log.info("mirror has other subnets than its network", network=record.network_id, name=record.name)
 
     async def _is_there(self, network_id: str) -> bool:
         """Whether the API has the network at this moment."""

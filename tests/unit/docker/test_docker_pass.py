@@ -95,6 +95,46 @@ def test_a_network_that_goes_during_a_pass_is_not_mirrored_again(node: Node) -> 
     asyncio.run(story())
 
 
+def test_a_mirror_gets_the_subnets_that_come_later_when_nobody_is_on_it(node: Node) -> None:
+    def subnets() -> set[str]:
+        (mirror,) = node.engine.nets.values()
+        return set(mirror.subnets)
+
+    async def story() -> None:
+        blue = await node.network("blue")
+        await node.mirror()
+        node.engine.used = set(node.engine.nets)
+        later = await node.api.create("subnets", {"network_id": blue["id"], "cidr": "fd01::/64"})
+        await node.mirror()
+        assert subnets() == {"10.1.0.0/24"} and "no container" in node.mirrors.troubles[blue["id"]]
+        node.engine.used.clear()
+        await node.mirror()
+        assert subnets() == {"10.1.0.0/24", "fd01::/64"} and not node.mirrors.troubles
+        await node.mirror()
+        await node.api.delete("subnets", later["id"])
+        await node.mirror()
+        assert subnets() == {"10.1.0.0/24"}
+        assert (node.engine.made, len(node.memory.networks), len(node.api.all("networks"))) == (3, 1, 1)
+
+    asyncio.run(story())
+
+
+def test_what_was_made_in_an_engine_is_not_made_anew(node: Node) -> None:
+    async def story() -> None:
+        made = await node.network("blue", **{"sealane:origin": "docker"})
+        await node.mirror()
+        await node.api.create("subnets", {"network_id": made["id"], "cidr": "fd01::/64"})
+        theirs = await node.network("red")
+        spec = {"Options": {"sealane.network": "red"}, "IPAM": {"Config": [{"Subnet": "10.1.0.0/24"}]}}
+        await node.engine.create_network("mine", spec)
+        await node.api.create("subnets", {"network_id": theirs["id"], "cidr": "fd02::/64"})
+        await node.mirror()
+        await node.mirror()
+        assert node.engine.made == 2 and len(node.api.all("networks")) == 2
+
+    asyncio.run(story())
+
+
 def test_name_that_is_taken_gets_the_project(node: Node) -> None:
     async def story() -> None:
         blue = await node.network("blue")
