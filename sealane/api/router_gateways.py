@@ -109,10 +109,21 @@ def add(router: Router, wanted: Sequence[Wanted], draft: Draft) -> Router:
 
 
 def change(router: Router, wanted: Sequence[Wanted], draft: Draft) -> Router:
-    """Each is the gateway that the router has in that network. Raises NotFound."""
+    """These, in this order, and no others: one that is there keeps its port, the others are made or go."""
+    if not wanted:
+        return clear(router, draft)
+    left, kept = _ports(router, draft), []
     for each in wanted:
-        _move(_find(router, each, draft), each, draft)
-    return _checked(_with_snat(router, *wanted), draft)
+        port = _match(left, each)
+        if port is None:
+            port = _make(router, each, draft)
+        else:
+            left.remove(port)
+            _move(port, each, draft)
+        kept.append(port.id)
+    for port in left:
+        _remove(router, port, draft)
+    return _checked(_with_snat(replace(router, gateway_ports=tuple(kept)), *wanted), draft)
 
 
 def remove(router: Router, wanted: Sequence[Wanted], draft: Draft) -> Router:
@@ -146,15 +157,20 @@ def _ports(router: Router, draft: Draft) -> list[Port]:
 
 
 def _find(router: Router, wanted: Wanted, draft: Draft) -> Port:
-    """The address tells two gateways of one network apart."""
-    given = {w.ip_address for w in wanted.fixed_ips or () if w.ip_address}
-    there = [port for port in _ports(router, draft) if port.network_id == wanted.network_id]
-    named = [port for port in there if given & {f.ip_address for f in port.fixed_ips}]
-    if not there:
+    port = _match(_ports(router, draft), wanted)
+    if port is None:
         raise NotFound(
             f"Router {router.id} has no gateway in network {wanted.network_id}.", type="GatewayNotFound"
         )
-    return (named or there)[0]
+    return port
+
+
+def _match(ports: Sequence[Port], wanted: Wanted) -> Port | None:
+    """The address tells two gateways of one network apart."""
+    given = {w.ip_address for w in wanted.fixed_ips or () if w.ip_address}
+    there = [port for port in ports if port.network_id == wanted.network_id]
+    named = [port for port in there if given & {f.ip_address for f in port.fixed_ips}]
+    return next(iter(named or there), None)
 
 
 def _make(router: Router, wanted: Wanted, draft: Draft) -> Port:

@@ -196,13 +196,35 @@ async def test_several_gateways(database: OvsdbServer) -> None:
         assert [g["network_id"] for g in both["external_gateways"]] == [first["id"], second["id"]]
         assert both["external_gateway_info"]["network_id"] == first["id"]
         fixed = [{"ip_address": "198.51.100.50"}]
-        moved = {"router": {"external_gateways": [{"network_id": second["id"], "external_fixed_ips": fixed}]}}
+        listed = [{"network_id": first["id"]}, {"network_id": second["id"], "external_fixed_ips": fixed}]
+        moved = {"router": {"external_gateways": listed}}
         shown = (await at.put(router, "update_external_gateways", **moved)).body["router"]
         assert shown["external_gateways"][1]["external_fixed_ips"][0]["ip_address"] == "198.51.100.50"
         away = {"router": {"external_gateways": [{"network_id": first["id"]}]}}
         left = (await at.put(router, "remove_external_gateways", **away)).body["router"]
         assert [g["network_id"] for g in left["external_gateways"]] == [second["id"]]
         assert (await at.put(router, "remove_external_gateways", **away)).error == "GatewayNotFound"
+
+
+async def test_an_update_lists_all_gateways(database: OvsdbServer) -> None:
+    """It is how `openstack router create --external-gateway` asks for the first one."""
+    async with place(database) as at:
+        first, second = await at.outside(), await at.outside("198.51.100.0/24")
+        router = await at.api.make("router")
+
+        async def ports_after(*networks: Any) -> list[Any]:
+            wish = {"router": {"external_gateways": [{"network_id": each["id"]} for each in networks]}}
+            shown = (await at.put(router, "update_external_gateways", **wish)).body["router"]
+            assert [g["network_id"] for g in shown["external_gateways"]] == [n["id"] for n in networks]
+            ports = (await at.api.call(f"GET /v2.0/ports?device_id={router['id']}")).body["ports"]
+            return sorted(port["id"] for port in ports)
+
+        assert len(await ports_after(first)) == 1
+        both = await ports_after(first, second)
+        assert len(both) == 2 and await ports_after(second, first) == both
+        (left,) = await ports_after(second)
+        assert left in both
+        assert await ports_after() == []
 
 
 async def test_a_gateway_is_in_an_external_network_that_overlaps_nothing(database: OvsdbServer) -> None:
