@@ -116,6 +116,11 @@ def switch_link(port_id: str) -> str:
     return f"sls{port_id[:11]}"
 
 
+def turned_at(link: str) -> str:
+    """The link which those packets pass that arrive from a container by `link`, on their way to br-int."""
+    return f"sls{link[3:]}" if link.startswith("slh") else link
+
+
 def gateway_ovs_port(network_id: str) -> str:
     return f"tgw{network_id[:11]}"
 

@@ -9,10 +9,10 @@ from typing import ParamSpec
 
 from sealane import names
 from sealane.agent import gateway, inside
-from sealane.agent.facts import Bridge, Fact, Gateway, Guard, Inside, Pair, Redirect, Rules
+from sealane.agent.facts import Answers, Bridge, Fact, Gateway, Guard, Inside, Pair, Redirect, Rules
 from sealane.agent.gateway import Where
 from sealane.errors import Conflict, NotFound, SealaneError
-from sealane.host import guard, link, netns, nft, offload, tap, tc
+from sealane.host import answers, guard, link, netns, nft, offload, tap, tc
 from sealane.host.netlink import Socket
 
 P = ParamSpec("P")
@@ -26,6 +26,8 @@ def remove(doomed: Iterable[Fact], where: Where, host: Socket) -> None:
     for fact in facts:
         if isinstance(fact, Guard):
             _try(failures, _remove_guard, fact, host)
+        elif isinstance(fact, Answers):
+            _try(failures, _remove_answers, fact, host)
         elif isinstance(fact, Gateway):
             _try(failures, gateway.remove, where, host, fact.network_id)
         elif isinstance(fact, Rules) and not fact.namespace:
@@ -72,6 +74,9 @@ def _ensure(fact: Fact, where: Where, host: Socket) -> None:
             tc.redirect(host, _own_index(host, fact.source), _own_index(host, fact.target))
         case Guard():
             guard.guard(host, _own_index(host, fact.link), outward=fact.outward)
+        case Answers():
+            learn, turn = _own_index(host, fact.link), _own_index(host, fact.turn)
+            answers.ensure(host, learn, turn, fact.mac, outward=fact.outward)
         case Gateway():
             gateway.ensure(where, host, fact)
         case Inside():
@@ -136,6 +141,12 @@ def _remove_guard(fact: Guard, host: Socket) -> None:
     index = link.index(host, fact.link)
     if index is not None:
         guard.unguard(host, index, outward=fact.outward)
+
+
+def _remove_answers(fact: Answers, host: Socket) -> None:
+    learn, turn = link.index(host, fact.link), link.index(host, fact.turn)
+    if learn is not None and turn is not None:
+        answers.remove(host, learn, turn, outward=fact.outward)
 
 
 def _own_index(socket: Socket, name: str) -> int:

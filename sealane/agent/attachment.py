@@ -85,6 +85,15 @@ class Attachment:
         """Does this host keep a gateway namespace for the attachment's network?"""
         return self.gateway_mode == "host" and not self.internal and bool(self.gateways)
 
+    def is_led_to(self) -> bool:
+        """Is it published on this host, though its way out is a router?"""
+        behind = self.gateway_mode == "router" and not self.internal and bool(self.gateways)
+        return behind and bool(self.publish)
+
+    def has_uplink(self) -> bool:
+        """Does this host keep a way between itself and the attachment's network?"""
+        return self.has_gateway() or self.is_led_to()
+
     def asks_beside(self) -> bool:
         """Does it find the resolver at names.RESOLVER, as this host is no gateway of its?"""
         return (

@@ -11,6 +11,8 @@ kernel datapath
 the network's gateway (gateway.py)
    gw-<net> │  gw0 ═══ tgw… ── br-int         Gateway, SwitchPort, Rules
             │  up0 ═══ slu… (host)
+
+published behind a router: Answers on slh… and sls…, or on tap… in both directions
 """
 
 from dataclasses import dataclass, field
@@ -81,6 +83,20 @@ class Guard:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What the container answers to packets from the MAC goes to the MAC (host/answers.py)."""
+
+    link: str  # by which packets reach it
+    turn: str  # which those pass that it sends: `outward`, or as they arrive
+    outward: bool
+    mac: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("answers", self.link)
+
+
+@dataclass(frozen=True)
 class Inside:
     """The container's end within its sandbox, for doors whose caller doesn't set it up itself."""
 
@@ -105,6 +121,8 @@ class Gateway:
     mtu: int
     addresses: frozenset[str]  # "ip/len" on gw0
     uplinks: frozenset[str]  # addresses of up0, one a family
+    mac: str  # of gw0
+    routes: frozenset[str] = frozenset()  # what is on gw0's link, beside the networks of its addresses
 
     @property
     def key(self) -> tuple[str, str]:
@@ -112,7 +130,7 @@ class Gateway:
 
     def stays(self, wanted: "Gateway") -> bool:
         """Whether the namespace is whole and can become what is wanted; else it is made anew."""
-        return self.uplinks == wanted.uplinks and bool(self.addresses)
+        return self.uplinks == wanted.uplinks and self.mac == wanted.mac and bool(self.addresses)
 
 
 @dataclass(frozen=True)
@@ -128,5 +146,5 @@ class Rules:
         return ("rules", self.namespace)
 
 
-Fact = Pair | Bridge | Redirect | Guard | SwitchPort | Inside | Gateway | Rules
+Fact = Pair | Bridge | Redirect | Guard | Answers | SwitchPort | Inside | Gateway | Rules
 Key = tuple[str, str]

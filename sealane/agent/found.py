@@ -1,12 +1,14 @@
 """What is on the host with our mark, read back from the kernel."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from sealane import names
 from sealane.agent import gateway, inside, translation
 from sealane.agent.facts import (
     MARK_BRIDGE,
     MARK_PORT,
+    Answers,
     Bridge,
     Fact,
     Gateway,
@@ -18,7 +20,7 @@ from sealane.agent.facts import (
 )
 from sealane.agent.gateway import Where
 from sealane.errors import NotFound
-from sealane.host import guard, link, netns, nft, tc
+from sealane.host import answers, guard, link, netns, nft, tc
 from sealane.host.netlink import Socket
 from sealane.host.values import Table
 
@@ -42,6 +44,7 @@ def everything(wanted: Iterable[Fact], where: Where, host: Socket) -> set[Fact]:
             found.add(Pair(one.name, one.alias, one.mtu))
             found.update(_redirect(host, one, links))
             found.update(_guards(host, one))
+            found.update(_answers(host, one, links.values()))
         elif one.alias.startswith(MARK_BRIDGE):
             found.add(_as_bridge(one, links.values()))
     for network_id in where.gateways():
@@ -64,6 +67,9 @@ def _one(fact: Fact, where: Where, host: Socket) -> Fact | None:
             index = link.index(host, fact.link)
             is_there = index is not None and guard.is_guarded(host, index, outward=fact.outward)
             return fact if is_there else None
+        case Answers():
+            learn, turn = link.index(host, fact.link), link.index(host, fact.turn)
+            return None if learn is None or turn is None else _led(host, fact, learn, turn)
         case Gateway():
             return gateway.find(where, host, fact.network_id)
         case Inside():
@@ -101,6 +107,21 @@ def _guards(host: Socket, one: link.Link) -> Iterator[Guard]:
     for outward in (False, True):
         if guard.is_guarded(host, one.index, outward=outward):
             yield Guard(one.name, outward)
+
+
+def _answers(host: Socket, one: link.Link, links: Iterable[link.Link]) -> Iterator[Answers]:
+    """By the link that leads to the container; what the container sends may pass another one."""
+    turn = names.turned_at(one.name)
+    index = next((other.index for other in links if other.name == turn), None)
+    if index is not None:
+        found = _led(host, Answers(one.name, turn, turn != one.name, ""), one.index, index)
+        if found is not None:
+            yield found
+
+
+def _led(host: Socket, asked: Answers, learn: int, turn: int) -> Answers | None:
+    mac = answers.find(host, learn, turn, outward=asked.outward)
+    return None if mac is None else replace(asked, mac=mac)
 
 
 def _gateway(where: Where, host: Socket, network_id: str) -> Iterator[Fact]:

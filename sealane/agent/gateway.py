@@ -5,11 +5,12 @@
 gw0 has the gateway's MAC and addresses (OVN's localport: the same on every host, seen only by the
 containers of this one); up0 has an address of the uplink pool that is unique on this host.  Own
 namespace, own routing table, own connection tracking: tenants' overlapping addresses never meet.
-docs/decisions/0002-gateway-namespace.md tells why it is so.
+Where a router is the gateway, gw0 has the resolver's address and MAC, and up0 is there for what is published.
+docs/decisions/0002-gateway-namespace.md and 0016-answers-beside-a-router.md tell why it is so.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ _SYSCTLS = {
     "net/ipv4/conf/default/send_redirects": "0",
     "net/ipv6/conf/all/forwarding": "1",
     "net/ipv6/conf/default/accept_ra": "0",
+    "net/ipv6/conf/default/accept_dad": "0",  # a link-local address at once: neighbours are asked by it
 }
 
 
@@ -62,7 +64,7 @@ def find(where: Where, host: Socket, network_id: str) -> Gateway | None:
     outer = link.find(host, names.uplink(network_id))
     if outer is None and not path.exists():
         return None
-    broken = Gateway(network_id, 0, frozenset(), frozenset())
+    broken = Gateway(network_id, 0, frozenset(), frozenset(), "")
     if not netns.exists(path) or (outer is not None and outer.alias != MARK_GATEWAY + network_id):
         return broken
     return netns.inside(path, lambda: _read(network_id)) or broken
@@ -101,6 +103,8 @@ def _read(network_id: str) -> Gateway | None:
             mtu=inner.mtu,
             addresses=frozenset(addresses.get(inner.index, ())),
             uplinks=frozenset(a.split("/")[0] for a in addresses.get(uplink.index if uplink else 0, ())),
+            mac=inner.mac,
+            routes=frozenset(route.on_link(socket, inner.index)),
         )
 
 
@@ -140,16 +144,15 @@ def _add_links(where: Where, host: Socket, gateway: Gateway, inner: int) -> None
             silent=False,
         )
     port = link.End(names.gateway_ovs_port(network_id), gateway.mtu)
-    mac = names.gateway_mac(network_id) if gateway.uplinks else names.resolver_mac(network_id)
     if not where.userspace:
-        link.add_pair(host, port, link.End(INNER, gateway.mtu, mac, inner), mark)
+        link.add_pair(host, port, link.End(INNER, gateway.mtu, gateway.mac, inner), mark)
         link.set_up(host, _index(host, port.name), silent=True)
         return
     with opened(where.switch) as switch:
         socket = netns.inside(where.gateway(network_id), Socket)
         try:
             far = link.End(port.name, gateway.mtu, namespace=switch)
-            link.add_pair(socket, link.End(INNER, gateway.mtu, mac), far, mark, silent=False)
+            link.add_pair(socket, link.End(INNER, gateway.mtu, gateway.mac), far, mark, silent=False)
             offload.transmit_checksums_off(socket, INNER)
         finally:
             socket.close()
@@ -161,7 +164,7 @@ def _add_links(where: Where, host: Socket, gateway: Gateway, inner: int) -> None
 
 
 def _configure(where: Where, gateway: Gateway) -> None:
-    """Addresses and routes, from inside the namespace. Without an uplink everybody is on the link."""
+    """Addresses and routes, from inside the namespace."""
     with Socket() as socket:
         inner = _index(socket, INNER)
         for address in sorted(gateway.addresses):
@@ -169,13 +172,14 @@ def _configure(where: Where, gateway: Gateway) -> None:
         if not gateway.uplinks:
             for index in (_index(socket, "lo"), inner):
                 link.set_up(socket, index)
-            route.add_route(socket, inner, "0.0.0.0/0")
+            _add_routes(socket, inner, gateway.routes)
             return
         uplink = _index(socket, UPLINK)
         for address in sorted(gateway.uplinks):
             route.add_address(socket, uplink, _alone(address))
         for index in (_index(socket, "lo"), inner, uplink):
             link.set_up(socket, index)
+        _add_routes(socket, inner, gateway.routes)
         for address in where.first_uplinks:
             route.add_route(socket, uplink, _alone(address))
             route.add_route(socket, uplink, "::/0" if ":" in address else "0.0.0.0/0", address)
@@ -188,8 +192,16 @@ def _adjust(gateway: Gateway, found: Gateway) -> None:
             route.remove_address(socket, index, address)
         for address in gateway.addresses - found.addresses:
             route.add_address(socket, index, address)
+        for destination in found.routes - gateway.routes:
+            route.remove_route(socket, index, destination)
+        _add_routes(socket, index, gateway.routes - found.routes)
         if found.mtu != gateway.mtu:
             link.change(socket, index, mtu=gateway.mtu)
+
+
+def _add_routes(socket: Socket, index: int, destinations: Iterable[str]) -> None:
+    for destination in sorted(destinations):
+        route.add_route(socket, index, destination)
 
 
 def _set_sysctls() -> None:

@@ -66,7 +66,7 @@ class Reconciler:
         """
         checked(attachment)
         async with self._lock:
-            if attachment.has_gateway():
+            if attachment.has_uplink():
                 self._take_place(attachment.network_id)
             await self._reaped(attachment.port_id)
             before = self._memory.attachments.get(attachment.id)
@@ -74,7 +74,7 @@ class Reconciler:
             if attachment.device or attachment.bridge:  # names of the caller's choice
                 await self._in_kernel(lambda host: apply.refuse_foreign(own, host))
             self._memory.put(attachment)
-            if not attachment.has_gateway():
+            if not attachment.has_uplink():
                 await self._reconcile_beside(attachment.network_id, own)
                 return
             network_id = attachment.network_id
@@ -174,7 +174,8 @@ class Reconciler:
                 _, known = found.get(attachment.network_id, (None, ()))
                 addresses = tuple(dict.fromkeys((*known, *attachment.gateways)))
                 found[attachment.network_id] = (self._where.gateway(attachment.network_id), addresses)
-        doors = wanted.name_doors(self._memory.attachments.values())
+        everyone = self._memory.attachments.values()
+        doors = (wanted.name_doors(everyone) | wanted.gateways(everyone)) - set(found)
         return found | {id: (self._where.gateway(id), (names.RESOLVER,)) for id in doors}
 
     def close(self) -> None:
@@ -191,9 +192,13 @@ class Reconciler:
         return wanted.vif(attachment, self._layout)
 
     async def _publish(self, attachment: Attachment, publications: tuple[Publication, ...]) -> None:
-        self._memory.put(replace(attachment, publish=publications))
-        if attachment.has_gateway():
-            await self._reconcile_gateway(attachment.network_id, set(), rules=True)
+        changed = replace(attachment, publish=publications)
+        if changed.has_uplink():
+            self._take_place(attachment.network_id)
+        self._memory.put(changed)
+        if attachment.has_uplink() or changed.has_uplink():
+            own = wanted.answers(changed, self._layout)
+            await self._reconcile_gateway(attachment.network_id, own, rules=True)
             # Also what was sent before: the kernel decides on translation once for each flow. A TCP client
             # that was refused begins a new one.
             new = [p for p in publications if p.protocol != "tcp"]
@@ -230,7 +235,7 @@ class Reconciler:
 
     def _lanes(self, network_id: str) -> tuple[translation.Lane, ...]:
         everyone = self._memory.attachments.values()
-        return translation.lanes(a for a in everyone if a.network_id == network_id and a.has_gateway())
+        return translation.lanes(a for a in everyone if a.network_id == network_id and a.has_uplink())
 
     async def _forget_flows(self, attachment: Attachment, publications: Iterable[Publication]) -> None:
         ports = {(p.protocol, p.host_port) for p in publications}

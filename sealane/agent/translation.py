@@ -70,12 +70,18 @@ def lanes(members: Iterable[Attachment]) -> tuple[Lane, ...]:
     return tuple(found)
 
 
-def gateway_table(members: Iterable[Attachment], addresses: Iterable[str], uplink: tuple[str, ...]) -> Table:
-    """Of a gateway's namespace: out with the uplink's address, in to what is published, nothing else."""
+def gateway_table(
+    members: Iterable[Attachment], addresses: Iterable[str], uplink: tuple[str, ...], *, outward: bool = True
+) -> Table:
+    """Of a gateway's namespace: out with the uplink's address, in to what is published, nothing else.
+
+    Not `outward`: what the host leads in is answered, and nothing else gets out.
+    """
     own = sorted({str(ipaddress.ip_interface(a).network) for a in addresses})
     inward = [line for lane in lanes(members) for line in _to_container(lane, uplink)]
     # A client whose address lies within the tenant's own subnet could not be answered by this way.
     neighbours = [f'iifname "up0" oifname "gw0" {_family(n)} saddr {n} masquerade' for n in own]
+    forward = [_ANSWERS, *(['iifname "gw0" accept'] if outward else []), _LED_IN]
     chains = (
         _chain("prerouting", "type nat hook prerouting priority dstnat", inward),
         _chain(
@@ -83,7 +89,7 @@ def gateway_table(members: Iterable[Attachment], addresses: Iterable[str], uplin
             "type nat hook postrouting priority srcnat",
             ['oifname "up0" masquerade', *neighbours],
         ),
-        _chain("forward", "type filter hook forward priority filter; policy drop", _GATEWAY_FORWARD),
+        _chain("forward", "type filter hook forward priority filter; policy drop", forward),
         _chain("input", "type filter hook input priority filter; policy drop", _GATEWAY_INPUT),
     )
     return Table("inet", TABLE, "\n".join(chains))
@@ -93,7 +99,7 @@ def host_table(everyone: Iterable[Attachment], places: Mapping[str, int], uplink
     """Of the host: publications to their uplinks, uplinks' traffic out with the host's address."""
     members: dict[str, list[Attachment]] = {}
     for attachment in everyone:
-        if attachment.has_gateway():
+        if attachment.has_uplink():
             members.setdefault(attachment.network_id, []).append(attachment)
     inward = [
         line
@@ -112,13 +118,10 @@ def host_table(everyone: Iterable[Attachment], places: Mapping[str, int], uplink
     return Table("inet", TABLE, "\n".join(chains))
 
 
-_GATEWAY_FORWARD = [
-    "ct state established,related accept",
-    'iifname "gw0" accept',
-    'iifname "up0" oifname "gw0" ct status dnat accept',
-]
+_ANSWERS = "ct state established,related accept"
+_LED_IN = 'iifname "up0" oifname "gw0" ct status dnat accept'
 _GATEWAY_INPUT = [
-    "ct state established,related accept",
+    _ANSWERS,
     'iifname { "lo", "up0" } accept',
     "meta l4proto { icmp, ipv6-icmp } accept",
     'iifname "gw0" meta l4proto { tcp, udp } th dport 53 accept',

@@ -11,6 +11,7 @@ from sealane.agent.attachment import Attachment, Route
 from sealane.agent.facts import (
     MARK_BRIDGE,
     MARK_PORT,
+    Answers,
     Bridge,
     Fact,
     Gateway,
@@ -41,7 +42,7 @@ def wanted(attachments: Iterable[Attachment], places: Mapping[str, int], layout:
         facts |= gateway(network_id, everyone, places[network_id], layout)
     for network_id in name_doors(everyone):
         facts |= name_door(network_id, everyone)
-    if any(a.has_gateway() for a in everyone):
+    if any(a.has_uplink() for a in everyone):
         facts.add(host_rules(everyone, places, layout))
     return facts
 
@@ -54,34 +55,58 @@ def vif(attachment: Attachment, layout: Layout) -> set[Fact]:
         facts.add(Bridge(attachment.bridge, mark, attachment.mtu, member))
     if attachment.guarded:
         facts.add(_guard(attachment, layout))
+    facts |= answers(attachment, layout)
     if attachment.door != "docker" and attachment.sandbox:
         facts.add(inside(attachment))
     return facts
 
 
 def gateways(attachments: Iterable[Attachment]) -> set[str]:
-    """Networks whose gateway this host has to keep."""
-    return {a.network_id for a in attachments if a.has_gateway()}
+    """Networks to which this host has to keep a way: as their gateway, or for what is published."""
+    return {a.network_id for a in attachments if a.has_uplink()}
+
+
+def answers(attachment: Attachment, layout: Layout) -> set[Fact]:
+    """What is asked by the host is answered by the host, though the way out is a router."""
+    if not attachment.is_led_to():
+        return set()
+    mac, port = names.resolver_mac(attachment.network_id), attachment.port_id
+    if layout.userspace:
+        return {Answers(names.host_link(port), names.switch_link(port), True, mac)}
+    return {Answers(names.ovs_port(port), names.ovs_port(port), False, mac)}
 
 
 def gateway(network_id: str, everyone: Iterable[Attachment], place: int, layout: Layout) -> set[Fact]:
     """The network's gateway namespace, its port on br-int and its rules."""
-    members = tuple(a for a in everyone if a.network_id == network_id and a.has_gateway())
+    members = tuple(a for a in everyone if a.network_id == network_id and a.has_uplink())
+    namespace, uplinks = names.gateway_namespace(network_id), layout.uplinks.at(place)
+    if any(a.has_gateway() for a in members):
+        leg = _as_gateway(network_id, members, uplinks)
+        table = translation.gateway_table(members, leg.addresses, uplinks)
+    else:
+        leg = _beside_router(network_id, members, everyone, uplinks)
+        table = translation.gateway_table(members, leg.routes, uplinks, outward=False)
+    return {leg, _leg_port(leg), Rules(namespace, table.digest, table)}
+
+
+def _as_gateway(network_id: str, members: tuple[Attachment, ...], uplinks: tuple[str, ...]) -> Gateway:
     addresses = frozenset(address for a in members for address in _gateway_addresses(a.addresses, a.gateways))
-    table = translation.gateway_table(members, addresses, layout.uplinks.at(place))
-    namespace = names.gateway_namespace(network_id)
-    return {
-        Gateway(
-            network_id=network_id,
-            mtu=min(a.mtu for a in members),
-            addresses=addresses,
-            uplinks=frozenset(layout.uplinks.at(place)),
-        ),
-        SwitchPort(
-            names.gateway_ovs_port(network_id), names.gateway_port(network_id), names.gateway_mac(network_id)
-        ),
-        Rules(namespace, table.digest, table),
-    }
+    mtu, mac = min(a.mtu for a in members), names.gateway_mac(network_id)
+    return Gateway(network_id, mtu, addresses, frozenset(uplinks), mac)
+
+
+def _beside_router(
+    network_id: str, members: tuple[Attachment, ...], everyone: Iterable[Attachment], uplinks: tuple[str, ...]
+) -> Gateway:
+    """Only answers leave by it. Of the subnets it has no address: everybody is on its link."""
+    near = (a for a in everyone if a.network_id == network_id)
+    routes = frozenset(str(interface.network) for a in near for interface in a.interfaces())
+    mtu, mac = min(a.mtu for a in members), names.resolver_mac(network_id)
+    return Gateway(network_id, mtu, frozenset({f"{names.RESOLVER}/32"}), frozenset(uplinks), mac, routes)
+
+
+def _leg_port(leg: Gateway) -> SwitchPort:
+    return SwitchPort(names.gateway_ovs_port(leg.network_id), names.gateway_port(leg.network_id), leg.mac)
 
 
 def name_doors(attachments: Iterable[Attachment]) -> set[str]:
@@ -93,11 +118,9 @@ def name_doors(attachments: Iterable[Attachment]) -> set[str]:
 def name_door(network_id: str, everyone: Iterable[Attachment]) -> set[Fact]:
     """A gateway's namespace that leads nowhere: the resolver answers in it, and nothing passes."""
     mtu = min(a.mtu for a in everyone if a.network_id == network_id and a.asks_beside())
-    port, logical = names.gateway_ovs_port(network_id), names.gateway_port(network_id)
-    return {
-        Gateway(network_id, mtu, frozenset({f"{names.RESOLVER}/32"}), frozenset()),
-        SwitchPort(port, logical, names.resolver_mac(network_id)),
-    }
+    mac, everywhere = names.resolver_mac(network_id), frozenset({"0.0.0.0/0"})
+    leg = Gateway(network_id, mtu, frozenset({f"{names.RESOLVER}/32"}), frozenset(), mac, everywhere)
+    return {leg, _leg_port(leg)}
 
 
 def host_rules(everyone: Iterable[Attachment], places: Mapping[str, int], layout: Layout) -> Rules:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from sealane.host.netlink import NLM_F_CREATE, NLM_F_REPLACE, Message, Socket, attribute, attributes, u32
 from sealane.host.values import Interface, Network
 
-_RTM_NEWADDR, _RTM_DELADDR, _RTM_GETADDR, _RTM_NEWROUTE, _RTM_GETROUTE = 20, 21, 22, 24, 26
+_RTM_NEWADDR, _RTM_DELADDR, _RTM_GETADDR, _RTM_NEWROUTE = 20, 21, 22, 24
+_RTM_DELROUTE, _RTM_GETROUTE = 25, 26
 _ADDRESS = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_PROTO, _NODAD = 1, 2, 8, 11, 0x02
 _OURS = 0x53  # who added an address (IFA_PROTO: kernels since 5.18; older ones ignore it)
@@ -72,6 +73,30 @@ def add_route(socket: Socket, index: int, destination: str, nexthop: str = "", s
     if source:
         body += attribute(_RTA_PREFSRC, ipaddress.ip_address(source).packed)
     socket.request(Message(_RTM_NEWROUTE, body, NLM_F_CREATE | NLM_F_REPLACE, f"adding a route to {network}"))
+
+
+def remove_route(socket: Socket, index: int, destination: str) -> None:
+    """One that was added without a next hop."""
+    network = ipaddress.ip_network(destination)
+    scope = _SCOPE_UNIVERSE if network.version == 6 else _SCOPE_LINK
+    body = _ROUTE.pack(_family(network), network.prefixlen, 0, 0, _MAIN, _STATIC, scope, _UNICAST, 0)
+    body += attribute(_RTA_DST, network.network_address.packed) + u32(_RTA_OIF, index)
+    socket.request(
+        Message(_RTM_DELROUTE, body, what=f"removing a route to {network}", tolerate=(errno.ESRCH,))
+    )
+
+
+def on_link(socket: Socket, index: int) -> set[str]:
+    """Destinations of what add_route has added for the link without a next hop."""
+    found: set[str] = set()
+    for family in (sockets.AF_INET, sockets.AF_INET6):
+        for kind, data in socket.dump(_RTM_GETROUTE, _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
+            answer, parts = _ROUTE.unpack_from(data), attributes(data[_ROUTE.size :])
+            ours = kind == _RTM_NEWROUTE and answer[0] == family and answer[5] == _STATIC and _is_main(answer)
+            if ours and _RTA_GATEWAY not in parts and parts.get(_RTA_OIF) == struct.pack("=I", index):
+                raw = parts.get(_RTA_DST) or bytes(4 if family == sockets.AF_INET else 16)
+                found.add(f"{ipaddress.ip_address(raw)}/{answer[1]}")
+    return found
 
 
 def defaults(socket: Socket) -> frozenset[int]:

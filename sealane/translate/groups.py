@@ -183,8 +183,8 @@ def _sets(group: AddressGroup) -> tuple[Row, ...]:
 def _network(network: Network, *subnets: Subnet) -> tuple[Row, ...]:
     """Docker's own expectations, as a group of the network's.
 
-    Containers of one network reach each other; what the host's gateway lets in are answers and published
-    ports; nothing else comes in, by a router least of all.
+    Containers of one network reach each other; what the host lets in by the localport are answers and
+    published ports, also where a router is the gateway; nothing else comes in, by a router least of all.
     """
     name = names.network_group(network.id)
     inside = [s.cidr for s in subnets]
@@ -194,7 +194,7 @@ def _network(network: Network, *subnets: Subnet) -> tuple[Row, ...]:
         if cidrs:
             match = f"ip{family}.src == {{{', '.join(cidrs)}}}"
             acls.append(_acl(name, f"{name}-in{family}", "to-lport", ALLOW, match, "allow-related"))
-    if network.gateway == "host":
+    if network.gateway in ("host", "router"):
         match = f'inport == "{names.gateway_port(network.id)}" && ip'
         acls.append(_acl(name, f"{name}-gateway", "to-lport", ALLOW, match, "allow-related"))
     return (row("Port_Group", name, {"external_ids": {"neutron:network_id": network.id}}), *acls)

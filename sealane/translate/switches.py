@@ -2,7 +2,8 @@
 
     Network ── Logical_Switch "neutron-<id>"
        └─ Logical_Switch_Port "gw-<id>", type localport: gateway "host": with the gateway's addresses
-                                                         others: where the resolver answers
+                                                         others: where the resolver answers, and
+                                                         published ports are led in beside a router
        └─ Logical_Switch_Port "provnet-<id>", type localnet: the segment of a physical network
 
 A localport exists on every chassis at once and its packets never take a tunnel (ovn-nb(5), type), so
@@ -73,13 +74,14 @@ def _switch(network: Network) -> Row:
 
 
 def _gateway(network: Network, *subnets: Subnet) -> Row | None:
-    """Without a gateway on the host, machines find the resolver at an address that no subnet has."""
+    """Without a gateway on the host, machines find the resolver at an address that no subnet has, and
+    published ports are led in beside a router."""
     host = network.gateway == "host"
     cidrs = [f"{s.gateway_ip}/{prefix_length(s)}" for s in subnets if host and s.gateway_ip]
     gated = bool(cidrs)
     if not cidrs and any(s.ip_version == 4 for s in subnets):
         cidrs = [f"{names.RESOLVER}/32"]
-    if not cidrs:
+    if not cidrs and not (network.gateway == "router" and subnets):
         return None
     name = names.gateway_port(network.id)
     mac = names.gateway_mac(network.id) if gated else names.resolver_mac(network.id)

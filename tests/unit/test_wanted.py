@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from sealane.agent.attachment import Attachment, Publication, Route
 from sealane.agent.diff import Plan, diff
-from sealane.agent.facts import Fact, Gateway, Guard, Inside, Pair, Redirect, Rules
+from sealane.agent.facts import Answers, Fact, Gateway, Guard, Inside, Pair, Redirect, Rules
 from sealane.agent.modes import moved
 from sealane.agent.translation import Uplinks, gateway_table, host_table, lanes
 from sealane.agent.wanted import Layout, gateways, wanted
 from sealane.host.values import SwitchPort
-from sealane.names import RESOLVER
+from sealane.names import RESOLVER, gateway_mac, resolver_mac
 
 UPLINKS = Uplinks((ipaddress.ip_network("169.254.64.0/18"), ipaddress.ip_network("fd5e:a1af:ffff:ffff::/64")))
 USERSPACE, KERNEL = Layout(True, UPLINKS), Layout(False, UPLINKS)
@@ -71,7 +71,39 @@ def test_a_gateway_has_the_addresses_of_all_its_members_subnets() -> None:
         1442,
         frozenset({"10.0.0.1/24", "fd00::1/64", "10.1.0.1/16"}),
         frozenset({"169.254.64.5", "fd5e:a1af:ffff:ffff::5"}),
+        gateway_mac(NET),
     )
+
+
+def test_what_is_published_behind_a_router_is_led_in_and_only_answers_get_out() -> None:
+    port = replace(ONE, gateway_mode="router", publish=(published(),))
+    silent = replace(port, id="cd", port_id="1a0b0c0d-00000", addresses=("10.1.0.2/16",), publish=())
+    facts = wanted([port, silent], PLACES, USERSPACE)
+    [leg] = of(Gateway, facts)
+    assert isinstance(leg, Gateway)
+    assert (leg.mac, leg.addresses) == (resolver_mac(NET), frozenset({f"{RESOLVER}/32"}))
+    assert leg.routes == {"10.0.0.0/24", "fd00::/64", "10.1.0.0/16"} and leg.uplinks
+    assert of(Answers, facts) == [Answers("slh0a0b0c0d-00", "sls0a0b0c0d-00", True, leg.mac)]
+    inner, host = (f.table.chains for f in reversed(of(Rules, facts)) if isinstance(f, Rules))
+    assert "dnat ip to 10.0.0.2:80" in inner and 'iifname "gw0" accept' not in inner
+    assert "tcp dport 8080 dnat ip to 169.254.64.5:8080" in host
+    assert of(Answers, wanted([port], PLACES, KERNEL)) == [
+        Answers("tap0a0b0c0d-00", "tap0a0b0c0d-00", False, leg.mac)
+    ]
+    nothing = wanted([silent, replace(port, internal=True)], {}, USERSPACE)
+    assert not [f for f in nothing if isinstance(f, Answers | Gateway | Rules)]
+
+
+def test_a_router_that_takes_over_or_leaves_has_the_leg_made_anew() -> None:
+    port = replace(ONE, publish=(published(),))
+    host, router = (
+        wanted([replace(port, gateway_mode=mode)], PLACES, USERSPACE)  # type: ignore[arg-type]
+        for mode in ("host", "router")
+    )
+    for asked, there in ((router, host), (host, router)):
+        plan = diff(asked, there)
+        assert [type(f) for f in plan.remove if isinstance(f, SwitchPort)] == [SwitchPort]
+        assert {type(f) for f in plan.ensure} >= {Gateway, SwitchPort, Rules}
 
 
 def test_internal_networks_and_other_gateway_modes_have_none() -> None:
@@ -83,9 +115,11 @@ def test_internal_networks_and_other_gateway_modes_have_none() -> None:
 
 def test_a_machine_without_a_gateway_here_has_a_place_to_ask_for_names() -> None:
     machine = replace(ONE, door="netns", gateway_mode="router", sandbox="/run/netns/a")
+    here, everybody = frozenset({f"{RESOLVER}/32"}), frozenset({"0.0.0.0/0"})
+    leg = Gateway(NET, 1442, here, frozenset(), resolver_mac(NET), everybody)
     for one in (machine, replace(machine, internal=True, gateway_mode="none"), replace(machine, gateways=())):
         facts = wanted([one, replace(ONE, id="cd", port_id="1a0b0c0d-00000", gateways=())], {}, USERSPACE)
-        assert of(Gateway, facts) == [Gateway(NET, 1442, frozenset({f"{RESOLVER}/32"}), frozenset())]
+        assert of(Gateway, facts) == [leg]
         assert not of(Rules, facts), "nothing is translated where nothing passes"
         [inside] = of(Inside, facts)
         assert isinstance(inside, Inside) and Route(destination=f"{RESOLVER}/32", nexthop="") in inside.routes

@@ -115,8 +115,6 @@ class NetworkDriver:
                 raise NotFound(f"endpoint {request.endpoint_id[:12]} is unknown: start the container again")
             if attachment.internal or not wanted:
                 return m.Empty()
-            if attachment.gateway_mode == "router":
-                raise BadRequest("ports can't be published past a router: give the port a floating IP")
             try:
                 await self._reconciler.publish(attachment.id, wanted)
             except PortInUse:

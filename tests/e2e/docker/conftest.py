@@ -7,6 +7,7 @@ import pytest
 
 from sealane.lab.lab import Lab
 from tests.e2e.docker.engines import Api, Engine, until
+from tests.e2e.docker.outside import INTERFACE, PHYSICAL
 
 NAME = f"dkr-{zlib.crc32(__file__.encode()) & 0xFFFF:04x}"
 """One lab for each checkout: two runs at once don't meet, and a run finds what a killed one left."""
@@ -14,7 +15,7 @@ NAME = f"dkr-{zlib.crc32(__file__.encode()) & 0xFFFF:04x}"
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    made = Lab(NAME, hosts=2, docker=True)
+    made = Lab(NAME, hosts=2, docker=True, settings={"bridge_mappings": [f"{PHYSICAL}:{INTERFACE}"]})
     made.down()  # of a run that was killed
     with made:
         for host in ("host1", "host2"):
