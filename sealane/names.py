@@ -162,6 +162,11 @@ def router_port(port_id: str) -> str:
     return f"lrp-{port_id}"
 
 
+def gateway_place(port_id: str) -> str:
+    """Port_Binding that ovn-northd makes of a router's gateway, on the host that it is at (ovn-sb(5))."""
+    return f"cr-{router_port(port_id)}"
+
+
 def port_group(group_id: str) -> str:
     """Without hyphens, which match expressions take for something else (ovn-sb(5), Logical_Flow)."""
     return f"pg_{group_id.replace('-', '_')}"

@@ -16,9 +16,21 @@ from sealane.model import AddressPair, FixedIP, Network, Port, Subnet
 VIF_DETAILS = {"port_filter": True, "connectivity": "l2", "bridge_name": "br-int", "datapath_type": "system"}
 
 
+def _bound(port: Port) -> str:
+    """The port that a host has in OVN. What leaves by a router's gateway has one beside it."""
+    return names.gateway_place(port.id) if port.device_owner == names.ROUTER_GATEWAY else port.id
+
+
+def _host(port: Port, look: Look) -> str:
+    """A router's gateway is where OVN has it at the moment."""
+    if port.device_owner != names.ROUTER_GATEWAY:
+        return port.host
+    return look.bindings.chassis(_bound(port)) or ""
+
+
 def _status(port: Port, look: Look) -> str:
     """ACTIVE when the chassis has bound it, its flows are in place, and nobody has switched it off."""
-    if not port.admin_state_up or not look.bindings.up(port.id):
+    if not port.admin_state_up or not look.bindings.up(_bound(port)):
         return "DOWN"
     network = look.state.networks.get(port.network_id)
     return "ACTIVE" if network is not None and network.admin_state_up else "DOWN"
@@ -58,7 +70,15 @@ PORTS = Kind(
         Attribute(name="status", type=convert.NAME, read=_status),
         Attribute(name="device_id", type=convert.NAME, default="", post=True, put=True),
         Attribute(name="device_owner", type=convert.NAME, default="", post=True, put=True),
-        Attribute(name="binding:host_id", type=convert.HOST, field="host", default="", post=True, put=True),
+        Attribute(
+            name="binding:host_id",
+            type=convert.HOST,
+            field="host",
+            read=_host,
+            default="",
+            post=True,
+            put=True,
+        ),
         Attribute(
             name="binding:vnic_type",
             type=one_of("normal"),

@@ -187,6 +187,31 @@ async def test_life_of_a_gateway(database: OvsdbServer) -> None:
         assert (await at.api.call(f"DELETE /v2.0/networks/{outside['id']}")).status == 204
 
 
+class Gateways:
+    """Bindings: what a router's gateway has in OVN is on host2."""
+
+    def up(self, port_id: str) -> bool:
+        return port_id.startswith("cr-lrp-")
+
+    def chassis(self, port_id: str) -> str | None:
+        return "host2" if self.up(port_id) else None
+
+
+async def test_a_gateway_tells_where_it_is(database: OvsdbServer) -> None:
+    async with live(database, Gateways()) as api:
+        at = Place(api)
+        subnet, outside = await at.subnet("10.0.0.0/24"), await at.outside()
+        router = await api.make("router", external_gateway_info={"network_id": outside["id"]})
+        await at.join(router, subnet)
+        listed = (await api.call(f"GET /v2.0/ports?device_id={router['id']}")).body["ports"]
+        assert {p["device_owner"]: (p["binding:host_id"], p["status"]) for p in listed} == {
+            "network:router_gateway": ("host2", "ACTIVE"),
+            "network:router_interface": ("", "DOWN"),
+        }
+        there = (await api.call("GET /v2.0/ports?binding:host_id=host2")).body["ports"]
+        assert [port["device_owner"] for port in there] == ["network:router_gateway"]
+
+
 async def test_several_gateways(database: OvsdbServer) -> None:
     async with place(database) as at:
         first, second = await at.outside(), await at.outside("198.51.100.0/24")

@@ -7,7 +7,7 @@ from typing import Any, Self
 from sealane.cli.api import Api
 from sealane.lab.lab import Lab
 from tests.e2e.overlay.machines import Machine, attach, until
-from tests.e2e.routing.world import CIDR, GATEWAY, PHYSICAL, SERVER, serving
+from tests.e2e.routing.world import ASK, CIDR, GATEWAY, PHYSICAL, SERVER, serving
 
 INSIDE = "10.44.0.0/24"
 PORT = 7000
@@ -100,6 +100,12 @@ class Tenant:
         self.floating.append(made["id"])
         return made
 
+    def forward(self, floating: dict[str, Any], machine: Machine, kind: str, at: int) -> dict[str, Any]:
+        """A port of it to the machine's PORT."""
+        to = {"internal_port": PORT, "internal_port_id": machine.port_id}
+        body = {"protocol": kind, "external_port": at, **to}
+        return self.api.create(f"floatingips/{floating['id']}/port_forwardings", body)
+
     def lead(self, floating: dict[str, Any], machine: Machine | None) -> None:
         to = machine.port_id if machine else None
         self.api.update("floatingips", floating["id"], {"port_id": to})
@@ -107,3 +113,7 @@ class Tenant:
     def status(self, floating: dict[str, Any]) -> str:
         (row,) = self.api.list("floatingips", id=floating["id"])
         return str(row["status"])
+
+
+def ask(machine: Machine, kind: str, address: str, port: int = PORT) -> list[str]:
+    return machine.exec("python3", "-c", ASK, kind, address, str(port)).stdout.split()

@@ -1,33 +1,10 @@
 """Floating IPs between the world and machines of two hosts; what is measured is printed."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from sealane.cli.api import Api
 from sealane.lab.lab import Lab
-from tests.e2e.overlay import machines
-from tests.e2e.overlay.machines import Machine, until
-from tests.e2e.routing.site import PORT, Tenant, external
-from tests.e2e.routing.world import ASK, GATEWAY, SERVER, World, now, serving
-
-
-@pytest.fixture(scope="module")
-def outside(lab: Lab, world: World) -> Iterator[str]:
-    api = machines.api(lab)
-    made = external(api)
-    yield str(made["id"])
-    api.delete("networks", made["id"])
-
-
-@pytest.fixture
-def red(lab: Lab, api: Api, outside: str) -> Iterator[Tenant]:
-    with Tenant(lab, api, outside, "red") as tenant:
-        yield tenant
-
-
-def ask(machine: Machine, kind: str, address: str, port: int = PORT) -> list[str]:
-    return machine.exec("python3", "-c", ASK, kind, address, str(port)).stdout.split()
+from tests.e2e.overlay.machines import until
+from tests.e2e.routing.site import PORT, Tenant, ask
+from tests.e2e.routing.world import GATEWAY, SERVER, World, now, serving
 
 
 def test_traffic_and_status_follow_an_association(world: World, red: Tenant) -> None:
@@ -80,18 +57,9 @@ def test_ports_are_forwarded_one_by_one(world: World, red: Tenant) -> None:
     one, two = red.put("host1", "one"), red.put("host2", "two")
     floating = red.take()
     address, below = floating["floating_ip_address"], f"floatingips/{floating['id']}/port_forwardings"
-    made = [
-        red.api.create(
-            below,
-            {
-                "protocol": kind,
-                "external_port": at,
-                "internal_port": PORT,
-                "internal_port_id": machine.port_id,
-            },
-        )
-        for kind, at, machine in (("tcp", 8080, one), ("udp", 5353, two), ("tcp", 8081, two))
-    ]
+    made = red.forward(floating, one, "tcp", 8080)
+    red.forward(floating, two, "udp", 5353)
+    red.forward(floating, two, "tcp", 8081)
     until(lambda: world.ask("tcp", address, 8080)[0] == "one", "TCP is forwarded")
     until(lambda: world.ask("udp", address, 5353)[0] == "two", "UDP is forwarded")
     until(lambda: world.ask("tcp", address, 8081)[0] == "two", "another port leads elsewhere")
@@ -99,7 +67,7 @@ def test_ports_are_forwarded_one_by_one(world: World, red: Tenant) -> None:
         assert world.ask(kind, address, at) == ["-"], f"nobody said that {kind} {at} is forwarded"
     until(lambda: ask(one, "tcp", address, 8081)[0] == "two", "it is from inside, too")
     assert red.status(floating) == "ACTIVE"
-    red.api.delete(below, made[0]["id"])
+    red.api.delete(below, made["id"])
     until(lambda: world.ask("tcp", address, 8080) == ["-"], "it is forwarded no longer")
     until(lambda: world.ask("tcp", address, 8081)[0] == "two", "the other one still is")
 

@@ -1,7 +1,7 @@
 """The outside of a lab: a namespace on a LAN of its own, to which each host has a spare interface.
 
 world br0 172.31.254.1 ─┬─ ext0 of host1     bridge_mappings = "outside:ext0"
-                        └─ ext0 of host2
+                        └─ ext0 of host2     host3 has no cable
 """
 
 import subprocess
@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from typing import Self
 
 from sealane.lab.host import Host
@@ -18,6 +19,7 @@ from tests.e2e.overlay.machines import until
 
 CIDR, GATEWAY = "172.31.254.0/24", "172.31.254.1"
 PHYSICAL, INTERFACE = "outside", "ext0"
+CABLED = ("host1", "host2")
 SETTINGS = {"bridge_mappings": f"{PHYSICAL}:{INTERFACE}"}
 
 SERVER = """
@@ -64,7 +66,11 @@ while True:
             said = asking.recv(99).decode().split()[0]
         except OSError:
             said = "-"
-    print(begun, said, flush=True)
+    try:
+        print(begun, said, flush=True)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit()
     time.sleep(0.02)
 """
 """Asks again and again, each time from another port, and tells when it asked and who answered."""
@@ -82,18 +88,22 @@ class World:
         self.exec("ip", "address", "add", f"{GATEWAY}/24", "dev", "br0")
         for link in ("lo", "br0"):
             self.exec("ip", "link", "set", link, "up")
-        for host in self.lab.plan.host_names:
-            pid = str(Host(self.lab.plan, host).need_pid())
-            peer = ("peer", "name", INTERFACE, "netns", pid)
-            self.exec("ip", "link", "add", host, "type", "veth", *peer)
-            self.exec("ip", "link", "set", host, "master", "br0", "up")
-            self.lab.exec(host, "ip", "link", "set", INTERFACE, "up")
+        for host in CABLED:
+            self.plug(host)
         until(self._is_found, "the hosts have told that they reach it")
         return self
 
+    def plug(self, host: str) -> None:
+        """A cable to the host; the one that it had before its power was cut is gone by itself."""
+        until(lambda: host not in self.exec("ip", "-o", "link"), "the old cable is gone")
+        peer = ("peer", "name", INTERFACE, "netns", str(Host(self.lab.plan, host).need_pid()))
+        self.exec("ip", "link", "add", host, "type", "veth", *peer)
+        self.exec("ip", "link", "set", host, "master", "br0", "up")
+        self.lab.exec(host, "ip", "link", "set", INTERFACE, "up")
+
     def _is_found(self) -> bool:
         nodes = machines.api(self.lab).list("sealane/nodes")
-        return all(PHYSICAL in node["physical_networks"] for node in nodes)
+        return {n["name"] for n in nodes if PHYSICAL in n["physical_networks"]} == set(CABLED)
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -126,6 +136,7 @@ class Watch:
     def __init__(self, argv: list[str]) -> None:
         self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
         self._seen: list[tuple[float, str]] = []
+        self._ended = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -133,9 +144,13 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """What runs in a host outlives the kill of what entered it, until it has nobody to tell."""
+        self._ended = True
         self._process.kill()
         self._process.wait()
         self._reader.join()
+        assert self._process.stdout
+        self._process.stdout.close()
 
     def _read(self) -> None:
         assert self._process.stdout
@@ -143,6 +158,23 @@ class Watch:
             for line in self._process.stdout:
                 when, _, who = line.strip().partition(" ")
                 self._seen.append((float(when), who))
+                if self._ended:
+                    return
+
+    def settles(self, who: str, since: float) -> None:
+        """Wait until this one has answered some questions asked since then, one after the other."""
+
+        def settled() -> bool:
+            later = [name for when, name in self._seen if when >= since]
+            return len(later) > 10 and set(later[-10:]) == {who}
+
+        until(settled, f"{who!r} answers")
+
+    def gap(self, who: str, since: float) -> float:
+        """The longest time, in seconds, between two questions that this one has answered."""
+        good = [when for when, name in self._seen if name == who]
+        pairs = ((a, b) for a, b in pairwise(good) if b >= since)
+        return max((b - a for a, b in pairs), default=0.0)
 
     def says(self, who: str, since: float) -> float:
         """Seconds from `since` to the first question that got this answer and the next ones, too."""

@@ -1,0 +1,78 @@
+"""A router's gateway goes to another host when its own loses power; the gap is printed.
+
+Both hosts that lead outside watch each other, and host3, by which the one that is left knows that it is not
+cut off itself.
+"""
+
+import json
+
+from sealane.lab.lab import Lab
+from sealane.translate import gateways
+from tests.e2e.overlay.machines import until
+from tests.e2e.routing.site import PORT, Tenant, ask
+from tests.e2e.routing.world import CABLED, GATEWAY, SERVER, WATCH, Watch, World, now, serving
+
+AT = 5300
+"""Port of the floating IP that is forwarded; like SNAT it is translated at the gateway."""
+
+
+def test_the_gateway_moves_when_its_host_dies_and_back_when_it_lives(
+    world: World, red: Tenant, lab: Lab
+) -> None:
+    one = red.put("host1", "one")
+    own = _gateway_on(red, "host2")
+    floating = red.take()
+    red.forward(floating, one, "udp", AT)
+    until(lambda: _holder(red) == "host2", "the gateway is on the host that comes first")
+    until(lambda: all(_bfd(lab, host) == ["up", "up"] for host in CABLED), "the hosts watch each other")
+    out = lab.command("host1", ["ip", "netns", "exec", "one", "python3", "-c", WATCH, GATEWAY, str(PORT)])
+    with (
+        serving(world.command("python3", "-c", SERVER, "world", str(PORT))),
+        Watch(out) as outward,
+        world.watch(floating["floating_ip_address"], AT) as inward,
+    ):
+        watches = {"out, by SNAT": (outward, "world"), "in, by a forwarded port": (inward, "one")}
+        until(lambda: ask(one, "udp", GATEWAY) == ["world", own], "it goes out by the router's address")
+        _settle(watches, "before")
+        begun = now()
+        lab.power_cut("host2")
+        _settle(watches, "its host lost power", begun)
+        until(lambda: _holder(red) == "host1", "the other host has the gateway")
+        assert ask(one, "udp", GATEWAY) == ["world", own], "as the same router"
+        begun = now()
+        lab.host("host2").boot()
+        world.plug("host2")
+        lab.wait()
+        until(lambda: _holder(red) == "host2", "the first has it again")
+        _settle(watches, "its host is back", begun)
+
+
+def _settle(watches: dict[str, tuple[Watch, str]], what: str, since: float | None = None) -> None:
+    begun = now()
+    for way, (watch, who) in watches.items():
+        watch.settles(who, begun)
+        if since is not None:
+            print(f"{what}: {way}, {watch.gap(who, since) * 1000:.0f} ms without an answer")
+
+
+def _gateway_on(red: Tenant, host: str) -> str:
+    """Give the router a gateway that shall be on that host; its address."""
+    while True:
+        (port,) = red.api.list("ports", device_id=red.router, device_owner="network:router_gateway")
+        if gateways.order(port["id"], CABLED)[0] == host:
+            return str(port["fixed_ips"][0]["ip_address"])
+        for network in (None, red.outside):
+            info = {"network_id": network} if network else None
+            red.api.update("routers", red.router, {"external_gateway_info": info})
+
+
+def _holder(red: Tenant) -> str:
+    (port,) = red.api.list("ports", device_id=red.router, device_owner="network:router_gateway")
+    return str(port["binding:host_id"])
+
+
+def _bfd(lab: Lab, host: str) -> list[str]:
+    """States of the sessions that it has (ovs-vswitchd.conf.db(5), Interface.bfd_status)."""
+    words = ("--format=json", "--columns=bfd_status", "find", "Interface", "type=geneve")
+    said = lab.exec(host, "ovs-vsctl", "--db=unix:/run/sealane/ovs/db.sock", *words).stdout
+    return [dict(status[1]).get("state", "none") for (status,) in json.loads(said)["data"]]
