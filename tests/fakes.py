@@ -13,16 +13,18 @@ from typing import Any
 from sealane.agent.attachment import Attachment, PortRequest, Publication
 from sealane.agent.docker.engine import Aliases, EngineContainer, EngineNetwork
 from sealane.agent.memory import Memory
-from sealane.api import ipam, networks, ports, query, security_groups, subnets
+from sealane.api import ipam, networks, ports, query, router_interfaces, routers, security_groups, subnets
 from sealane.api.draft import Draft
 from sealane.api.look import Look, Unbound
 from sealane.errors import BadRequest, Conflict, DeadlineExceeded, HostError, NotFound, PortInUse, Unavailable
 from sealane.model import State
+from sealane.store.changes import Change, Delete, Update
 
 KINDS: Mapping[str, Any] = {
     "networks": (networks.NETWORKS, networks),
     "subnets": (subnets.SUBNETS, subnets),
     "ports": (ports.PORTS, ports),
+    "routers": (routers.ROUTERS, routers),
     "security-groups": (security_groups.GROUPS, security_groups),
 }
 
@@ -71,6 +73,27 @@ class FakeApi:
             for rows in self.rows.values():
                 rows.pop(row.id, None)
 
+    async def request(self, method: str, path: str, body: Mapping[str, str]) -> dict[str, Any]:
+        """A router's interface comes or goes."""
+        _, id, verb = path.split("/")
+        self._called(method, verb)
+        router, draft = routers.ROUTERS.find(self._state(), id), self._draft()
+        if verb == "add_router_interface":
+            subnet = self.rows["subnets"][body["subnet_id"]]
+            joined = router_interfaces.add_subnet(router, subnet, draft)
+        else:
+            joined = router_interfaces.remove(router, None, body["port_id"], draft)
+        for change in draft.also:
+            self._carry_out(change)
+        return joined.answer(router)
+
+    def _carry_out(self, change: Change) -> None:
+        row = change.new if isinstance(change, Update) else change.obj
+        for rows in self.rows.values():
+            rows.pop(row.id, None)
+        if not isinstance(change, Delete):
+            self.rows[f"{type(row).__name__.lower()}s"][row.id] = row
+
     async def free_cidr(self, ip_version: int = 4) -> str:
         self._called("free", "cidr")
         taken = [subnet.cidr for subnet in self.rows["subnets"].values()]
@@ -88,7 +111,8 @@ class FakeApi:
     def _state(self) -> State:
         rows = self.rows
         groups = rows["security-groups"]
-        return State(rows["networks"], rows["subnets"], rows["ports"], 1, security_groups=groups)
+        there = (rows["networks"], rows["subnets"], rows["ports"])
+        return State(*there, 1, security_groups=groups, routers=rows["routers"])
 
     def _look(self) -> Look:
         return Look(self._state(), Unbound())

@@ -27,11 +27,12 @@ from sealane.model import (
     Node,
     Port,
     Resource,
+    Router,
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
 )
-from sealane.names import ADOPTED_PORTS, AUXILIARY_PORT, CONTAINER_PORTS, NETNS_PORT
+from sealane.names import ADOPTED_PORTS, AUXILIARY_PORT, CONTAINER_PORTS, NETNS_PORT, ROUTER
 from sealane.store.changes import Change, Create, Delete, Update
 
 CALLS: Mapping[str, tuple[str, ...]] = {
@@ -40,14 +41,17 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         *("/v2.0/networks", "/v2.0/networks/*", "/v2.0/networks/*/tags", "/v2.0/networks/*/tags/*"),
         *("/v2.0/subnets", "/v2.0/subnets/*", "/v2.0/subnets/*/tags", "/v2.0/subnets/*/tags/*"),
         *("/v2.0/ports", "/v2.0/ports/*", "/v2.0/ports/*/tags", "/v2.0/ports/*/tags/*"),
-        *("/v2.0/security-groups", "/v2.0/security-groups/*"),
+        *("/v2.0/security-groups", "/v2.0/security-groups/*", "/v2.0/routers", "/v2.0/routers/*"),
         *("/v2.0/extensions", "/v2.0/extensions/*", "/v2.0/availability_zones"),
         *("/v2.0/agents", "/v2.0/agents/*"),
         *("/v2.0/sealane/changes", "/v2.0/sealane/free-cidr", "/v2.0/sealane/ca"),
         *("/v2.0/sealane/nodes", "/v2.0/sealane/nodes/*"),
     ),
     "POST": ("/v2.0/networks", "/v2.0/subnets", "/v2.0/ports", "/v2.0/sealane/renew"),
-    "PUT": ("/v2.0/networks/*", "/v2.0/ports/*", "/v2.0/sealane/nodes/*"),
+    "PUT": (
+        *("/v2.0/networks/*", "/v2.0/ports/*", "/v2.0/sealane/nodes/*"),
+        *("/v2.0/routers/*/add_router_interface", "/v2.0/routers/*/remove_router_interface"),
+    ),
     "DELETE": ("/v2.0/networks/*", "/v2.0/subnets/*", "/v2.0/ports/*"),
 }
 """Method -> paths; a star is one segment."""
@@ -209,6 +213,7 @@ ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
             STANDARD | {"security_group_id", "direction", "ethertype", "remote_group_id"},
         ),
     ),
+    ("update", Router): (Right("interfaces of its projects' routers", (in_its_projects,)),),
     ("update", Node): (Right("where it is", (itself,), frozenset({"address", "physical_networks"})),),
 }
 """What a node may do with rows; whatever is not here it may not."""
@@ -310,6 +315,16 @@ def check_owns_the_gateway(caller: Caller, subnet: Subnet, look: Look) -> None:
         raise Forbidden(
             f"The gateway address of subnet {subnet.id} is for the owner of its network to give: "
             "add a port of yours in it to the router instead."
+        )
+
+
+def check_may_join(caller: Caller, router: Router, network_id: str, look: Look) -> None:
+    """Or part. A node may where Docker made the network and its option named the router. Raises Forbidden."""
+    network = look.state.networks[network_id]
+    asked = network.origin == "docker" and network.labels.get(ROUTER) == router.id
+    if caller.role == "node" and not (asked and caller.may_use(network.project_id)):
+        raise Forbidden(
+            f"Node '{caller.node}' may join a router only with networks made by Docker with {ROUTER}."
         )
 
 

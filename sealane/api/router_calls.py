@@ -75,7 +75,9 @@ class RouterCalls:
         def decide(draft: Draft) -> tuple[list[Change], dict[str, Any]]:
             router = self._handlers.find(request, draft.look)
             policy.check_may_change(caller, router, draft.look)
-            return [], act(router, draft).answer(router)
+            joined = act(router, draft)
+            policy.check_may_join(caller, router, joined.port.network_id, draft.look)
+            return [], joined.answer(router)
 
         joined, _ = await self._handlers.desk.write(caller, decide)
         return answer(joined)

@@ -176,7 +176,7 @@ CALLS: dict[str, int] = {
     "GET /v2.0/networks": 200,
     "GET /v2.0/subnets": 200,
     "GET /v2.0/ports": 200,
-    "GET /v2.0/routers": 403,
+    "GET /v2.0/routers": 200,
     "GET /v2.0/floatingips": 403,
     "GET /v2.0/security-groups": 200,
     "GET /v2.0/security-group-rules": 403,
@@ -188,7 +188,7 @@ CALLS: dict[str, int] = {
     "GET /v2.0/quotas/mine": 403,
     "GET /v2.0/quotas/mine/default": 403,
 }
-# a node reads the groups of its projects, to find them by their names, and that is all
+# a node reads the groups and routers of its projects, to find them by their names, and that is all
 GROUP_SITUATIONS = ("own", "strange")
 GROUP_CALLS = {"GET": "200 404", "GET /tags": "403 403", "PUT /tags/x": "403 403", "DELETE": "403 403"}
 CLOSED_CALLS = {**GROUP_CALLS, "GET": "403 403"}
@@ -196,7 +196,7 @@ ROW_CALLS |= {
     "security_group": GROUP_CALLS,
     "security_group_rule": CLOSED_CALLS,
     "address_group": CLOSED_CALLS,
-    "router": CLOSED_CALLS,
+    "router": GROUP_CALLS,
 }
 GROUP_PUT: dict[str, tuple[Any, str]] = {
     name: (value, "403 403") for name, value in {"name": "x", "description": "x", "stateful": False}.items()
@@ -506,3 +506,37 @@ async def test_a_node_adopts_a_port_and_gives_it_back(database: OvsdbServer) -> 
         assert (await node.call(f"DELETE /v2.0/ports/{id}")).status == 403
         free = {"binding:host_id": "", "device_owner": "", "device_id": ""}
         assert (await node.call(f"PUT /v2.0/ports/{id}", {"port": free})).status == 200
+
+
+async def test_a_node_hangs_networks_of_docker_on_routers_of_its_projects(database: OvsdbServer) -> None:
+    """Only where the network's label says so, and it parts only what it says."""
+    async with roles(database) as (admin, node):
+        routers = {situation: (await Rooms(admin).router(situation))["id"] for situation in GROUP_SITUATIONS}
+        mine = {"project_id": "mine", "sealane:gateway": "router"}
+        hung = ""
+        cases = {
+            "label": (routers["own"], {**mine, "sealane:origin": "docker"}, routers["own"], 200),
+            "none": (routers["own"], {**mine, "sealane:origin": "docker"}, "", 403),
+            "api": (routers["own"], mine, routers["own"], 403),
+            "strange": (routers["strange"], {**mine, "sealane:origin": "docker"}, routers["strange"], 404),
+        }
+        for number, (name, (router, values, label, wanted)) in enumerate(cases.items()):
+            labels = {"sealane:labels": {"sealane.router": label} if label else {}}
+            network = await admin.make("network", **values, **labels)
+            hung = network["id"] if wanted == 200 else hung
+            given = {"network_id": network["id"], "project_id": "mine"}
+            for cidr in (f"10.{number}.0.0/24", f"10.{number}.1.0/24"):
+                subnet = {"subnet_id": (await admin.make("subnet", cidr=cidr, **given))["id"]}
+                path = f"PUT /v2.0/routers/{router}"
+                assert (await node.call(f"{path}/add_router_interface", subnet)).status == wanted, name
+                if wanted != 200:
+                    assert (await admin.call(f"{path}/add_router_interface", subnet)).status == 200
+                    found = await node.call(f"{path}/remove_router_interface", subnet)
+                    assert found.status == wanted, name
+        [port] = (await node.call(f"GET /v2.0/ports?device_id={routers['own']}&network_id={hung}")).body[
+            "ports"
+        ]
+        assert len(port["fixed_ips"]) == 2
+        path = f"PUT /v2.0/routers/{routers['own']}"
+        assert (await node.call(f"{path}/remove_router_interface", {"port_id": port["id"]})).status == 200
+        assert (await node.call(path, {"router": {"name": "x"}})).status == 403

@@ -23,12 +23,12 @@ from sealane.agent.docker.options import label_options
 from sealane.agent.memory import Memory
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, NotFound
-from sealane.names import BY_LABEL, SECURITY_GROUPS
+from sealane.names import BY_LABEL, ROUTER, SECURITY_GROUPS
 
 SERVICE_LABEL = "com.docker.compose.service"
 LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 DNS_NAME = re.compile(rf"^({LABEL}\.)*{LABEL}$")
-KEPT = frozenset({BUILTIN_LABEL, SECURITY_GROUPS, BY_LABEL})
+KEPT = frozenset({BUILTIN_LABEL, SECURITY_GROUPS, BY_LABEL, ROUTER})
 """Labels of a network that its options made."""
 _log = log.get("docker")
 
@@ -89,7 +89,8 @@ class Identities:
         if view.name or network_tag(network.id) not in view.tags:
             return
         kept = {key: value for key, value in view.labels.items() if key in KEPT}
-        labels = {**network.labels, **kept}
+        given = {key: value for key, value in network.labels.items() if key != ROUTER}  # the option's alone
+        labels = {**given, **kept}
         await self._api.update("networks", view.id, {"name": network.name, "sealane:labels": labels})
         _log.info("network named", network=view.id, name=network.name)
 

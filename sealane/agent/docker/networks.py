@@ -5,7 +5,8 @@
 
 What dockerd was told to remove is removed from that engine whatever is answered.  So DeleteNetwork only
 forgets the view; the network itself goes if Docker made it and no port is left on it anywhere.
-Otherwise mirror.py makes the view anew.
+Otherwise mirror.py makes the view anew.  A router that a new network was to be connected to
+(routing.py) is parted from it first.
 """
 
 import asyncio
@@ -19,11 +20,13 @@ from sealane.agent.docker.catalog import BUILTIN_LABEL, Catalog, NetworkView, ho
 from sealane.agent.docker.claims import Claims
 from sealane.agent.docker.options import GENERIC, NETWORK, NetworkOptions, network_options
 from sealane.agent.docker.pools import PendingPool, PendingPools, allocation_pools, subnet_cidr
+from sealane.agent.docker.routing import Routing, is_of
 from sealane.agent.docker.turns import Turns
 from sealane.agent.memory import DockerNetwork, Memory
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, Conflict, DeadlineExceeded, NotFound, SealaneError, Unavailable
-from sealane.names import BY_LABEL, SECURITY_GROUPS
+from sealane.model import GatewayMode
+from sealane.names import BY_LABEL, ROUTER, SECURITY_GROUPS
 
 OUR_SPACE = m.AddressSpaces().local
 _log = log.get("docker")
@@ -43,6 +46,7 @@ class Networks:
     ) -> None:
         """The host whose networks these are is that of `claims`."""
         self._api = api
+        self._routing = Routing(api)
         self._catalog = catalog
         self.pools = pools
         self._claims = claims
@@ -143,19 +147,22 @@ class Networks:
             return
         ports = await self._api.list("ports", network_id=network_id)
         used = {attachment.port_id for attachment in self._memory.attachments.values()}
-        if all(self._claims.is_idle(port, used) for port in ports):
+        if all(is_of(network, port) or self._claims.is_idle(port, used) for port in ports):
             await self._delete_all(network, ports)
 
     async def _delete_all(self, network: NetworkView, ports: Iterable[dict[str, Any]]) -> None:
         self._claims.forget(network.id)
+        legs = [port for port in ports if is_of(network, port)]
         try:
-            for port in ports:
+            await self._routing.part(legs)
+            for port in (port for port in ports if port not in legs):
                 await self._claims.release(port["id"], adopted=False)
             await self._api.delete("networks", network.id)
         except NotFound:
             return
         except Conflict as exc:
             _log.info("network is in use again, kept", network=network.id, reason=exc.message)
+            await self._routing.connect(network)
 
     async def _join(self, request: m.CreateNetwork, options: NetworkOptions) -> NetworkView:
         network = await self._catalog.named(str(options.network), options.project)
@@ -195,12 +202,16 @@ class Networks:
             raise BadRequest("a network needs a subnet: --ipam-driver null is not supported")
         bodies = [_subnet_body(options, data, pending) for data, pending in plan]
         network = await self._catalog.made_by(request.network_id)  # by a call that was repeated
+        if network is None and options.router:
+            project = options.project or "default"
+            options = replace(options, router=await self._routing.named(options.router, project))
         network_id = network.id if network else await self._make_network(request, options)
         try:
             for body in bodies:
                 if network is None or network.subnet_with(body["cidr"]) is None:
                     await self._api.create("subnets", {"network_id": network_id, **body})
             network = await self._catalog.network(network_id, fresh=True)
+            await self._routing.connect(network)
             await self._claim_auxiliary(network, [data for data, _ in plan])
         except (SealaneError, asyncio.CancelledError) as exc:
             self._unfinished.add(network_id)
@@ -260,7 +271,7 @@ def _network_body(request: m.CreateNetwork, options: NetworkOptions, host: str) 
     body: dict[str, Any] = {
         "project_id": options.project or "default",
         "tags": [network_tag(request.network_id), host_tag(host)],
-        "sealane:gateway": options.gateway or ("none" if options.internal else "host"),
+        "sealane:gateway": _gateway_mode(options),
         "sealane:origin": "docker",
         "sealane:labels": _labels(options, builtin=builtin),
     }
@@ -268,11 +279,18 @@ def _network_body(request: m.CreateNetwork, options: NetworkOptions, host: str) 
     return {**body, **{key: value for key, value in optional.items() if value is not None}}
 
 
+def _gateway_mode(options: NetworkOptions) -> GatewayMode:
+    if options.gateway or options.router:
+        return options.gateway or "router"
+    return "none" if options.internal else "host"
+
+
 def _labels(options: NetworkOptions, *, builtin: bool) -> dict[str, str]:
     """What the API and other hosts are to know of the options."""
     groups = {SECURITY_GROUPS: ",".join(options.security_groups)} if options.security_groups else {}
     by_label = {BY_LABEL: "true"} if options.by_label else {}
-    return {**({BUILTIN_LABEL: "docker"} if builtin else {}), **groups, **by_label}
+    router = {ROUTER: options.router} if options.router else {}
+    return {**({BUILTIN_LABEL: "docker"} if builtin else {}), **groups, **by_label, **router}
 
 
 def _subnet_body(options: NetworkOptions, data: m.PoolData, pending: PendingPool | None) -> dict[str, Any]:

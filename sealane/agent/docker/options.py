@@ -5,6 +5,7 @@
     -o sealane.mtu=1400                bytes (alias: com.docker.network.driver.mtu)
     -o sealane.dns-domain=corp.example
     -o sealane.gateway=host|router|docker|none
+    -o sealane.router=NAME             a new network is connected to that router, by name or id
     -o sealane.security-groups=web,db               what its containers are in
     -o sealane.security-groups-by-label=true        what is asked of each container's label
     --network name=N,driver-opt=sealane.port=ID     adopt a port made before
@@ -28,7 +29,7 @@ from sealane.agent.attachment import PortRequest, Protocol
 from sealane.agent.docker.messages import PortMap
 from sealane.errors import BadRequest
 from sealane.model import GatewayMode
-from sealane.names import BY_LABEL, SECURITY_GROUPS
+from sealane.names import BY_LABEL, ROUTER, SECURITY_GROUPS
 
 GENERIC = "com.docker.network.generic"
 INTERNAL = "com.docker.network.internal"
@@ -49,7 +50,7 @@ ALIASES = {
 NETWORK_KEYS = frozenset(
     {
         *(NETWORK, "sealane.project", "sealane.mtu", "sealane.dns-domain", "sealane.gateway"),
-        *(SECURITY_GROUPS, BY_LABEL),
+        *(ROUTER, SECURITY_GROUPS, BY_LABEL),
     },
 )
 NOT_YET = frozenset({"sealane.qos", "sealane.service"})
@@ -71,6 +72,7 @@ class NetworkOptions:
     mtu: int | None = None
     dns_domain: str | None = None
     gateway: GatewayMode | None = None
+    router: str | None = None
     internal: bool = False
     security_groups: tuple[str, ...] | None = None
     by_label: bool = False
@@ -93,12 +95,16 @@ def network_options(raw: Mapping[str, Any] | None) -> NetworkOptions:
         mtu=_mtu(given),
         dns_domain=_domain(given),
         gateway=_gateway(given),
+        router=_named(given, ROUTER),
         internal=internal,
         security_groups=_groups(given),
         by_label=_switch(given, BY_LABEL),
     )
     if internal and options.gateway not in (None, "none"):
         raise BadRequest(f"--internal and sealane.gateway={options.gateway} exclude each other")
+    if options.router and (internal or options.gateway not in (None, "router")):
+        other = "--internal" if internal else f"sealane.gateway={options.gateway}"
+        raise BadRequest(f"{other} and {ROUTER}={options.router} exclude each other")
     _check_join(options)
     return options
 
@@ -108,6 +114,7 @@ def _check_join(options: NetworkOptions) -> None:
         "sealane.mtu": options.mtu,
         "sealane.dns-domain": options.dns_domain,
         "sealane.gateway": options.gateway,
+        ROUTER: options.router,
         SECURITY_GROUPS: options.security_groups,
         BY_LABEL: options.by_label or None,
     }

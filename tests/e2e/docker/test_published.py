@@ -9,7 +9,7 @@ import pytest
 from sealane.lab.lab import Lab
 from sealane.lab.plan import OUTSIDE
 from sealane.names import RESOLVER, resolver_mac
-from tests.e2e.docker.engines import AGENT, IMAGE, Api, Engine, until
+from tests.e2e.docker.engines import AGENT, IMAGE, Api, Engine, Failed, until
 from tests.e2e.docker.outside import (
     PHYSICAL,
     WORLD,
@@ -160,3 +160,27 @@ def test_a_router_takes_over_and_leaves(lab: Lab, one: Engine, routers: Routers)
             soon(command(one, "web"), "tcp", str(lab.plan.router.ip), 7000, f"world {seen}")
             for host, client in clients(lab, "host1"):
                 soon(world, "tcp", host, 8080, f"web {client}")
+
+
+def test_docker_makes_a_network_behind_a_router(
+    lab: Lab, one: Engine, two: Engine, routers: Routers, api: Api
+) -> None:
+    """By -o sealane.router on one engine: containers of both get out by it, and rm takes it off again."""
+    router, world = routers.router("edge"), lab.command(OUTSIDE, [])
+    with pytest.raises(Failed, match="there is no router 'nobody'"):
+        one(*CREATE, *SIX, "-o", "sealane.router=nobody", "blue")
+    one(*CREATE, *SIX, "-o", "sealane.router=edge", "blue")
+    until(lambda: "blue" in two.networks(), what="the mirror")
+    owned = f"device_id={router['id']}&device_owner=network:router_interface"
+    [leg] = api.list("ports", owned)
+    assert {fixed["ip_address"] for fixed in leg["fixed_ips"]} == {"10.60.0.1", "fd60::1"}
+    with serving(world, "world", 7000):
+        for engine, name in ((one, "here"), (two, "there")):
+            engine.run(name, "blue")
+            soon(command(engine, name), "tcp", WORLD, 7000, f"world {address_of(router)}")
+    for engine in (one, two):
+        engine.clear()
+    one("network", "rm", "blue")
+    until(lambda: not api.list("networks", "name=blue"), what="the network is gone")
+    assert not api.list("ports", owned), "and with it the router's interface"
+    until(lambda: "blue" not in two.networks(), what="the mirror is gone")

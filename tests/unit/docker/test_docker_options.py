@@ -28,6 +28,12 @@ def test_aliases_and_keys_of_others() -> None:
         ({"sealane.network": "../x"}, "neither an id nor a name"),
         ({"sealane.network": "blue", "sealane.mtu": "1400"}, "leave it out"),
         ({"sealane.network": "blue", "neutron.net.uuid": "red"}, "too"),
+        ({"sealane.network": "blue", "sealane.router": "edge"}, "sealane.router belongs to a new network"),
+        (
+            {"sealane.gateway": "host", "sealane.router": "edge"},
+            "sealane.gateway=host and sealane.router=edge",
+        ),
+        ({"sealane.router": "a b"}, "neither an id nor a name"),
         ({"sealane.project": ""}, "needs a text"),
     ],
 )
@@ -39,6 +45,8 @@ def test_a_wrong_option_says_what_to_do(given: dict[str, str], says: str) -> Non
 def test_internal_and_a_gateway_exclude_each_other() -> None:
     with pytest.raises(BadRequest, match="exclude"):
         o.network_options({o.GENERIC: {"sealane.gateway": "host"}, o.INTERNAL: True})
+    with pytest.raises(BadRequest, match="--internal and sealane"):
+        o.network_options({o.GENERIC: {"sealane.router": "edge"}, o.INTERNAL: True})
 
 
 def test_policy_that_is_not_enforced_yet_is_refused() -> None:

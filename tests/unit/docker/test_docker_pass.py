@@ -177,12 +177,15 @@ def test_network_that_the_engine_lost_comes_back_and_is_not_deleted(node: Node) 
 
 def test_network_made_by_docker_gets_name_and_labels_once(node: Node) -> None:
     async def story() -> None:
-        made = await node.network("", tags=[f"docker-network:{NET}"], **{"sealane:origin": "docker"})
+        of_options = {"sealane.security-groups": "web"}
+        given = {"sealane:origin": "docker", "sealane:labels": of_options}
+        made = await node.network("", tags=[f"docker-network:{NET}"], **given)
         node.memory.put_network(DockerNetwork(docker_id=NET, network_id=made["id"]))
-        node.engine.nets[NET] = EngineNetwork(id=NET, name="blue", labels={"a": "b"})
+        labels = {"a": "b", "sealane.router": "somebody's"}
+        node.engine.nets[NET] = EngineNetwork(id=NET, name="blue", labels=labels)
         await node.mirror()
         (network,) = node.api.all("networks")
-        assert (network.name, dict(network.labels)) == ("blue", {"a": "b"})
+        assert (network.name, dict(network.labels)) == ("blue", {"a": "b", **of_options})
         await node.api.update("networks", made["id"], {"name": "renamed"})
         await node.mirror()
         assert node.api.all("networks")[0].name == "renamed"
