@@ -171,6 +171,18 @@ class PortForwarding(Resource):
     internal_port_id: str
     internal_ip_address: str
     internal_port: int
+    external_last: int = 0
+    """The last one, of several from `external_port` on; 0: that is the only one."""
+    internal_last: int = 0
+    """Of one or of as many as there are external ones."""
+
+    @property
+    def external_ports(self) -> range:
+        return range(self.external_port, max(self.external_port, self.external_last) + 1)
+
+    @property
+    def internal_ports(self) -> range:
+        return range(self.internal_port, max(self.internal_port, self.internal_last) + 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from sealane.model import AddressPair, HostRoute, Pool
 
 MAC = re.compile(r"([0-9a-f]{2}[:-]){5}[0-9a-f]{2}|([0-9a-f]{4}\.){2}[0-9a-f]{4}|[0-9a-f]{12}")
 UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+PORT_RANGE = re.compile(r"([0-9]{1,5})(?::([0-9]{1,5}))?")
 LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 DNS_NAME = re.compile(rf"({LABEL}\.)*{LABEL}\.?")
 
@@ -147,6 +148,17 @@ def to_mac(value: Any) -> str:
     if int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
         raise ValueError(f"'{value}' is not a unicast MAC address")
     return mac
+
+
+def to_port_range(value: Any) -> str:
+    """FIRST:LAST; one port is a range of its own."""
+    match = PORT_RANGE.fullmatch(str(value)) if isinstance(value, str | int) else None
+    if match is None or isinstance(value, bool):
+        raise ValueError(f"'{value}' is no range of ports: give it as 8000:8009, or one port")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if not 1 <= first <= last <= 65535:
+        raise ValueError(f"'{value}' is no range of ports: from 1 to 65535, the first one first")
+    return f"{first}:{last}"
 
 
 def to_dns_name(value: Any) -> str:
@@ -311,6 +323,7 @@ def _physical(value: Any) -> str:
     return value
 
 
+PORTS = Type(to_port_range, {"type": "string", "pattern": "^[0-9]{1,5}(:[0-9]{1,5})?$"})
 BOOLEAN = Type(to_boolean, {"type": "boolean"})
 ID = Type(to_uuid, {"type": "string", "format": "uuid"})
 ADDRESS = Type(to_address, ADDRESS_SCHEMA)

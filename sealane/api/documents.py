@@ -46,6 +46,10 @@ EXTENSIONS = {
         "Floating IP port forwarding detail",
         "Ids of the port forwardings shown with their floating IP",
     ),
+    "floating-ip-port-forwarding-port-ranges": (
+        "Floating IP Port Forwarding support port ranges",
+        "Several ports forwarded as one",
+    ),
     "filter-validation": ("Filter parameters validation", "Unknown filters are refused"),
     "ip-substring-filtering": ("IP address substring filtering", "Filter by a part of an address"),
     "l3-ha": ("HA Router extension", "Gateways move to another host"),

@@ -11,7 +11,16 @@ from typing import TypeVar
 from sealane import names
 from sealane.api import ipam
 from sealane.api.look import Look
-from sealane.model import Direction, EtherType, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+from sealane.model import (
+    Direction,
+    EtherType,
+    Network,
+    Port,
+    PortForwarding,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
 from sealane.store.changes import Change, Create, Update
 
 Key = tuple[object, ...]
@@ -31,6 +40,7 @@ class Draft:
     subnets: list[Subnet] = field(default_factory=list)
     ports: list[Port] = field(default_factory=list)
     groups: dict[str, SecurityGroup] = field(default_factory=dict)
+    forwardings: list[PortForwarding] = field(default_factory=list)
     also: list[Change] = field(default_factory=list)
     """What follows from what was asked for: written with it, and not judged by the policy once more."""
     gone: set[str] = field(default_factory=set)
@@ -73,6 +83,10 @@ class Draft:
         if network_id not in self._macs:
             self._macs[network_id] = set(self.look.members.of(network_id).macs)
         return self._macs[network_id]
+
+    def forwardings_of(self, floatingip_id: str) -> list[PortForwarding]:
+        made = [f for f in self.forwardings if f.floatingip_id == floatingip_id]
+        return [*self.look.forwardings_of(floatingip_id), *made]
 
     # security groups
 

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from sealane.api import convert, floating_reach, ports, rules
+from sealane.api import convert, floating_reach, port_forwardings, ports, rules
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, standard
 from sealane.api.convert import WantedIP, nullable
 from sealane.api.draft import Draft
@@ -34,9 +34,15 @@ def _details(floating: FloatingIP, look: Look) -> Values | None:
     return None if port is None else ports.PORTS.show(port, look, DETAILS)
 
 
+FORWARDED = (
+    *("id", "protocol", "external_port", "external_port_range"),
+    *("internal_port", "internal_port_range", "internal_ip_address", "internal_port_id"),
+)
+
+
 def _forwardings(floating: FloatingIP, look: Look) -> list[Values]:
-    names = ("id", "protocol", "external_port", "internal_port", "internal_ip_address", "internal_port_id")
-    return [{name: getattr(f, name) for name in names} for f in look.forwardings_of(floating.id)]
+    shown = port_forwardings.PORT_FORWARDINGS.show
+    return [shown(f, look, FORWARDED) for f in look.forwardings_of(floating.id)]
 
 
 ADDRESS = nullable(convert.ADDRESS)

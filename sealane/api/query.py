@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from sealane.api.attributes import Kind, Read
-from sealane.api.convert import to_address, to_boolean, to_mac, to_prefix, to_uuid
+from sealane.api.convert import to_address, to_boolean, to_mac, to_port_range, to_prefix, to_uuid
 from sealane.api.look import Look
 from sealane.errors import BadRequest
 
@@ -26,6 +26,8 @@ SINCE = "sealane:since"
 
 CANONICAL: dict[str, Callable[[str], str]] = {
     "cidr": to_prefix,
+    "external_port_range": to_port_range,
+    "internal_port_range": to_port_range,
     "gateway_ip": to_address,
     "mac_address": to_mac,
     "remote_ip_prefix": to_prefix,

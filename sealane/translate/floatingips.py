@@ -12,6 +12,7 @@ Machines inside meet a load balancer on their own switch: what they send to it n
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import cycle
 
 from sealane import names
 from sealane.model import FloatingIP, Network, Node, Port, PortForwarding, Router, State
@@ -101,13 +102,21 @@ def _inside(state: State) -> dict[str, tuple[str, ...]]:
     return {router: tuple(sorted(networks)) for router, networks in found.items()}
 
 
+def _pairs(forwarding: PortForwarding) -> Iterator[tuple[int, int]]:
+    """Port by port, or all to one: a load balancer of OVN knows no ranges (ovn-nb(5), vips)."""
+    return zip(forwarding.external_ports, cycle(forwarding.internal_ports), strict=False)
+
+
 def _balancer(
     floating: FloatingIP, protocol: str, inside: tuple[str, ...], *forwardings: PortForwarding
 ) -> Row:
-    outside = floating.floating_ip_address
-    vips = {f"{outside}:{f.external_port}": f"{f.internal_ip_address}:{f.internal_port}" for f in forwardings}
+    address = floating.floating_ip_address
     columns: dict[str, Value] = {
-        "vips": vips,
+        "vips": {
+            f"{address}:{port}": f"{f.internal_ip_address}:{inner}"
+            for f in forwardings
+            for port, inner in _pairs(f)
+        },
         "protocol": protocol,
         "external_ids": {
             "neutron:device_owner": "port_forwarding_plugin",

@@ -1,6 +1,7 @@
 """Floating IPs and port forwardings: their life, what they lead to, and what is refused."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from tests.api.live import Answer, Live, live
 from tests.daemons import OvsdbServer
 
 NOBODY = "0a000000-0000-4000-8000-00000000dead"
+
+
+BOTH = {"protocol": "tcp", "internal_port": 7}
 
 
 class Up:
@@ -238,6 +242,90 @@ async def test_port_forwardings(database: OvsdbServer) -> None:
         assert (await s.api.call(f"DELETE /v2.0/ports/{s.port['id']}")).status == 204
         left = await s.show(floating)
         assert (left["port_forwardings"], left["router_id"]) == ([], None)
+
+
+async def test_ranges_of_ports(database: OvsdbServer) -> None:
+    async with site(database) as s:
+        floating = await s.floating()
+        base = f"/v2.0/floatingips/{floating['id']}/port_forwardings"
+        alone = {"external_port": None, "internal_port": None}
+
+        async def forward(outside: object, inside: object, **values: Any) -> Answer:
+            ranges = {"external_port_range": outside, "internal_port_range": inside}
+            return await s.forward(floating, **alone, **ranges, **values)
+
+        made = (await forward("8000:8009", "9000:9009")).body["port_forwarding"]
+        assert made.items() >= {**alone, "external_port_range": "8000:8009"}.items()
+        one = (await s.forward(floating)).body["port_forwarding"]
+        assert (one["external_port"], one["external_port_range"]) == (80, "80:80")
+        many = (await forward("100:109", "7000")).body["port_forwarding"]
+        assert (many["internal_port"], many["internal_port_range"]) == (7000, "7000:7000")
+        shown = {f["external_port_range"] for f in (await s.show(floating))["port_forwardings"]}
+        assert shown == {"8000:8009", "80:80", "100:109"}
+        for query in ("external_port_range=8000:8009", "external_port_range=80&external_port=80"):
+            assert len((await s.api.call(f"GET {base}?{query}")).body["port_forwardings"]) == 1, query
+        for outside in ("8009", "7999:8000", "7500:8400", "8003:8005", "80:81"):
+            again = await forward(outside, "5000")
+            assert again.status == 400 and "overlaps" in again.body["NeutronError"]["message"], outside
+        assert (await forward("8000:8009", "9000:9009", protocol="udp")).status == 201
+        for outside, inside, word in (
+            ("20:29", "20:28", "as many"),
+            ("20", "20:29", "as many"),
+            ("20000:21000", "1", "1000 at most"),
+            ("29:20", "20", "external_port_range"),
+            ("0:20", "20", "external_port_range"),
+            ("20:70000", "20", "external_port_range"),
+            ("20:", "20", "external_port_range"),
+            (["20:21"], "20", "external_port_range"),
+            (None, "20", "'external_port_range' is needed"),
+            ("20", None, "'internal_port_range' is needed"),
+        ):
+            wrong = await forward(outside, inside)
+            assert wrong.status == 400 and word in wrong.body["NeutronError"]["message"], wrong
+        both = await s.forward(floating, external_port=20, external_port_range="20:21")
+        assert both.status == 400 and "give one of them" in both.body["NeutronError"]["message"]
+        same = await s.forward(floating, external_port=20, external_port_range="20:20")
+        assert same.status == 201
+        path = f"PUT {base}/{made['id']}"
+        moved = (await s.api.call(path, {"port_forwarding": {"external_port_range": "8500:8509"}})).body
+        assert moved["port_forwarding"]["external_port_range"] == "8500:8509"
+        for values in ({"external_port": 8500}, {"external_port_range": "75:84"}, {"protocol": "udp"}):
+            wanted = 200 if values == {"protocol": "udp"} else 400
+            assert (await s.api.call(path, {"port_forwarding": values})).status == wanted, values
+        single = {"external_port": 8500, "internal_port": 9000}
+        shrunk = (await s.api.call(path, {"port_forwarding": single})).body["port_forwarding"]
+        assert (shrunk["external_port_range"], shrunk["internal_port"]) == ("8500:8500", 9000)
+        bodies = [
+            {**BOTH, "internal_port_id": s.port["id"], "external_port_range": outside}
+            for outside in ("600:609", "609:610")
+        ]
+        assert (await s.api.call(f"POST {base}", {"port_forwardings": bodies})).status == 400
+
+
+async def test_who_forwards_overlapping_ranges_at_the_same_moment(database: OvsdbServer) -> None:
+    """Through two processes that may not have heard of each other's yet: no port leads to two."""
+    async with site(database) as s, live(database) as second:
+        floating = await s.floating()
+        await s.forward(floating, external_port=1)
+        base = f"/v2.0/floatingips/{floating['id']}/port_forwardings"
+        async with asyncio.timeout(60):
+            while (await second.call(f"GET {base}")).body.get("port_forwardings") is None:
+                await second.call("GET /v2.0/sealane/changes?after=5&timeout=1")
+        bodies = [
+            {**BOTH, "internal_port_id": s.port["id"], "external_port_range": f"{first}:{first + 9}"}
+            for n in range(1, 6)
+            for first in (n * 100, n * 100 + 5)
+        ]
+        calls = [
+            api.call(f"POST {base}", {"port_forwarding": body})
+            for body, api in zip(bodies, [s.api, second] * 5, strict=True)
+        ]
+        answers = await asyncio.gather(*calls)
+        assert {a.status for a in answers} <= {201, 400, 409} and answers[0].status == 201
+        made = (await s.api.call(f"GET {base}")).body["port_forwardings"]
+        assert len(made) == 1 + sum(a.status == 201 for a in answers)
+        spans = sorted(tuple(map(int, f["external_port_range"].split(":"))) for f in made)
+        assert all(one[1] < next[0] for one, next in itertools.pairwise(spans))
 
 
 async def test_an_associated_address_forwards_nothing(database: OvsdbServer) -> None:

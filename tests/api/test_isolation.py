@@ -12,9 +12,9 @@ import msgspec
 from sealane.api import tenancy
 from sealane.api.app import KINDS, RESOURCES
 from sealane.api.attributes import Kind
+from tests.api.house import User
 from tests.api.live import Answer, Live, live, plural
 from tests.api.test_identity import Town
-from tests.api.test_tenant_matrix import User
 from tests.daemons import OvsdbServer
 
 KIND_OF = {kind.singular: kind for kind in KINDS}

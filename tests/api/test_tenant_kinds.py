@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sealane.api.app import KINDS
+from sealane.api.port_forwardings import PORT_FORWARDINGS
+from tests.api.house import House, User, house
 from tests.api.live import Live, plural
-from tests.api.test_tenant_matrix import SITUATIONS, House, User, house
+from tests.api.test_tenant_matrix import SITUATIONS
 from tests.daemons import OvsdbServer
 
 OWN = {"own": "mine", "foreign": "theirs"}
@@ -200,7 +202,8 @@ async def _drop(yard: Yard) -> None:
 
 
 def test_every_field_of_every_kind_is_in_a_matrix() -> None:
-    assert {kind.singular for kind in KINDS} == SITUATIONS.keys() | PUTS.keys()
+    kinds = {kind.singular for kind in (*KINDS, PORT_FORWARDINGS)}
+    assert kinds == SITUATIONS.keys() | PUTS.keys()
     for kind in KINDS:
         if kind.singular in PUTS:
             assert {a.name for a in kind.attributes if a.put} == PUTS[kind.singular].keys()

@@ -4,17 +4,15 @@ The tables are read as they stand: what a member gets in each situation.  A read
 reads, and a 403 for what does not; an admin gets a success for the same request.
 """
 
-import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from sealane.api.app import KINDS
+from sealane.api.port_forwardings import PORT_FORWARDINGS
 from sealane.api.tenants import TENANTS
-from tests.api.live import Answer, Live, live, plural
-from tests.api.test_identity import Town
+from tests.api.house import House, house
 from tests.daemons import OvsdbServer
 
 MAC = "fa:16:3e:aa:00:01"
@@ -26,6 +24,8 @@ SITUATIONS = {
     "subnet": ("own", "shared", "granted", "foreign"),
     # in its own network; its own in a shared one; somebody else's in its own; somebody else's elsewhere
     "port": ("own", "guest", "host", "foreign"),
+    # of its own floating IP, of somebody else's
+    "port_forwarding": ("own", "foreign"),
 }
 ALL_MINE = "200 403 403 404"
 PUTS: dict[str, Cells] = {
@@ -68,6 +68,16 @@ PUTS: dict[str, Cells] = {
         "extra_dhcp_opts": ([], "200 200 403 404"),
         "sealane:quarantine": (True, "200 200 403 404"),
         "sealane:dns_aliases": (["x"], "200 403 403 404"),
+    },
+    "port_forwarding": {
+        "description": ("x", "200 404"),
+        "protocol": ("udp", "200 404"),
+        "external_port": (81, "200 404"),
+        "external_port_range": ("81:81", "200 404"),
+        "internal_port": (8081, "200 404"),
+        "internal_port_range": ("8081:8081", "200 404"),
+        "internal_port_id": ("@mine", "200 404"),
+        "internal_ip_address": ("10.0.200.1", "200 404"),
     },
 }
 # in its own network, in a shared one, in one that it can't see
@@ -131,7 +141,19 @@ POSTS: dict[str, Cells] = {
         "sealane:dns_aliases": (["x"], "201 403 404"),
         "sealane:allocate_from": ("top", "201 201 404"),
     },
+    "port_forwarding": {
+        "description": ("x", "201 404"),
+        "project_id": ("theirs", "400 400"),
+        "protocol": ("udp", "201 404"),
+        "external_port": (81, "201 404"),
+        "external_port_range": ("81:90", "201 404"),
+        "internal_port": (8081, "201 404"),
+        "internal_port_range": ("8081:8081", "201 404"),
+        "internal_port_id": ("@theirs", "403 404"),
+        "internal_ip_address": ("10.0.200.1", "201 404"),
+    },
 }
+OF_FORWARDINGS = {"GET": "200 404", "DELETE": "204 404"}
 # verb and path below the row
 ROW_CALLS = {
     "GET": "200 200 200 404",
@@ -148,6 +170,8 @@ OF_PORTS = {
     "DELETE /tags": "204 204 403 404",
     "DELETE": "204 204 204 404",
 }
+CALLS_OF = {"port": {**ROW_CALLS, **OF_PORTS}, "port_forwarding": OF_FORWARDINGS}
+PLACES_OF = {"port_forwarding": SITUATIONS["port_forwarding"]}
 # a path -> (member, reader); an admin gets a success
 CALLS = {
     "GET /v2.0": (200, 200),
@@ -177,87 +201,6 @@ NEVER_BY_ADMIN = {"POST /v2.0/sealane/tokens", "GET /v2.0/sealane/ca"}
 """Need a whole central part."""
 
 
-@dataclass
-class User:
-    """Somebody who has logged in."""
-
-    api: Live
-    token: str
-
-    async def call(self, line: str, body: object = None) -> Answer:
-        return await self.api.call(line, body, headers={"X-Auth-Token": self.token})
-
-
-@dataclass
-class House:
-    """Rows of each situation, made by the admin; fresh ones for each cell."""
-
-    root: Live
-    networks: dict[str, str] = field(default_factory=dict)
-    _number: Any = field(default_factory=lambda: itertools.count(1))
-
-    async def furnish(self) -> None:
-        for situation in SITUATIONS["network"]:
-            self.networks[situation] = (await self.network(situation))["id"]
-            await self.root.make("subnet", network_id=self.networks[situation], cidr="10.0.0.0/16")
-
-    async def network(self, situation: str) -> Any:
-        project = "mine" if situation == "own" else "theirs"
-        made = await self.root.make("network", project_id=project, shared=situation == "shared", tags=["t"])
-        if situation == "granted":
-            await self.grant(made["id"])
-        return made
-
-    async def grant(self, network: str, target: str = "mine") -> None:
-        policy = {"object_type": "network", "object_id": network, "action": "access_as_shared"}
-        body = {"rbac_policy": {**policy, "target_tenant": target}}
-        assert (await self.root.call("POST /v2.0/rbac-policies", body)).status == 201
-
-    async def subnet(self, situation: str) -> Any:
-        project = "mine" if situation == "own" else "theirs"
-        network = self.networks[situation]
-        return await self.root.make(
-            "subnet", network_id=network, cidr=self.cidr(), tags=["t"], project_id=project
-        )
-
-    def cidr(self) -> str:
-        number = next(self._number)
-        return f"172.{16 + number // 256}.{number % 256}.0/24"
-
-    async def port(self, situation: str) -> Any:
-        network, project = {
-            "own": ("own", "mine"),
-            "guest": ("shared", "mine"),
-            "host": ("own", "theirs"),
-            "foreign": ("foreign", "theirs"),
-        }[situation]
-        return await self.root.make("port", network_id=self.networks[network], project_id=project, tags=["t"])
-
-    async def clear(self) -> None:
-        for port in (await self.root.call("GET /v2.0/ports?fields=id")).body["ports"]:
-            await self.root.call(f"DELETE /v2.0/ports/{port['id']}")
-
-    def new(self, kind: str, place: str) -> dict[str, Any]:
-        if kind == "network":
-            return {}
-        inside = {"network_id": self.networks[place]}
-        return {**inside, "cidr": self.cidr()} if kind == "subnet" else inside
-
-
-@asynccontextmanager
-async def house(database: OvsdbServer) -> AsyncIterator[tuple[House, dict[str, User]]]:
-    async with live(database) as api:
-        built, rooms = Town(api), House(api)
-        for name in ("mine", "theirs"):
-            await built.ok("POST /v3/projects", {"project": {"name": name}})
-        users = {}
-        for role in ("admin", "member", "reader"):
-            await built.user(role, "sesame", mine=role)
-            users[role] = User(api, await built.token(role, "sesame", "mine"))
-        await rooms.furnish()
-        yield rooms, users
-
-
 @dataclass(frozen=True)
 class Cell:
     """One request: about a fresh row of `situation`, or a new row (POST) there."""
@@ -270,14 +213,21 @@ class Cell:
     given: tuple[tuple[str, Any], ...] = ()
 
     async def request(self, rooms: House) -> tuple[str, Any]:
-        path, more = f"/v2.0/{plural(self.kind)}", _with(self.kind, self.given)
+        path, more = rooms.path(self.kind, self.situation), _with(self.kind, self.given)
         if self.verb == "POST":
-            return f"POST {path}", {
-                self.kind: {**rooms.new(self.kind, self.situation), **more, **dict(self.given)}
-            }
+            more = {**await rooms.new(self.kind, self.situation), **more}
+            return f"POST {path}", {self.kind: {**more, **await self._values(rooms)}}
         row = await getattr(rooms, self.kind)(self.situation)
-        body = {self.kind: {**more, **dict(self.given)}} if self.given else None
+        body = {self.kind: {**more, **await self._values(rooms)}} if self.given else None
         return f"{self.verb} {path}/{row['id']}{self.below}", body
+
+    async def _values(self, rooms: House) -> dict[str, Any]:
+        """@PROJECT is a fresh port of that project, in the network of the situation."""
+        found = dict(self.given)
+        for name, value in self.given:
+            if isinstance(value, str) and value.startswith("@"):
+                found[name] = (await rooms.inner(self.situation, value[1:]))["id"]
+        return found
 
     def wanted_of(self, role: str) -> int:
         if role == "reader" and self.verb != "GET":
@@ -293,6 +243,8 @@ def _with(kind: str, given: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
     names = [name for name, _ in given]
     if kind == "port" and ("port_security_enabled", False) in given:
         return {"security_groups": []}
+    if names in (["external_port_range"], ["internal_port_range"]):
+        return {names[0].removesuffix("_range"): None}
     if names == ["provider:physical_network"]:
         return {"provider:network_type": "flat"}
     if names == ["provider:segmentation_id"]:
@@ -305,12 +257,12 @@ def cells() -> Iterator[Cell]:
         for name, (value, answers) in PUTS[kind].items():
             for situation, wanted in zip(situations, answers.split(), strict=True):
                 yield Cell(int(wanted), "PUT", kind, situation, given=((name, value),))
-        for call, answers in {**ROW_CALLS, **(OF_PORTS if kind == "port" else {})}.items():
+        for call, answers in CALLS_OF.get(kind, ROW_CALLS).items():
             verb, _, below = call.partition(" ")
             for situation, wanted in zip(situations, answers.split(), strict=True):
                 yield Cell(int(wanted), verb, kind, situation, below)
         for name, (value, answers) in POSTS[kind].items():
-            for place, wanted in zip(PLACES, answers.split(), strict=False):
+            for place, wanted in zip(PLACES_OF.get(kind, PLACES), answers.split(), strict=False):
                 yield Cell(int(wanted), "POST", kind, place, given=((name, value),))
 
 
@@ -343,7 +295,7 @@ async def test_paths_are_open_for_whom_the_table_says(database: OvsdbServer) -> 
 
 
 def test_the_matrix_has_every_field_that_can_be_written() -> None:
-    for kind in KINDS:
+    for kind in (*KINDS, PORT_FORWARDINGS):
         needed = {"network_id", "cidr"}
         if kind.singular in SITUATIONS:
             assert {a.name for a in kind.attributes if a.post} - needed == POSTS[kind.singular].keys()

@@ -63,6 +63,24 @@ def test_forwarding(site, sealane):
     assert sealane("floating-ip", "delete", address).status == 0
 
 
+def test_forwarding_of_ranges(site, sealane):
+    address = sealane.json("floating-ip", "create", "world")["floating_ip_address"]
+    add = ("floating-ip", "forward", "add", address)
+    made = sealane.json(*add, "a", "--port", "8000-8009:9000-9009")
+    assert (made["external_port_range"], made["internal_port_range"]) == ("8000:8009", "9000:9009")
+    assert sealane.json(*add, "b", "--port", "100-109:80")["internal_port"] == 80
+    shown = sealane("floating-ip", "forward", "list", address).out
+    assert "8000-8009" in shown and "9000-9009" in shown and "100-109" in shown
+    assert "overlaps 8009:8010" in sealane.fails(1, *add, "a", "--port", "8009-8010")
+    assert "give as many" in sealane.fails(1, *add, "a", "--port", "20-29:20-28")
+    for wrong in ("9-1", "1-", "0-5", "1-70000", "1-5:x"):
+        assert "is no port" in sealane.fails(2, *add, "a", "--port", wrong), wrong
+    remove = ("floating-ip", "forward", "remove", address)
+    assert "does not forward tcp port 8000" in sealane.fails(1, *remove, "8000")
+    assert sealane(*remove, "8000-8009", "100-109").status == 0
+    assert sealane.json("floating-ip", "forward", "list", address) == []
+
+
 def test_what_is_refused_says_what_to_do(site, sealane):
     taken = sealane.json("floating-ip", "create", "world", "--port", "a")["floating_ip_address"]
     free = sealane.json("floating-ip", "create", "world")["floating_ip_address"]

@@ -151,6 +151,8 @@ forwardings = st.builds(
     internal_port_id=ids,
     internal_ip_address=texts,
     internal_port=st.integers(1, 65535),
+    external_last=st.integers(0, 65535),
+    internal_last=st.integers(0, 65535),
 )
 accounts = (
     st.builds(Project, **standard, enabled=st.booleans())

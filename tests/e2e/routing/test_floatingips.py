@@ -72,6 +72,21 @@ def test_ports_are_forwarded_one_by_one(world: World, red: Tenant) -> None:
     until(lambda: world.ask("tcp", address, 8081)[0] == "two", "the other one still is")
 
 
+def test_ranges_are_forwarded_port_by_port_or_all_to_one(world: World, red: Tenant) -> None:
+    one, two = red.put("host1", "one"), red.put("host2", "two")
+    floating = red.take()
+    address, below = floating["floating_ip_address"], f"floatingips/{floating['id']}/port_forwardings"
+    for outside, inside, machine in (("8000:8002", f"{PORT - 1}:{PORT + 1}", one), ("9000:9002", PORT, two)):
+        ranges = {"external_port_range": outside, "internal_port_range": inside}
+        red.api.create(below, {"protocol": "tcp", "internal_port_id": machine.port_id, **ranges})
+    until(lambda: world.ask("tcp", address, 8001)[0] == "one", "each port leads to the one beside it")
+    for at in (9000, 9001, 9002):
+        until(lambda at=at: world.ask("tcp", address, at)[0] == "two", f"{at} leads to the same port")
+    until(lambda: ask(one, "tcp", address, 9002)[0] == "two", "it does from inside, too")
+    for at in (8000, 8002, 9003):
+        assert world.ask("tcp", address, at) == ["-"], f"nobody serves where {at} leads"
+
+
 def test_tenants_with_the_same_addresses_stay_apart(
     world: World, red: Tenant, lab: Lab, api: Api, outside: str
 ) -> None:
