@@ -18,6 +18,7 @@ from typing import Literal, get_args, get_origin
 from sealane.errors import BadRequest
 
 Datapath = Literal["auto", "kernel", "userspace"]
+Switched = Literal["off", "on"]
 RAFT_ADDRESS = re.compile(r"ssl:([0-9.]+|\[[0-9A-Fa-f:]+\]):[1-9][0-9]{0,4}", re.ASCII)
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 MAPPING = re.compile(r"[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_.-]{1,15}", re.ASCII)
@@ -38,6 +39,7 @@ class Settings:
     host_name: str = ""  # name of this node and of its chassis; empty: the machine's name
     encap_ip: str = ""  # this node's address on the underlay; empty: the default route's source
     datapath: Datapath = "auto"  # auto: the kernel's openvswitch where it exists
+    fastpath: Switched = "off"  # on: flows within a network and host go past Open vSwitch; user space only
     api_bind: str = "127.0.0.1:9696"  # where the API listens besides the unix socket; empty: nowhere
     api_listen_fd: int = -1  # an inherited listening socket that the API serves as well
     api_socket_extra: str = ""  # a second unix socket of the API
@@ -231,6 +233,8 @@ def _convert(key: str, raw: object, source: str) -> object:
 def _kind_name(kind: object) -> str:
     if kind == Datapath:
         return "datapath"
+    if kind == Switched:
+        return "switched"
     return "tuple" if get_origin(kind) is tuple else getattr(kind, "__name__", str(kind))
 
 
@@ -245,10 +249,13 @@ def _words(raw: object) -> tuple[str, ...]:
     return tuple(str(p).strip() for p in parts if str(p).strip())
 
 
-def _datapath(raw: object) -> str:
-    if raw not in get_args(Datapath):
-        raise ValueError(f"choose one of {', '.join(get_args(Datapath))}")
-    return str(raw)
+def _one_of(literal: object) -> Callable[[object], object]:
+    def convert(raw: object) -> object:
+        if raw not in get_args(literal):
+            raise ValueError(f"choose one of {', '.join(get_args(literal))}")
+        return str(raw)
+
+    return convert
 
 
 _CONVERT: Mapping[str, Callable[[object], object]] = {
@@ -257,7 +264,8 @@ _CONVERT: Mapping[str, Callable[[object], object]] = {
     "bool": _boolean,
     "Path": lambda raw: Path(str(raw)),
     "tuple": _words,
-    "datapath": _datapath,
+    "datapath": _one_of(Datapath),
+    "switched": _one_of(Switched),
 }
 
 

@@ -123,6 +123,11 @@ def turned_at(link: str) -> str:
     return f"sls{link[3:]}" if link.startswith("slh") else link
 
 
+FASTPATH_OPTION = "sealane-fastpath"
+"""Word of external_ids:ovn-cms-options, as `word=NUMBER`: the host's fast path knows no rule older than
+nb_cfg NUMBER.  ovn-controller copies the options to the host's Chassis."""
+
+
 def gateway_ovs_port(network_id: str) -> str:
     return f"tgw{network_id[:11]}"
 

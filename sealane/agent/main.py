@@ -22,6 +22,7 @@ from sealane.agent import feed, membership, metrics, modes, renewal
 from sealane.agent.cni.door import CniDoor
 from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
+from sealane.agent.fastpath import FastPath
 from sealane.agent.memory import Memory
 from sealane.agent.peers import Peers
 from sealane.agent.plug import PlugDoor
@@ -29,7 +30,7 @@ from sealane.agent.reconciler import RESYNC, Reconciler
 from sealane.agent.resolver.feed import FIELDS, SERVERS
 from sealane.agent.resolver.feed import Feed as Names
 from sealane.agent.resolver.feed import make as make_names
-from sealane.agent.server import App, Listener
+from sealane.agent.server import App, FastPathPaths, Listener
 from sealane.agent.targets import Targets
 from sealane.agent.view import View
 from sealane.client import ApiClient
@@ -71,8 +72,9 @@ class Agent:
         view = View(self._api, self._memory, targets, settings.host_name)
         cni = CniDoor(self._door, self._unready, userspace=self._datapath != "kernel")
         plugs = PlugDoor(self._api, self._memory, self._reconciler, settings.host_name)
+        self._fastpath = FastPath(settings, self._memory, self._switch, userspace=self._datapath != "kernel")
         app = App(self._door, self._memory, view, cni, plugs, self._status)
-        self._listener = Listener(app.routes(), settings.agent_socket)
+        self._listener = Listener(app.routes(FastPathPaths(self._fastpath).routes()), settings.agent_socket)
         self._gateways: set[str] = set()
         self._stale: set[str] = {*FIELDS, "subnets"}
         self._looked = 0.0
@@ -93,6 +95,7 @@ class Agent:
                 tasks.create_task(self._every(RESYNC, self._look, self._collect), name="resync"),
                 tasks.create_task(self._every(_GLANCE, self._glance), name="glance"),
                 tasks.create_task(self._follow_gateways(), name="gateways"),
+                tasks.create_task(self._fastpath.follow(self._reconciler.changed), name="fastpath"),
                 tasks.create_task(membership.keep_registered(self._api, self._settings), name="membership"),
                 tasks.create_task(self._renew(), name="renewal"),
                 tasks.create_task(
@@ -226,6 +229,7 @@ class Agent:
             "gateways": sorted(self._gateways),
             "docker": self._docker.status(),
             "ovs": self._switch.connected,
+            "fastpath": self._fastpath.brief(),
             "looked_at": self._looked,
             "trouble": self._trouble or self._certificate,
         }

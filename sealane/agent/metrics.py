@@ -5,14 +5,17 @@ with those of other calls and with dockerd's own work.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from sealane import log
+from sealane.fastpath.cache import Counts
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _log = log.get("metrics")
@@ -56,6 +59,36 @@ def _timed(histogram: Histogram, label: str) -> Iterator[None]:
         elapsed = time.perf_counter() - begin
         histogram.labels(label).observe(elapsed)
         _log.debug("timed", what=label, ms=round(elapsed * 1000, 2))
+
+
+class _FastPath(Collector):
+    """Read when it is asked for: the programs count."""
+
+    def __init__(self) -> None:
+        self.reasons: Callable[[], Counts] = dict
+        self.flows: Callable[[], int] = int
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        packets = CounterMetricFamily(
+            "sealane_fastpath_packets",
+            "Packets that containers sent, by why they went where they went: see `sealane fastpath reasons`",
+            labels=("reason",),
+        )
+        octets = CounterMetricFamily("sealane_fastpath_bytes", "The same in bytes", labels=("reason",))
+        for reason, (count, size) in self.reasons().items():
+            packets.add_metric([reason.name.lower()], count)
+            octets.add_metric([reason.name.lower()], size)
+        yield packets
+        yield octets
+        yield GaugeMetricFamily("sealane_fastpath_flows", "Entries of flows", value=self.flows())
+
+
+_fastpath = _FastPath()
+_registry.register(_fastpath)
+
+
+def show_fastpath(reasons: Callable[[], Counts], flows: Callable[[], int]) -> None:
+    _fastpath.reasons, _fastpath.flows = reasons, flows
 
 
 def show() -> Response:

@@ -56,6 +56,8 @@ class Reconciler:
         self._reaping: dict[str, asyncio.Task[None]] = {}
         self.gateway_built = asyncio.Event()
         """Set whenever a gateway namespace was made or changed; whoever waits for it clears it."""
+        self.changed = asyncio.Event()
+        """Set whenever an attachment came or went, or its links may have; whoever waits for it clears it."""
 
     async def set(self, attachment: Attachment) -> None:
         """Remember the attachment, and return when the host is as it wants; repeating it is harmless.
@@ -334,6 +336,7 @@ class Reconciler:
                 await self._in_kernel(lambda host: apply.ensure(rest, self._where, host))
 
     async def _plug(self, facts: Iterable[Fact]) -> None:
+        self.changed.set()
         ports = [fact for fact in facts if isinstance(fact, SwitchPort)]
         if ports:
             with metrics.step("switch: add"):
@@ -347,6 +350,7 @@ class Reconciler:
 
     def _reap(self, port_id: str, facts: Facts) -> None:
         """Delete links that nothing refers to any more, in the background; resync sees to what fails."""
+        self.changed.set()
         self._reaping[port_id] = asyncio.create_task(self._delete_links(port_id, facts), name="reaping")
 
     async def _delete_links(self, port_id: str, facts: Facts) -> None:

@@ -2,6 +2,7 @@
 
 GET  /status        what the agent sees of its surroundings
 GET  /metrics       where its time goes, for Prometheus
+GET  /fastpath, /fastpath/flows, /fastpath/reasons    POST /fastpath {"on": true}
 GET  /attachments   all of this host, with what they publish (`sealane ps`)
 POST /attach        asked.AttachRequest
 POST /detach        {"id": …} or {"target": "web" or "/path", "ifname": "eth0"}
@@ -12,7 +13,7 @@ POST /plug, /unplug what os-vif is to do: plug.py
 POST /netavark      what netavark tells a plugin: netavark.py
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +30,7 @@ from sealane.agent import metrics
 from sealane.agent.asked import AttachRequest
 from sealane.agent.cni.door import CniDoor, CniRequest
 from sealane.agent.door import NetnsDoor
+from sealane.agent.fastpath import FastPath
 from sealane.agent.memory import Memory
 from sealane.agent.netavark import NetavarkDoor, NetavarkRequest
 from sealane.agent.plug import PlugDoor, PlugRequest, UnplugRequest
@@ -51,6 +53,36 @@ class FindRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     target: str
 
 
+class SwitchRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    on: bool
+
+
+class FastPathPaths:
+    def __init__(self, fastpath: FastPath) -> None:
+        self._fastpath = fastpath
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/fastpath", _answering(self.status), methods=["GET"]),
+            Route("/fastpath", _answering(self.switch), methods=["POST"]),
+            Route("/fastpath/flows", _answering(self.flows), methods=["GET"]),
+            Route("/fastpath/reasons", _answering(self.reasons), methods=["GET"]),
+        ]
+
+    async def status(self, _: Request) -> Response:
+        return _json(await self._fastpath.status())
+
+    async def switch(self, request: Request) -> Response:
+        await self._fastpath.switch(_decoded(await request.body(), SwitchRequest).on)
+        return _json(await self._fastpath.status())
+
+    async def flows(self, _: Request) -> Response:
+        return _json({"flows": await self._fastpath.flows()})
+
+    async def reasons(self, _: Request) -> Response:
+        return _json({"reasons": await self._fastpath.reasons()})
+
+
 class App:
     def __init__(
         self,
@@ -69,7 +101,7 @@ class App:
         self._view = view
         self._status = status
 
-    def routes(self) -> Starlette:
+    def routes(self, more: Sequence[Route] = ()) -> Starlette:
         return Starlette(
             routes=[
                 Route("/status", _answering(self.status), methods=["GET"]),
@@ -83,6 +115,7 @@ class App:
                 Route("/plug", _answering(self.plug), methods=["POST"]),
                 Route("/unplug", _answering(self.unplug), methods=["POST"]),
                 Route("/netavark", _answering(self.netavark), methods=["POST"]),
+                *more,
             ]
         )
 

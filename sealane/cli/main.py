@@ -79,6 +79,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         ),
         "token": Entry("sealane.cli.token:token", "What other machines join with: create, list, delete."),
         "down": Entry("sealane.cli.daemon:down", "Stop Sealane here and remove all that it made."),
+        "fastpath": Entry(
+            "sealane.cli.fastpath:fastpath", "Past Open vSwitch: status, flows, reasons, on, off."
+        ),
         "lab": Entry("sealane.cli.lab:lab", "Hosts as namespaces on this machine, to try things."),
     },
     "Settings": {

@@ -91,7 +91,9 @@ def _wrong(one: Mapping[str, Any]) -> str:
 
 
 def _agent_troubles(agent: Mapping[str, Any]) -> list[str]:
-    return [f"agent: {text}" for text in (agent.get("error"), agent.get("trouble")) if text]
+    fastpath = agent.get("fastpath", {}).get("trouble")
+    found = [f"agent: {text}" for text in (agent.get("error"), agent.get("trouble")) if text]
+    return found + ([f"fast path: {fastpath}"] if fastpath else [])
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:

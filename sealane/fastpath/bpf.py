@@ -141,11 +141,11 @@ def detach(program: int, link: int) -> None:
 
 
 def attached(link: int) -> list[int]:
-    """Ids of the programs at the link's tcx hook, in their order; [] when there is no such link."""
+    """Ids of the programs at the link's tcx hook, in their order; [] when there is no such link or hook."""
     ids = (ctypes.c_uint32 * 64)()
     buffer = _buffer(struct.pack("=IIIIQI", link, _TCX_INGRESS, 0, 0, ctypes.addressof(ids), len(ids)))
     if _syscall(_QUERY, buffer) < 0:
-        if ctypes.get_errno() in (errno.ENODEV, errno.ENOENT):
+        if ctypes.get_errno() in (errno.ENODEV, errno.ENOENT, errno.EINVAL, errno.ENOSYS, errno.EPERM):
             return []
         raise _refused(f"asking for the programs of link {link}", ctypes.get_errno())
     return list(ids[: struct.unpack_from("=I", buffer, 24)[0]])

@@ -12,14 +12,17 @@ from typing import Any
 from sealane import names
 from sealane.errors import DeadlineExceeded, Unavailable
 from sealane.host.values import SwitchPort
+from sealane.ovsdb import operations
 from sealane.ovsdb.client import Client
 from sealane.ovsdb.operations import Operation
 from sealane.ovsdb.replica import Replica
 
 BRIDGE = "br-int"
+_CMS_OPTIONS = "ovn-cms-options"
 _PATIENCE = 4.0  # seconds for one transaction, the wait for br-int included
 _COLUMNS: Mapping[str, list[str]] = {
-    "Bridge": ["name", "ports"],
+    "Bridge": ["name", "ports", "external_ids"],
+    "Open_vSwitch": ["external_ids"],
     "Port": ["name", "interfaces", "external_ids"],
     "Interface": ["name", "external_ids"],
 }
@@ -54,13 +57,13 @@ class Switch:
         Waits for br-int, which ovn-controller makes.  Raises Unavailable, DeadlineExceeded.
         """
         there = self.ports()
-        operations: list[Operation] = []
+        wanted: list[Operation] = []
         for number, port in enumerate(ports):
             if port.name in there:
-                operations.append(_update(port))
+                wanted.append(_update(port))
             else:
-                operations += _insert(port, number)
-        await self._transact(operations)
+                wanted += _insert(port, number)
+        await self._transact(wanted)
 
     async def remove(self, doomed: Iterable[str]) -> None:
         """Remove ports of ours; those that are gone already are no error."""
@@ -72,6 +75,29 @@ class Switch:
         ]
         if uuids:
             await self._transact([_mutate_ports("delete", uuids)])
+
+    def applied(self) -> int:
+        """The number of the newest northbound state whose flows ovn-controller has put into br-int."""
+        for row in self._rows("Bridge").values():
+            if row["name"] == BRIDGE:
+                return int(row["external_ids"].get("ovn-nb-cfg", 0))
+        return 0
+
+    async def news(self, after: int, seconds: float) -> int:
+        """The database's version here, once it is above `after` or as it is when the time has passed."""
+        return await self._replicated().changed(after, seconds)
+
+    async def tell_fastpath(self, number: int | None) -> None:
+        """See names.FASTPATH_OPTION; None: there is no fast path, and nobody waits for it."""
+        for uuid, row in self._rows("Open_vSwitch").items():
+            before = row["external_ids"].get(_CMS_OPTIONS, "")
+            words = [w for w in before.split(",") if w and w.partition("=")[0] != names.FASTPATH_OPTION]
+            after = ",".join(words + ([] if number is None else [f"{names.FASTPATH_OPTION}={number}"]))
+            if after != before:
+                changes: list[tuple[str, str, object]] = [("external_ids", "delete", ["set", [_CMS_OPTIONS]])]
+                if after:
+                    changes.append(("external_ids", "insert", ["map", [[_CMS_OPTIONS, after]]]))
+                await self._transact([operations.mutate("Open_vSwitch", uuid, *changes)])
 
     def installed(self, iface_id: str) -> bool:
         """Has ovn-controller put the flows of this logical port into br-int?"""
@@ -97,8 +123,8 @@ class Switch:
                 )
             await replica.changed(version, left)
 
-    async def _transact(self, operations: list[Operation]) -> None:
-        if not operations:
+    async def _transact(self, wanted: list[Operation]) -> None:
+        if not wanted:
             return
         counted: Operation = {
             "op": "mutate",
@@ -108,7 +134,7 @@ class Switch:
         }
         try:
             async with asyncio.timeout(_PATIENCE + 1):
-                await self._client.transact([_WAIT_FOR_BRIDGE, *operations, counted], timeout=_PATIENCE)
+                await self._client.transact([_WAIT_FOR_BRIDGE, *wanted, counted], timeout=_PATIENCE)
         except TimeoutError as exc:
             raise DeadlineExceeded("the local Open vSwitch database did not answer in time") from exc
 

@@ -4,14 +4,17 @@ installed it.
     store ─ translator ─> NB_Global external_ids[SEQUENCE_KEY]        the state is in the northbound database
     nb_cfg += 1 ─ northd ─> SB_Global nb_cfg ─ ovn-controller ─> Chassis_Private nb_cfg    and in br-int
 
-ovn-controller writes the number when ovs-vswitchd has confirmed the flows (ovn-sb(5), Chassis_Private).
+ovn-controller writes the number when ovs-vswitchd has confirmed the flows (ovn-sb(5), Chassis_Private).  A
+host with a fast path has reached it when that has forgotten all older rules, too.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from sealane.errors import SealaneError, Unavailable
+from sealane.names import FASTPATH_OPTION
 from sealane.ovn.northbound import SEQUENCE_KEY
 from sealane.ovsdb import operations
 from sealane.ovsdb.client import Client
@@ -19,7 +22,7 @@ from sealane.ovsdb.replica import Replica
 from sealane.ovsdb.values import Row
 
 NB: Mapping[str, Sequence[str]] = {"NB_Global": ("external_ids", "nb_cfg")}
-SB: Mapping[str, Sequence[str]] = {"Chassis": ("name",), "Chassis_Private": ("name", "nb_cfg")}
+SB: Mapping[str, Sequence[str]] = {"Chassis": ("name", "other_config"), "Chassis_Private": ("name", "nb_cfg")}
 EVERYBODY = "*"
 """Named as the one that has not applied it when not even the hosts' names are known."""
 TURN = 1.0
@@ -74,7 +77,7 @@ class Applied:
             if covered >= sequence and number <= _number(nb):
                 return number
             covered = _sequence(nb)
-            ahead = max(_reached(self._sb).values(), default=0)  # of a northbound database that was lost
+            ahead = _ahead(self._sb)  # of a northbound database that was lost
             step = max(ahead - _number(nb), 0) + 1
             uuid = next(iter(nb.tables["NB_Global"]))
             await self._northbound.transact(
@@ -108,13 +111,30 @@ def _number(nb: Replica) -> int:
     return int(str(_global(nb)["nb_cfg"]))
 
 
-def _reached(sb: Replica | None) -> dict[str, int]:
+def _reached(sb: Replica | None) -> dict[str, float]:
     """Chassis -> the number that it has reached."""
     if sb is None:
         return {}
     names = [str(row["name"]) for row in sb.tables["Chassis"].values()]
     private = {str(r["name"]): int(str(r["nb_cfg"])) for r in sb.tables["Chassis_Private"].values()}
-    return {name: private.get(name, 0) for name in names}
+    fast = {str(row["name"]): _fast(row) for row in sb.tables["Chassis"].values()}
+    return {name: min(private.get(name, 0), fast[name]) for name in names}
+
+
+def _fast(chassis: Row) -> float:
+    """How far its fast path has come; infinitely far where it has none (names.FASTPATH_OPTION)."""
+    config = chassis["other_config"]
+    options = str(config.get("ovn-cms-options", "")) if isinstance(config, Mapping) else ""
+    for word in options.split(","):
+        key, _, number = word.partition("=")
+        if key == FASTPATH_OPTION and number.isdecimal():
+            return int(number)
+    return math.inf
+
+
+def _ahead(sb: Replica | None) -> int:
+    rows = sb.tables["Chassis_Private"].values() if sb else ()
+    return max((int(str(row["nb_cfg"])) for row in rows), default=0)
 
 
 def _behind(sb: Replica, number: int) -> Collection[str]:

@@ -1,0 +1,317 @@
+"""The fast path of this node: which ports it has, and that it knows no rule that is not one any more.
+
+    rules of br-int change (rules_watch.py) ─┐       pause: nothing is fast, nothing is learned
+    OVN has applied a newer state ───────────┼─> round: ports; wait until Open vSwitch passes packets by
+    attachments come and go ─────────────────┘          the new rules; resume; tell
+
+What is told (`Switch.tell_fastpath`) is waited for by who wants to know that a change is applied.  While
+Open vSwitch can't be watched a pause is not ended, but what is fast stays so for as long as it may (LEASE).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from sealane import failpoint, log, names
+from sealane.agent import metrics
+from sealane.agent.attachment import Attachment
+from sealane.agent.memory import Memory
+from sealane.agent.rules_watch import RulesWatch
+from sealane.config import Settings
+from sealane.errors import Conflict, HostError, SealaneError
+from sealane.fastpath import cache
+from sealane.fastpath.cache import Cache, Counts, Flow, Port
+from sealane.fastpath.layout import MEANING, Reason
+from sealane.host import link
+from sealane.host.netlink import Socket
+from sealane.host.ovs import Switch
+
+DRAIN = 0.02
+"""Seconds that packets are given to get from Open vSwitch to their receiver's link."""
+IDLE = 30_000_000_000
+"""Nanoseconds after which an entry that nobody used is forgotten."""
+_TURN = 10.0  # seconds between two rounds at most
+_RETRY = 1.0  # seconds
+
+_KERNEL = "the fast path works with the datapath in user space only as yet; set 'fastpath' to off"
+
+T = TypeVar("T")
+_log = log.get("fastpath")
+
+
+def is_eligible(attachment: Attachment) -> bool:
+    """Those with a veth pair whose other end is in a namespace of their own."""
+    return not attachment.device and not attachment.bridge and attachment.door != "host"
+
+
+class FastPath:
+    def __init__(self, settings: Settings, memory: Memory, switch: Switch, *, userspace: bool) -> None:
+        self._memory = memory
+        self._switch = switch
+        self._userspace = userspace
+        self._choice = settings.run_dir / "fastpath"  # what was chosen at run time
+        self._setting = settings.fastpath == "on"
+        self._cache: Cache | None = None
+        self._ports: dict[str, Port] = {}
+        self._turn = asyncio.Lock()
+        self._stale = True
+        self._told: int | None = None
+        self._trouble = ""
+        self._swept, self._entries = 0.0, 0  # when idle entries were looked for; how many others there were
+        self._left = False  # off, and nothing of it is anywhere
+        self._news = asyncio.Event()
+        self._wanted = asyncio.Event()  # once it has been on
+        self._watch = RulesWatch(settings.ovs_run_dir, self._rules_changed)
+
+    @property
+    def on(self) -> bool:
+        """As was chosen since the node started, or else as the settings say."""
+        try:
+            return self._choice.read_text().strip() == "on"
+        except OSError:
+            return self._setting
+
+    async def switch(self, on: bool) -> None:
+        """Until the node is stopped, whatever the settings say.  Raises Conflict, HostError."""
+        if on and not self._userspace:
+            raise Conflict(_KERNEL)
+        with failpoint.effect("file", "fastpath", HostError):
+            self._choice.write_text("on\n" if on else "off\n")
+        await self._round()
+        if on and self._trouble:
+            raise HostError(self._trouble)
+
+    async def follow(self, changed: asyncio.Event) -> None:
+        """For ever; `changed` is set when attachments have changed."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_rules())
+            tasks.create_task(self._watch_numbers())
+            tasks.create_task(self._watch_attachments(changed))
+            tasks.create_task(self._rounds())
+
+    # what wakes it
+
+    async def _watch_rules(self) -> None:
+        await self._wanted.wait()
+        await self._watch.follow()
+
+    def _rules_changed(self) -> None:
+        """At once: what is fast now is fast by rules that may be none any more."""
+        self._stale = True
+        if self._cache is not None and self._cache.learning:
+            self._cache.pause()
+        self._news.set()
+
+    async def _watch_numbers(self) -> None:
+        version, number = -1, -1
+        while True:
+            version = await self._switch.news(version, _TURN)
+            if self._switch.applied() != number:
+                number = self._switch.applied()
+                self._stale = True
+                self._news.set()
+
+    async def _watch_attachments(self, changed: asyncio.Event) -> None:
+        while True:
+            await changed.wait()
+            changed.clear()
+            self._news.set()
+
+    async def _rounds(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(_RETRY if self._trouble else _TURN):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+            self._news.clear()
+            await self._round()
+
+    # one round
+
+    async def _round(self) -> None:
+        async with self._turn:
+            before = self._trouble
+            try:
+                await (self._keep() if self.on and self._userspace else self._leave())
+                self._trouble = _KERNEL if self.on and not self._userspace else ""
+            except SealaneError as exc:
+                self._trouble = exc.message
+            except Exception as exc:  # the agent has more to do than this
+                _log.exception("failed by a defect")
+                self._trouble = f"a defect: {exc!r}"
+            if self._trouble and self._trouble != before:
+                _log.error("the fast path waits", error=self._trouble)
+
+    async def _keep(self) -> None:
+        self._wanted.set()
+        self._left = False
+        there = self._cache if self._cache is not None else await _in_kernel(self._opened)
+        await _in_kernel(lambda host: self._set_ports(there, host))
+        if self._stale or not there.learning:
+            await self._renew(there)
+        if time.monotonic() - self._swept >= _TURN:
+            self._entries = await asyncio.to_thread(_sweep, there)
+            self._swept = time.monotonic()
+
+    async def _renew(self, there: Cache) -> None:
+        """With what the rules are now; again, where they change meanwhile."""
+        while self._stale or not there.learning:
+            number = self._switch.applied()
+            self._stale = False
+            there.pause()
+            await self._watch.settled()
+            await asyncio.sleep(DRAIN)
+            if self._told is None or number != self._told:
+                await self._switch.tell_fastpath(number)
+                self._told = number
+            if not self._watch.watching:
+                self._stale = True  # the watch's first news will wake us
+                return
+            if not self._stale:
+                there.resume()
+
+    def _opened(self, host: Socket) -> Cache:
+        """After a trial run, with what a predecessor of ours has learned."""
+        links = self._links(host)
+        found = Cache.find(one for one, _ in links.values())
+        found.try_out()
+        if not found.on:
+            found.switch(True)
+        self._cache = found
+        metrics.show_fastpath(self._reasons, lambda: self._entries)
+        return found
+
+    def _set_ports(self, there: Cache, host: Socket) -> None:
+        links = self._links(host)
+        attachments = {a.port_id: a for a in self._memory.attachments.values() if a.port_id in links}
+        self._ports = {id: _port(one, *links[id]) for id, one in attachments.items()}
+        there.set_ports(self._ports.values())
+
+    async def _leave(self) -> None:
+        """Off: nothing of it is at any link, also of an agent before us."""
+        if self._left:
+            return
+        if self._cache is not None:
+            self._cache.switch(False)
+        await _in_kernel(lambda host: cache.detach(i for pair in self._links(host).values() for i in pair))
+        if self._cache is not None:
+            self._cache.close()
+        self._cache, self._ports, self._told, self._stale = None, {}, None, True
+        await self._switch.tell_fastpath(None)
+        self._left = True
+
+    def _links(self, host: Socket) -> dict[str, tuple[int, int]]:
+        """Port -> the container's link and the switch's, of those that have both."""
+        found = {}
+        for port_id in {a.port_id for a in list(self._memory.attachments.values()) if is_eligible(a)}:
+            one = link.index(host, names.host_link(port_id))
+            door = link.index(host, names.switch_link(port_id))
+            if one is not None and door is not None:
+                found[port_id] = (one, door)
+        return found
+
+    # what there is to see
+
+    def brief(self) -> dict[str, str]:
+        return {"state": self._state(), "trouble": self._trouble}
+
+    async def status(self) -> dict[str, object]:
+        async with self._turn:
+            flows = await asyncio.to_thread(self._flows)
+            return {
+                "on": self.on,
+                "state": self._state(),
+                "trouble": self._trouble,
+                "flows": len(flows),
+                **_ratio(self._reasons()),
+                "ports": [self._shown(id, port) for id, port in sorted(self._ports.items())],
+            }
+
+    async def flows(self) -> list[dict[str, object]]:
+        async with self._turn:
+            return [_shown_flow(flow) for flow in await asyncio.to_thread(self._flows)]
+
+    async def reasons(self) -> list[dict[str, object]]:
+        async with self._turn:
+            counts = self._reasons()
+            return [_reason(reason, counts.get(reason, (0, 0))) for reason in Reason]
+
+    def _reasons(self) -> Counts:
+        return self._cache.reasons() if self._cache else {}
+
+    def _flows(self) -> list[Flow]:
+        return list(self._cache.flows()) if self._cache else []
+
+    def _state(self) -> str:
+        if not self.on:
+            return "off"
+        if self._cache is None or self._trouble:
+            return "not working"
+        return "working" if self._cache.learning else "paused"
+
+    def _shown(self, port_id: str, port: Port) -> dict[str, object]:
+        assert self._cache is not None
+        named = [a for a in self._memory.attachments.values() if a.port_id == port_id]
+        return {
+            "port_id": port_id,
+            "network_id": port.network,
+            "name": named[0].name or named[0].container if named else "",
+            "addresses": port.addresses,
+            **_ratio(self._cache.reasons(port.link)),
+        }
+
+
+def _sweep(there: Cache) -> int:
+    old = time.clock_gettime_ns(time.CLOCK_MONOTONIC) - IDLE
+    flows = list(there.flows())
+    idle = [flow for flow in flows if flow.used < old]
+    there.end(idle)
+    return len(flows) - len(idle)
+
+
+def _port(attachment: Attachment, one: int, door: int) -> Port:
+    addresses = tuple(text.partition("/")[0] for text in attachment.addresses)
+    return Port(one, door, attachment.network_id, attachment.mac, addresses, attachment.mtu)
+
+
+def _ratio(counts: Counts) -> Mapping[str, object]:
+    packets = sum(count for count, _ in counts.values())
+    fast = counts.get(Reason.FAST, (0, 0))[0]
+    return {"packets": packets, "fast": fast, "hit_ratio": round(fast / packets, 4) if packets else 0.0}
+
+
+def _reason(reason: Reason, counted: tuple[int, int]) -> dict[str, object]:
+    packets, octets = counted
+    name = reason.name.lower().replace("_", "-")
+    return {
+        "number": int(reason),
+        "reason": name,
+        "packets": packets,
+        "bytes": octets,
+        "meaning": MEANING[reason],
+    }
+
+
+def _shown_flow(flow: Flow) -> dict[str, object]:
+    return {
+        "network_id": flow.network,
+        "protocol": flow.protocol,
+        "ends": [_end(flow.low), _end(flow.high)],
+        "packets": flow.packets,
+        "bytes": flow.octets,
+    }
+
+
+def _end(end: tuple[str, int]) -> str:
+    address, port = end
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+async def _in_kernel(action: Callable[[Socket], T]) -> T:
+    def body() -> T:
+        with Socket() as host:
+            return action(host)
+
+    return await asyncio.to_thread(body)

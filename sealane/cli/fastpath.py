@@ -1,0 +1,105 @@
+"""`sealane fastpath`: established flows past Open vSwitch, on this node, through its agent."""
+
+from typing import Any
+
+from sealane.cli.attachment import agent
+from sealane.cli.noun import Ordered
+from sealane.cli.output import Column, output_option, show_json, show_many, show_one
+
+fastpath = Ordered(
+    "fastpath",
+    help="Established flows of this node past Open vSwitch: status, flows, reasons, on, off.\n\n"
+    "\b\nExample:\n  sealane fastpath on\n  sealane fastpath status",
+)
+PORTS = (
+    Column("PORT", "port_id"),
+    Column("NAME", "name"),
+    Column("ADDRESSES", "addresses"),
+    Column("SENT", "packets"),
+    Column("FAST", "fast"),
+    Column("RATIO", "hit_ratio"),
+)
+FLOWS = (
+    Column("NETWORK", "network_id"),
+    Column("PROTOCOL", "protocol"),
+    Column("ENDS", "ends"),
+    Column("PACKETS", "packets"),
+    Column("BYTES", "bytes"),
+)
+REASONS = (
+    Column("NUMBER", "number"),
+    Column("REASON", "reason"),
+    Column("PACKETS", "packets"),
+    Column("BYTES", "bytes"),
+    Column("MEANING", "meaning"),
+)
+
+
+@fastpath.command("status")
+@output_option
+def status(output: str) -> None:
+    """Whether it works, how many packets were fast, and of which containers.
+
+    \b
+    Example:
+      sealane fastpath status
+      sealane fastpath status -o json | jq .hit_ratio
+    """
+    _show(agent().request("GET", "/fastpath"), output)
+
+
+@fastpath.command("flows")
+@output_option
+def flows(output: str) -> None:
+    """The flows that are fast or are becoming so; what was fast is counted, each direction for itself.
+
+    \b
+    Example:
+      sealane fastpath flows
+    """
+    show_many(agent().request("GET", "/fastpath/flows")["flows"], FLOWS, output)
+
+
+@fastpath.command("reasons")
+@output_option
+def reasons(output: str) -> None:
+    """Why packets that containers sent went where they went; 0 is the fast path, all else Open vSwitch.
+
+    \b
+    Example:
+      sealane fastpath reasons
+    """
+    show_many(agent().request("GET", "/fastpath/reasons")["reasons"], REASONS, output)
+
+
+@fastpath.command("on")
+@output_option
+def on(output: str) -> None:
+    """Until Sealane is stopped on this node; for good by the setting `fastpath`.
+
+    \b
+    Example:
+      sealane fastpath on
+    """
+    _show(agent().request("POST", "/fastpath", {"on": True}), output)
+
+
+@fastpath.command("off")
+@output_option
+def off(output: str) -> None:
+    """Everything goes through Open vSwitch; connections go on. Until Sealane is stopped on this node.
+
+    \b
+    Example:
+      sealane fastpath off
+    """
+    _show(agent().request("POST", "/fastpath", {"on": False}), output)
+
+
+def _show(told: dict[str, Any], output: str) -> None:
+    if output == "json":
+        show_json(told)
+        return
+    show_one({key: value for key, value in told.items() if key != "ports"}, output)
+    if told["ports"]:
+        show_many(told["ports"], PORTS, output)

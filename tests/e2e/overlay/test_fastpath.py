@@ -1,0 +1,292 @@
+"""The fast path by real traffic on one host of the lab: the same results as without it, only faster; and
+nothing that Open vSwitch would not let pass."""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sealane.cli.api import Api
+from sealane.lab.lab import Lab
+from tests.cli.test_howto import commands
+from tests.e2e.overlay import frames, machines
+from tests.e2e.overlay.conftest import remove
+from tests.e2e.overlay.frames import IPV4, Station, ears, ethernet, station, udp4
+from tests.e2e.overlay.machines import Machine, attach, transfer, until
+from tests.e2e.overlay.test_applied import stopped
+from tests.e2e.overlay.test_faults import kill
+
+HOST = "host1"
+ENDS = """
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+"""
+ECHO = """
+import socket, sys
+kind, family = sys.argv[1], sys.argv[2]
+family = socket.AF_INET6 if family == "6" else socket.AF_INET
+server = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind(("", 7778))
+if kind == "tcp":
+    server.listen()
+    print("listens", flush=True)
+    connection, _ = server.accept()
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    while data := connection.recv(65536):
+        connection.sendall(data)
+else:
+    print("listens", flush=True)
+    while True:
+        data, peer = server.recvfrom(65536)
+        server.sendto(data, peer)
+"""
+TALK = """
+import socket, sys, time
+kind, address = sys.argv[1], sys.argv[2]
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+talker = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+talker.settimeout(60 if kind == "tcp" else 0.5)
+talker.connect((address, 7778))
+if kind == "tcp":
+    talker.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+number = 0
+while True:
+    number += 1
+    said = b"%08d" % number + b"x" * 500
+    talker.send(said)
+    try:
+        heard = talker.recv(65536)
+        while kind == "tcp" and len(heard) < len(said):
+            heard += talker.recv(65536)
+    except TimeoutError:
+        continue
+    assert kind == "udp" or heard == said, (said, heard)
+    print(number, flush=True)
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture(scope="module")
+def three(lab: Lab) -> Iterator[list[Machine]]:
+    """Machines on one host, in a network of their own."""
+    api = machines.api(lab)
+    network = api.create("networks", {"name": "fast"})["id"]
+    for version, cidr in ((4, "10.46.0.0/24"), (6, "fd46::/64")):
+        api.create("subnets", {"network_id": network, "cidr": cidr, "ip_version": version})
+    made = [attach(lab, HOST, f"fast{number}", network) for number in range(3)]
+    for other in made[1:]:
+        for address in other.addresses:
+            made[0].soon_reaches(address)
+    yield made
+    for machine in made:
+        machine.remove()
+    remove(api, network)
+
+
+@pytest.fixture
+def pair(lab: Lab, three: list[Machine]) -> Iterator[tuple[Machine, Machine]]:
+    """Two of them, with a fast path that has counted nothing yet."""
+    lab.exec(HOST, "sealane", "fastpath", "on")
+    until(lambda: told(lab)["state"] == "working", "the fast path works")
+    yield three[0], three[1]
+    lab.exec(HOST, "sealane", "fastpath", "off")
+
+
+def told(lab: Lab, what: str = "status") -> Any:
+    return json.loads(lab.exec(HOST, "sealane", "fastpath", what, "-o", "json").stdout)
+
+
+def fast_packets(lab: Lab, machine: Machine) -> int:
+    ports = {port["port_id"]: port for port in told(lab)["ports"]}
+    return int(ports[machine.port_id]["fast"]) if machine.port_id in ports else 0
+
+
+@contextmanager
+def talk(one: Machine, two: Machine, kind: str, address: str) -> Iterator[Callable[[], str]]:
+    """Gives what the talker has said of it so far: a number for each answer."""
+    family = "6" if ":" in address else "4"
+    with running(two, ECHO, kind, family) as echoes:
+        until(lambda: "listens" in echoes(), "the echo listens")
+        with running(one, TALK, kind, address) as said:
+            yield said
+
+
+@contextmanager
+def running(machine: Machine, program: str, *words: str) -> Iterator[Callable[[], str]]:
+    """It ends with its standard input: of a program in another PID namespace we only have the way there."""
+    argv = ["ip", "netns", "exec", machine.name, "python3", "-c", ENDS + program, *words]
+    with tempfile.NamedTemporaryFile("r") as heard:
+        own = machine.lab.command(machine.host, argv)
+        with subprocess.Popen(own, stdin=subprocess.PIPE, stdout=heard.fileno()):
+            yield lambda: Path(heard.name).read_text()
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_both_directions_of_a_flow_become_fast(lab: Lab, pair: Any, kind: str, family: int) -> None:
+    one, two = pair
+    address = two.addresses[0 if family == 4 else 1]
+    with talk(one, two, kind, address) as said:
+        until(lambda: min(fast_packets(lab, m) for m in pair) >= 20, "both send fast packets")
+        (flow,) = [f for f in told(lab, "flows") if f["protocol"] == kind and min(f["packets"]) >= 5]
+        assert any(address in end for end in flow["ends"])
+        assert len(said().splitlines()) > 10
+
+
+def test_the_same_arrives_with_it_and_without_it(lab: Lab, pair: Any) -> None:
+    one, two = pair
+    until(lambda: arrives_whole(one, two) and fast_packets(lab, one) > 50, "much of it was fast")
+    lab.exec(HOST, "sealane", "fastpath", "off")
+    assert arrives_whole(one, two)
+    assert told(lab)["state"] == "off" and told(lab, "flows") == []
+
+
+def arrives_whole(one: Machine, two: Machine) -> bool:
+    sent, arrived = transfer(one, two, pieces=64)
+    assert sent == arrived
+    return True
+
+
+def test_a_connection_outlives_switching(lab: Lab, pair: Any) -> None:
+    """On, off and on again, with bytes in flight."""
+    one, two = pair
+    with talk(one, two, "tcp", two.addresses[0]) as said:
+        until(lambda: fast_packets(lab, one) >= 5, "it is fast")
+        lab.exec(HOST, "sealane", "fastpath", "off")
+        before = len(said().splitlines())
+        until(lambda: len(said().splitlines()) > before + 20, "it goes on without")
+        lab.exec(HOST, "sealane", "fastpath", "on")
+        until(lambda: fast_packets(lab, one) >= 5, "it is fast again")
+
+
+def received(machine: Machine) -> int:
+    """Ip InReceives (proc_net_snmp)."""
+    lines = [line.split() for line in machine.exec("cat", "/proc/net/snmp").stdout.splitlines()]
+    names, values = (line for line in lines if line[0] == "Ip:")
+    return int(values[names.index("InReceives")])
+
+
+def test_nothing_arrives_once_a_change_is_applied(lab: Lab, api: Api, pair: Any) -> None:
+    """The port goes down under traffic that is fast."""
+    one, two = pair
+    with talk(one, two, "udp", two.addresses[0]):
+        until(lambda: min(fast_packets(lab, m) for m in pair) >= 5, "it is fast")
+        api.wait = 60
+        api.update("ports", two.port_id, {"admin_state_up": False})
+        before = received(two)
+        assert api.unapplied == set()
+        sent = sent_packets(one)
+        until(lambda: sent_packets(one) > sent + 5, "the talker goes on")
+        assert received(two) == before
+        api.update("ports", two.port_id, {"admin_state_up": True})
+        until(lambda: received(two) > before, "it arrives again")
+
+
+def sent_packets(machine: Machine) -> int:
+    return int(machine.exec("cat", "/sys/class/net/eth0/statistics/tx_packets").stdout)
+
+
+def test_a_third_one_can_not_speak_in_anothers_fast_flow(lab: Lab, three: Any, pair: Any) -> None:
+    one, two, third = three
+    third.soon_reaches(two.addresses[0])
+    me, honest, target = station(one), station(third), station(two)
+    with talk(one, two, "udp", two.addresses[0]):
+        until(lambda: min(fast_packets(lab, m) for m in pair) >= 5, "it is fast")
+        ports = flow_ports(lab, one)
+        with ears(two) as heard:
+            frames.say(third, *forged(me, honest, target, ports))
+            frames.say(third, ethernet(honest, target, IPV4, udp4(honest, target, "that is all")))
+            until(lambda: b"that is all".hex() in heard(), "the honest frame arrives")
+            assert b"forged".hex() not in heard()
+
+
+def flow_ports(lab: Lab, one: Machine) -> tuple[int, int]:
+    """Of the talker and the listener."""
+    (ends,) = [f["ends"] for f in told(lab, "flows") if f["protocol"] == "udp" and min(f["packets"]) > 0]
+    (talker,) = [end for end in ends if one.addresses[0] in end]
+    return int(re.sub(".*:", "", talker)), 7778
+
+
+def forged(me: Station, honest: Station, target: Station, ports: tuple[int, int]) -> list[bytes]:
+    """As the sender of the flow altogether, by its address alone, by its MAC alone."""
+    said = udp4(me, target, "forged", ports)
+    own = udp4(honest, target, "forged", ports)
+    return [
+        ethernet(me, target, IPV4, said),
+        ethernet(honest, target, IPV4, said),
+        ethernet(honest, target, IPV4, own, mac=me.mac),
+    ]
+
+
+def test_the_next_agent_goes_on_with_the_flows(lab: Lab, pair: Any) -> None:
+    one, two = pair
+    with talk(one, two, "tcp", two.addresses[0]) as said:
+        until(lambda: fast_packets(lab, one) >= 5, "it is fast")
+        before = fast_packets(lab, one)
+        kill(lab, HOST, "agent")
+        until(lambda: told(lab)["state"] == "working", "the fast path works")
+        assert fast_packets(lab, one) >= before
+        count = len(said().splitlines())
+        until(lambda: len(said().splitlines()) > count + 20, "the connection goes on")
+
+
+def test_a_change_is_not_applied_before_the_fast_path_has_heard_of_it(
+    lab: Lab, api: Api, network: str, pair: Any
+) -> None:
+    api.wait = 60
+    api.update("networks", network, {"description": "a"})
+    assert (api.waited, api.unapplied) == (True, set())
+    with stopped(lab, HOST, "agent"):
+        api.wait = 3
+        api.update("networks", network, {"description": "b"})
+        assert api.unapplied == {HOST}
+    api.unapplied = set()
+    api.wait = 60
+    api.update("networks", network, {"description": "c"})
+    assert api.unapplied == set()
+    lab.exec(HOST, "sealane", "fastpath", "off")
+    with stopped(lab, HOST, "agent"):
+        api.update("networks", network, {"description": "d"})
+        assert api.unapplied == set()
+
+
+def test_the_page_is_true(lab: Lab, pair: Any) -> None:
+    script = commands("fast-path.md")
+    assert script.count("sealane ") >= 5
+    lab.exec(HOST, "bash", "-euxo", "pipefail", "-c", script)
+    assert told(lab)["state"] == "off"
+
+
+def test_it_is_counted_for_prometheus(lab: Lab, pair: Any) -> None:
+    one, two = pair
+    assert arrives_whole(one, two)
+    text = lab.exec(HOST, "curl", "-s", "--unix-socket", "/run/sealane/agent.sock", "http://a/metrics").stdout
+    found = {
+        name: float(count)
+        for name, count in re.findall(r'^sealane_fastpath_packets_total{reason="(.*)"} (\S+)$', text, re.M)
+    }
+    assert found["begins_or_ends"] >= 4 and found["new"] >= 2
+
+
+def test_off_nothing_is_at_any_link(lab: Lab, pair: Any) -> None:
+    words = (sys.executable, "-c", HOOKS)
+    assert set(lab.exec(HOST, *words).stdout.split()) == {"leave", "arrive"}
+    lab.exec(HOST, "sealane", "fastpath", "off")
+    assert lab.exec(HOST, *words).stdout.split() == []
+
+
+HOOKS = """
+import socket
+from sealane.fastpath import bpf
+for number, name in socket.if_nameindex():
+    for program in bpf.attached(number):
+        print(bpf.program_info(bpf.program_by_id(program)).name)
+"""
