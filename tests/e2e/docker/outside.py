@@ -108,9 +108,15 @@ class Routers:
         self._made.append(str(made["id"]))
         return made
 
+    def network(self, name: str) -> str:
+        """Its id; Docker tells its name a moment after it was made."""
+        found = until(lambda: self.api.list("networks", f"name={name}"), what=f"network {name} has its name")
+        return str(found[0]["id"])
+
     def subnets(self, network: str) -> list[str]:
-        [found] = self.api.list("networks", f"name={network}")
-        return [str(subnet["id"]) for subnet in self.api.list("subnets", f"network_id={found['id']}")]
+        return [
+            str(subnet["id"]) for subnet in self.api.list("subnets", f"network_id={self.network(network)}")
+        ]
 
     def lead(self, verb: str, router: Any, network: str) -> None:
         """`add` or `remove`, all subnets."""
@@ -119,6 +125,8 @@ class Routers:
             self.api.call("PUT", path, {"subnet_id": subnet})
 
     def clear(self) -> None:
+        for floating in self.api.list("floatingips"):
+            self.api.call("DELETE", f"floatingips/{floating['id']}")
         for router in self._made:
             owner = "device_owner=network:router_interface"
             for port in self.api.list("ports", f"device_id={router}&{owner}"):

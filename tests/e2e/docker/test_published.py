@@ -22,9 +22,9 @@ from tests.e2e.docker.outside import (
     soon,
     unplug,
 )
-from tests.e2e.docker.test_groups import CREATE, SIX, Groups, both
+from tests.e2e.docker.test_groups import CREATE, SIX, Groups, both, port_of
 
-KINDS = ("tcp", "udp")
+KINDS, FLOATING = ("tcp", "udp"), "172.31.100.80"
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_published_behind_a_router(lab: Lab, groups: Groups, one: Engine, router
         _damage(one, api)
         for host, client in clients(lab, "host1"):
             soon(world, "tcp", host, 8080, f"web {client}")
-        _no_way_out(lab, one, api, router)
+        _no_way_out(lab, one, routers, router)
 
 
 def client_prefix(address: str) -> str:
@@ -99,21 +99,20 @@ def client_prefix(address: str) -> str:
 
 def _damage(engine: Engine, api: Api) -> None:
     """Half of what leads the answers is lost."""
-    [port] = [p for p in api.ports() if p["name"] == "web"]
-    link = f"slh{port['id'][:11]}"
+    port = port_of(api, "web")["id"]
+    link = f"slh{port[:11]}"
     if engine.lab.exec(engine.host, "ip", "link", "show", link, check=False).returncode != 0:
-        link = f"tap{port['id'][:11]}"
+        link = f"tap{port[:11]}"
     engine.lab.exec(engine.host, "tc", "filter", "del", "dev", link, "egress")
 
 
-def _no_way_out(lab: Lab, engine: Engine, api: Api, router: object) -> None:
+def _no_way_out(lab: Lab, engine: Engine, routers: Routers, router: object) -> None:
     """Whoever is root in the container's network gets nothing but answers out by the host."""
-    [network] = api.list("networks", "name=blue")
     inside = command(engine, "web")
     client, target = str(lab.plan.router.ip), engine.lab
     soon(inside, "tcp", client, 7000, f"world {address_of(router)}")
     by = ("via", RESOLVER, "dev", "eth0", "onlink")
-    neighbour = (RESOLVER, "lladdr", resolver_mac(network["id"]), "dev", "eth0", "nud", "permanent")
+    neighbour = (RESOLVER, "lladdr", resolver_mac(routers.network("blue")), "dev", "eth0", "nud", "permanent")
     _in(engine, "ip", "neighbour", "replace", *neighbour)
     _in(engine, "ip", "route", "add", client, *by)
     soon(lab.command(OUTSIDE, []), "tcp", both(target, "host1")[0], 8080, f"web {client}")
@@ -184,3 +183,27 @@ def test_docker_makes_a_network_behind_a_router(
     until(lambda: not api.list("networks", "name=blue"), what="the network is gone")
     assert not api.list("ports", owned), "and with it the router's interface"
     until(lambda: "blue" not in two.networks(), what="the mirror is gone")
+
+
+def test_a_floating_ip_beside_a_published_port(
+    lab: Lab, groups: Groups, one: Engine, routers: Routers, api: Api
+) -> None:
+    """The world asks by either, and is seen as it is; what the container begins leaves by its floating IP."""
+    web, world = groups.new("web"), lab.command(OUTSIDE, [])
+    groups.let(web, protocol="tcp", port_range_min=80, port_range_max=80)
+    router = routers.router("edge")
+    one(*CREATE, "--subnet", "10.66.0.0/24", "-o", "sealane.router=edge", "blue")
+    run(one, "web", "name=blue,driver-opt=sealane.security-groups=web", 80)
+    host, client = clients(lab, "host1")[0]
+    inside, port = command(one, "web"), port_of(api, "web")["id"]
+    with serving(inside, "web", 80), serving(world, "world", 7000):
+        soon(world, "tcp", host, 8080, f"web {client}")
+        soon(inside, "tcp", WORLD, 7000, f"world {address_of(router)}")
+        lab.exec("host1", "sealane", "floating-ip", "create", "world", "--address", FLOATING, "--port", port)
+        soon(world, "tcp", FLOATING, 80, f"web {WORLD}")
+        soon(inside, "tcp", WORLD, 7000, f"world {FLOATING}")
+        soon(world, "tcp", host, 8080, f"web {client}")
+        lab.exec("host1", "sealane", "floating-ip", "delete", FLOATING)
+        soon(inside, "tcp", WORLD, 7000, f"world {address_of(router)}")
+        soon(world, "tcp", host, 8080, f"web {client}")
+        assert asked(world, "tcp", FLOATING, 80) == "-"
