@@ -12,6 +12,7 @@ was seen to send passes, on rows of its own, and all else is refused.
                                                                  or is a gateway that may be on the node
     FDB              yes      port_key                  yes      a port without port security that it holds
     MAC_Binding      yes      mac, timestamp            -        a router's port that the node does work for
+    BFD              -        status                    -        a gateway's that may be on the node
     any other        -        -                         -
 """
 
@@ -221,6 +222,12 @@ def _routing(binding: Row, batch: Batch) -> None:
         raise Refused(f"MAC_Binding: '{batch.node.name}' does no work for {binding['logical_port']}")
 
 
+def _own_session(uuid: str, row: Operation, batch: Batch) -> None:
+    entry = batch.view.row("BFD", uuid)
+    if entry is None or not batch.view.may_be_gateway(entry["logical_port"], batch.node.name):
+        raise Refused(f"BFD: the session {uuid} is of no gateway that may be on '{batch.node.name}'")
+
+
 NewRow = Callable[[Operation, Batch], None]
 OldRow = Callable[[str, Operation, Batch], None]
 
@@ -265,6 +272,7 @@ RULES: Mapping[str, Rule] = {
         frozenset({"logical_port", "ip", "mac", "datapath", "timestamp"}),
         frozenset({"mac", "timestamp"}),
     ),
+    "BFD": Rule(own_change=_own_session, update=frozenset({"status"})),
 }
 
 

@@ -17,6 +17,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "HA_Chassis_Group": ("ha_chassis",),
     "HA_Chassis": ("chassis",),
     "MAC_Binding": ("logical_port", "datapath"),
+    "BFD": ("logical_port",),
     "Datapath_Binding": ("tunnel_key",),
     "FDB": ("dp_key", "port_key"),
 }
@@ -79,6 +80,12 @@ class View:
         chassis = (self._tables["Chassis"].get(str(e["chassis"])) for e in entries if e is not None)
         return {str(row["name"]) for row in chassis if row is not None}
 
+    def may_be_gateway(self, name: object, node: str) -> bool:
+        """Whether the router's port of that name is a gateway's that may be on the node."""
+        port = self.port(name)
+        beside = self.ports_on(port["datapath"]) if port is not None else ()
+        return any(_distributes(p) == name and node in self.gateway_hosts(p) for p in beside)
+
     def serves_router(self, binding: Row, node: str) -> bool:
         """Whether the node does a part of this router port's work: it may be the gateway, or it has machines
         of the network beside it."""
@@ -114,6 +121,12 @@ class View:
         self._members[datapath].discard(uuid)
         if not self._members[datapath]:
             del self._members[datapath]
+
+
+def _distributes(binding: Row) -> object:
+    """The router's port for which a gateway stands."""
+    options = binding["options"]
+    return options.get("distributed-port") if isinstance(options, Mapping) else None
 
 
 def _hashable(key: object) -> object:

@@ -5,6 +5,7 @@
        │      └─ Gateway_Chassis                  the hosts on which it may be (gateways.py)
        ├─ NAT snat                                enable_snat: each tenant's IPv4 subnet behind each gateway
        └─ Logical_Router_Static_Route             the way out by the external subnet's gateway; extra routes
+              ·· BFD                              enable_default_route_bfd: it counts while that one answers
 
 The other end of a router's port is a Logical_Switch_Port of type router (ports.py).  What a router does is
 done on the host of the machine that sends; only what leaves by a gateway passes the gateway's host.
@@ -170,16 +171,31 @@ def _snats(router: Router, leg: Leg, inner: Iterable[Leg]) -> Iterator[Row]:
 
 
 def _default_routes(router: Router, outer: Iterable[Leg]) -> Iterator[Row]:
-    """By the first gateway that knows one, of each family; with ECMP by all of them."""
+    """By the first gateway that knows one, of each family; with ECMP by all of them.
+
+    With BFD (RFC 5880, 5881) northd leaves a route out while the station does not answer.
+    """
     taken: set[int] = set()
     for leg in outer:
         found = {s.id: s for s in leg.subnets if s.gateway_ip and s.ip_version not in taken}
         for subnet in found.values():
             port = names.router_port(leg.port.id)
             prefix, hop = EVERYWHERE[subnet.ip_version], subnet.gateway_ip or ""
-            yield _route(router, f"default {leg.port.id} {subnet.id}", prefix, hop, port)
+            session = _session(router, leg, subnet, hop) if router.enable_default_route_bfd else None
+            if session is not None:
+                yield session
+            yield _route(router, f"default {leg.port.id} {subnet.id}", prefix, hop, port, session)
         if not router.enable_default_route_ecmp:
             taken |= {subnet.ip_version for subnet in found.values()}
+
+
+def _session(router: Router, leg: Leg, subnet: Subnet, hop: str) -> Row:
+    columns: dict[str, Value] = {
+        "logical_port": names.router_port(leg.port.id),
+        "dst_ip": hop,
+        "external_ids": {"neutron:router_name": router.id},
+    }
+    return row("BFD", f"default {leg.port.id} {subnet.id} {hop}", columns)
 
 
 def _extra_routes(router: Router) -> Iterator[Row]:
@@ -188,12 +204,15 @@ def _extra_routes(router: Router) -> Iterator[Row]:
         yield _route(router, key, route.destination, route.nexthop, None)
 
 
-def _route(router: Router, key: str, prefix: str, nexthop: str, port: str | None) -> Row:
+def _route(
+    router: Router, key: str, prefix: str, nexthop: str, port: str | None, session: Row | None = None
+) -> Row:
     columns: dict[str, Value] = {
         "ip_prefix": prefix,
         "nexthop": nexthop,
         "output_port": port,
         "policy": None,
+        "bfd": session.ref if session else None,
         "external_ids": {"neutron:router_name": router.id},
     }
     return row("Logical_Router_Static_Route", key, columns, _hold(router, "static_routes"))

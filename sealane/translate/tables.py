@@ -3,7 +3,7 @@
     Logical_Switch ──ports──> Logical_Switch_Port ··dhcpv4_options··> DHCP_Options
          ·load_balancer·> Load_Balancer <·load_balancer·
     Logical_Router ──ports──> Logical_Router_Port ──gateway_chassis──> Gateway_Chassis
-         ──nat──> NAT    ──static_routes──> Logical_Router_Static_Route    ──policies──> …_Policy
+         ──nat──> NAT    ──static_routes──> Logical_Router_Static_Route ··bfd··> BFD    ──policies──> …_Policy
     Port_Group ··ports··> Logical_Switch_Port        Port_Group ──acls──> ACL
 
     ──>  strong: the child is the parent's own, and goes when nothing of that kind refers to it
@@ -229,9 +229,14 @@ TABLES: Mapping[str, Table] = {
         refers={"gateway_port": "Logical_Router_Port"},
         named=False,
     ),
+    "BFD": Table(columns=("logical_port", "dst_ip", "external_ids"), maps=IDS, named=False, root=True),
     "Logical_Router_Static_Route": Table(
-        columns=("ip_prefix", "nexthop", "output_port", "policy", "route_table", "external_ids", "options"),
+        columns=(
+            *("ip_prefix", "nexthop", "output_port", "policy", "route_table", "bfd"),
+            *("external_ids", "options"),
+        ),
         maps={**IDS, "options": ("ecmp_symmetric_reply",)},
+        refers={"bfd": "BFD"},
         named=False,
     ),
     "Logical_Router_Policy": Table(

@@ -120,6 +120,23 @@ def test_it_tells_of_neighbours_nowhere_else(port: str, place: Place, thief: Mem
     place.central.sbctl("destroy", "MAC_Binding", made)
 
 
+@pytest.mark.parametrize(("port", "may"), [("own-out", True), ("far-out", False), ("own-in", False)])
+def test_it_tells_how_a_station_is_by_its_own_gateways_only(
+    port: str, may: bool, place: Place, thief: Member
+) -> None:
+    made = place.central.nbctl("create", "BFD", f"logical_port={port}", "dst_ip=192.0.2.9").strip()
+    place.central.synced()
+    session = uuid_of(place, "BFD", f"logical_port={port}")
+    with thief.connect() as peer:
+        assert bool(fails(peer.transact(update("BFD", session, status="up")))) != may
+        for operation in (
+            update("BFD", session, dst_ip="192.0.2.8"),
+            {"op": "delete", "table": "BFD", "where": [["_uuid", "==", ["uuid", session]]]},
+        ):
+            assert fails(peer.transact(operation)), operation
+    place.central.nbctl("destroy", "BFD", made)
+
+
 def test_a_neighbour_on_another_s_datapath_is_none(place: Place, thief: Member) -> None:
     before = rows(place)
     with thief.connect() as peer:

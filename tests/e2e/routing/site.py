@@ -6,8 +6,9 @@ from typing import Any, Self
 
 from sealane.cli.api import Api
 from sealane.lab.lab import Lab
+from sealane.translate import gateways
 from tests.e2e.overlay.machines import Machine, attach, until
-from tests.e2e.routing.world import ASK, CIDR, GATEWAY, PHYSICAL, SERVER, serving
+from tests.e2e.routing.world import ASK, CABLED, CIDR, GATEWAY, PHYSICAL, SERVER, serving
 
 INSIDE = "10.44.0.0/24"
 PORT = 7000
@@ -105,6 +106,21 @@ class Tenant:
         to = {"internal_port": PORT, "internal_port_id": machine.port_id}
         body = {"protocol": kind, "external_port": at, **to}
         return self.api.create(f"floatingips/{floating['id']}/port_forwardings", body)
+
+    def gateway_on(self, host: str) -> str:
+        """Give the router a gateway for which that host comes first; its address."""
+        while gateways.order(self._gateway()["id"], CABLED)[0] != host:
+            for info in (None, {"network_id": self.outside}):
+                self.api.update("routers", self.router, {"external_gateway_info": info})
+        return str(self._gateway()["fixed_ips"][0]["ip_address"])
+
+    def holder(self) -> str:
+        """The host that has the gateway."""
+        return str(self._gateway()["binding:host_id"])
+
+    def _gateway(self) -> dict[str, Any]:
+        (port,) = self.api.list("ports", device_id=self.router, device_owner="network:router_gateway")
+        return dict(port)
 
     def lead(self, floating: dict[str, Any], machine: Machine | None) -> None:
         to = machine.port_id if machine else None

@@ -7,7 +7,6 @@ cut off itself.
 import json
 
 from sealane.lab.lab import Lab
-from sealane.translate import gateways
 from tests.e2e.overlay.machines import until
 from tests.e2e.routing.site import PORT, Tenant, ask
 from tests.e2e.routing.world import CABLED, GATEWAY, SERVER, WATCH, Watch, World, now, serving
@@ -20,10 +19,10 @@ def test_the_gateway_moves_when_its_host_dies_and_back_when_it_lives(
     world: World, red: Tenant, lab: Lab
 ) -> None:
     one = red.put("host1", "one")
-    own = _gateway_on(red, "host2")
+    own = red.gateway_on("host2")
     floating = red.take()
     red.forward(floating, one, "udp", AT)
-    until(lambda: _holder(red) == "host2", "the gateway is on the host that comes first")
+    until(lambda: red.holder() == "host2", "the gateway is on the host that comes first")
     until(lambda: all(_bfd(lab, host) == ["up", "up"] for host in CABLED), "the hosts watch each other")
     out = lab.command("host1", ["ip", "netns", "exec", "one", "python3", "-c", WATCH, GATEWAY, str(PORT)])
     with (
@@ -37,13 +36,13 @@ def test_the_gateway_moves_when_its_host_dies_and_back_when_it_lives(
         begun = now()
         lab.power_cut("host2")
         _settle(watches, "its host lost power", begun)
-        until(lambda: _holder(red) == "host1", "the other host has the gateway")
+        until(lambda: red.holder() == "host1", "the other host has the gateway")
         assert ask(one, "udp", GATEWAY) == ["world", own], "as the same router"
         begun = now()
         lab.host("host2").boot()
         world.plug("host2")
         lab.wait()
-        until(lambda: _holder(red) == "host2", "the first has it again")
+        until(lambda: red.holder() == "host2", "the first has it again")
         _settle(watches, "its host is back", begun)
 
 
@@ -53,22 +52,6 @@ def _settle(watches: dict[str, tuple[Watch, str]], what: str, since: float | Non
         watch.settles(who, begun)
         if since is not None:
             print(f"{what}: {way}, {watch.gap(who, since) * 1000:.0f} ms without an answer")
-
-
-def _gateway_on(red: Tenant, host: str) -> str:
-    """Give the router a gateway that shall be on that host; its address."""
-    while True:
-        (port,) = red.api.list("ports", device_id=red.router, device_owner="network:router_gateway")
-        if gateways.order(port["id"], CABLED)[0] == host:
-            return str(port["fixed_ips"][0]["ip_address"])
-        for network in (None, red.outside):
-            info = {"network_id": network} if network else None
-            red.api.update("routers", red.router, {"external_gateway_info": info})
-
-
-def _holder(red: Tenant) -> str:
-    (port,) = red.api.list("ports", device_id=red.router, device_owner="network:router_gateway")
-    return str(port["binding:host_id"])
 
 
 def _bfd(lab: Lab, host: str) -> list[str]:

@@ -83,8 +83,13 @@ def nat(a: int, b: int) -> Row:
     )
 
 
+def session(a: int, b: int) -> Row:
+    return row("BFD", f"bfd{a % 2}", {"logical_port": f"lrp{a % 2}", "dst_ip": f"10.0.0.{b}"})
+
+
 def route(a: int, b: int) -> Row:
-    columns: dict[str, Value] = {"ip_prefix": "0.0.0.0/0", "nexthop": f"10.0.0.{b}"}
+    pointer = Ref("BFD", f"bfd{b % 2}")
+    columns: dict[str, Value] = {"ip_prefix": "0.0.0.0/0", "nexthop": f"10.0.0.{b}", "bfd": pointer}
     return row(
         "Logical_Router_Static_Route",
         f"r{a % 2}",
@@ -117,6 +122,7 @@ MAKERS: list[Callable[[int, int], Row]] = [
     gateway,
     acl,
     nat,
+    session,
     route,
     policy,
 ]
