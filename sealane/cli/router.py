@@ -48,6 +48,8 @@ ROUTER = noun.Noun(
     more=(
         Column("ADMIN UP", "admin_state_up"),
         Column("ROUTES", "routes"),
+        Column("ECMP", "enable_default_route_ecmp"),
+        Column("BFD", "enable_default_route_bfd"),
         Column("TAGS", "tags"),
         Column("CREATED", "created_at"),
         Column("DESCRIPTION", "description"),
@@ -72,6 +74,16 @@ ROUTER = noun.Noun(
             many=True,
             create=False,
             help="What is reached by way of a station beside the router.",
+        ),
+        Field(
+            option="--ecmp/--no-ecmp",
+            key="enable_default_route_ecmp",
+            help="Share what leaves between all gateways, or send it by the first.",
+        ),
+        Field(
+            option="--bfd/--no-bfd",
+            key="enable_default_route_bfd",
+            help="Send by a gateway's station only while that answers BFD.",
         ),
         Field(option="--enable/--disable", key="admin_state_up", help="Carry traffic, or none."),
         Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
