@@ -89,6 +89,7 @@ ALLOWED: Mapping[str, tuple[Operation, ...]] = {
         ),
         update("MAC_Binding", world.HEARD_MINE, mac="0a:00:00:00:00:08", timestamp=7),
     ),
+    "tell how a station is": (update("BFD", world.SESSION_MINE, status="up"),),
     "learn a MAC": (insert("FDB", mac="0a:00:00:00:00:01", dp_key=77, port_key=8),),
     "wait": (
         {
@@ -118,6 +119,10 @@ REFUSED: Mapping[str, Operation] = {
     "hear on another datapath": insert("MAC_Binding", logical_port="port10", datapath=["uuid", world.FAR]),
     "move a neighbour": update("MAC_Binding", world.HEARD_MINE, logical_port="port11"),
     "forget a neighbour": delete("MAC_Binding", world.HEARD_MINE),
+    "tell how another's station is": update("BFD", world.SESSION_THEIRS, status="down"),
+    "watch another station": update("BFD", world.SESSION_MINE, dst_ip="192.0.2.9"),
+    "watch one more": insert("BFD", logical_port="port10", dst_ip="192.0.2.9"),
+    "watch no longer": delete("BFD", world.SESSION_MINE),
     "claim what has moved away": claim(world.LEAVING),
     "say up of what has moved away": update("Port_Binding", world.LEAVING, up=True),
     "claim for another chassis": claim(world.FREE, world.CHASSIS1),
@@ -277,7 +282,7 @@ def test_nothing_that_passes_touches_what_is_another_s(operations: list[Operatio
 def owner(table: str, row: Mapping[str, Any]) -> str:
     if table == "FDB":
         return ME.name if (row["dp_key"], row["port_key"]) == (77, 8) else "another"
-    if table == "MAC_Binding":
+    if table in ("MAC_Binding", "BFD"):
         return ME.name if row.get("logical_port") == "port10" else "another"
     return str(row.get("chassis_name" if table == "Encap" else "name", ""))
 

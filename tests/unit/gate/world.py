@@ -21,6 +21,8 @@ NEAR, FAR = (f"d1000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 GROUP1, GROUP2 = (f"90000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 ENTRY1, ENTRY2 = (f"91000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 HEARD_THEIRS, HEARD_MINE = (f"a1000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+SESSION_THEIRS, SESSION_MINE = (f"a2000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+"""Of BFD."""
 FDB_THEIRS, FDB_MINE = (f"a0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 
 
@@ -40,8 +42,9 @@ def port(key: int, chassis: str | None, requested: str, kind: str = "", mac: str
     }
 
 
-def gateway(key: int, group: str, datapath: str) -> Row:
-    return {**port(key, None, "", kind="chassisredirect"), "ha_chassis_group": group, "datapath": datapath}
+def gateway(key: int, group: str, datapath: str, stands_for: str) -> Row:
+    made = {**port(key, None, "", kind="chassisredirect"), "ha_chassis_group": group, "datapath": datapath}
+    return {**made, "options": {"distributed-port": stands_for}}
 
 
 def router_port(key: int, peer: str, datapath: str) -> Row:
@@ -62,9 +65,9 @@ TABLES: Mapping[str, Mapping[str, Row]] = {
         NOBODYS: port(4, None, "(unbound)"),
         LEAVING: port(5, CHASSIS2, "host1"),
         ANYONES: port(6, None, ""),
-        ROUTED: gateway(7, GROUP1, FAR),
+        ROUTED: gateway(7, GROUP1, FAR, "port11"),
         OPEN: port(8, CHASSIS2, "host2", mac="unknown"),
-        GATE: gateway(9, GROUP2, NEAR),
+        GATE: gateway(9, GROUP2, NEAR, "port10"),
         BESIDE: router_port(10, "port2", NEAR),
         AWAY: router_port(11, "port7", FAR),
     },
@@ -74,6 +77,7 @@ TABLES: Mapping[str, Mapping[str, Row]] = {
         HEARD_THEIRS: {"logical_port": "port11", "datapath": FAR},
         HEARD_MINE: {"logical_port": "port10", "datapath": NEAR},
     },
+    "BFD": {SESSION_THEIRS: {"logical_port": "port11"}, SESSION_MINE: {"logical_port": "port10"}},
     "Datapath_Binding": {DATAPATH: {"tunnel_key": 77}},
     "FDB": {FDB_THEIRS: {"dp_key": 77, "port_key": 1}, FDB_MINE: {"dp_key": 77, "port_key": 8}},
 }
