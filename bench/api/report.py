@@ -33,7 +33,7 @@ def _beside(by_kind: Mapping[str, Sequence[float]]) -> Report:
 
 
 def of_load(samples: load.Samples) -> Report:
-    found: Report = {"rates": samples.rates, "deleted": samples.deleted}
+    found: Report = {"rates": samples.rates, "deleted": samples.deleted, "late": samples.late}
     if samples.bulk:
         found["bulk"] = {
             "sealane": asdict(median(samples.bulk)),

@@ -18,6 +18,8 @@ from tests.e2e.overlay import machines
 from tests.e2e.overlay.machines import until
 
 CIDR, GATEWAY = "172.31.254.0/24", "172.31.254.1"
+MAC = "0a:00:00:fe:00:01"
+"""Without one of its own a bridge takes that of a cable, and another one when that cable is gone."""
 PHYSICAL, INTERFACE = "outside", "ext0"
 CABLED = ("host1", "host2")
 SETTINGS = {"bridge_mappings": f"{PHYSICAL}:{INTERFACE}"}
@@ -84,7 +86,7 @@ class World:
     def __enter__(self) -> Self:
         self.close()
         self._ip("netns", "add", self.name)
-        self.exec("ip", "link", "add", "br0", "type", "bridge", "forward_delay", "0")
+        self.exec("ip", "link", "add", "br0", "address", MAC, "type", "bridge", "forward_delay", "0")
         self.exec("ip", "address", "add", f"{GATEWAY}/24", "dev", "br0")
         for link in ("lo", "br0"):
             self.exec("ip", "link", "set", link, "up")
