@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ACCEL ?= tcg
 
 .DEFAULT_GOAL := help
-.PHONY: help up down venv install check test format bench soak faults clean docs demo bpf test-kernel
+.PHONY: help up down venv install check test format bench soak faults clients clean docs demo bpf test-kernel
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -44,6 +44,10 @@ test: install venv ## all tests; as root
 test-kernel: venv ## Sealane on the kernel's openvswitch, in a guest that qemu emulates; as root, 10 minutes
 	scripts/install --kernel
 	scripts/kvm-guest --accel $(ACCEL) --memory 4096 --timeout 2400 -- scripts/kernel-mode $(CHAPTERS)
+
+clients: venv ## gophercloud and Ansible, unmodified, as a tenant in a lab; as root
+	scripts/install --clients
+	$(BIN)/python -m clients
 
 bench: install venv ## the benchmarks, on labs of their own: tables, and bench/results/*.json; as root
 	$(BIN)/python -m bench $(CHAPTERS)
