@@ -28,8 +28,8 @@ NUMBERS = {
     "vrrp": 112,
 }
 ICMP, ICMP6 = 1, 58
-WITH_PORTS = frozenset({6, 17, 33, 132, 136})
-"""tcp, udp, dccp, sctp, udplite."""
+WITH_PORTS = frozenset({6, 17, 132})
+"""tcp, udp, sctp.  Of dccp and udplite OVN sees no ports (ovn-sb(5), Logical_Flow.match)."""
 IPV6_ONLY = frozenset({41, 43, 44, 58, 59, 60})
 
 

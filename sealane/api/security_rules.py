@@ -168,8 +168,8 @@ def _means_something(rule: SecurityGroupRule) -> None:
         _ports_fit(low, high)
     elif low is not None or high is not None:
         raise BadRequest(
-            f"Invalid protocol {rule.protocol} for port range, only supported for "
-            "TCP, UDP, UDPLITE, SCTP and DCCP.",
+            f"Invalid protocol {rule.protocol} for port range, only supported for TCP, UDP and SCTP: OVN "
+            "sees the ports of no other; without port_range_min and port_range_max the rule is good.",
             type="SecurityGroupInvalidProtocolForPort",
         )
 
