@@ -13,6 +13,7 @@ was seen to send passes, on rows of its own, and all else is refused.
     FDB              yes      port_key                  yes      a port without port security that it holds
     MAC_Binding      yes      mac, timestamp            -        a router's port that the node does work for
     BFD              -        status                    -        a gateway's that may be on the node
+    IGMP_Group       yes      ports                     yes      chassis is the node, and it holds the ports
     any other        -        -                         -
 """
 
@@ -215,6 +216,44 @@ def _own_neighbour(uuid: str, row: Operation, batch: Batch) -> None:
     _routing(binding, batch)
 
 
+def _new_membership(row: Operation, batch: Batch) -> None:
+    """Of a chassis that is there.  One without ports would take the group's packets from everybody."""
+    match row.get("chassis"):
+        case ["uuid", str(uuid)] if _is_mine(uuid, batch):
+            _listening(row.get("ports"), row.get("datapath"), batch)
+        case _:
+            raise Refused(f"IGMP_Group.chassis must be '{batch.node.name}'")
+
+
+def _own_membership(uuid: str, row: Operation, batch: Batch) -> None:
+    group = batch.view.row("IGMP_Group", uuid)
+    if group is None or not _is_mine(str(group["chassis"]), batch):
+        raise Refused(f"the row {uuid} of IGMP_Group is not that of '{batch.node.name}'")
+    if "ports" in row:
+        _listening(row["ports"], ["uuid", group["datapath"]], batch)
+
+
+def _is_mine(chassis: str, batch: Batch) -> bool:
+    row = batch.view.row("Chassis", chassis)
+    return row is not None and row["name"] == batch.node.name
+
+
+def _listening(ports: object, datapath: object, batch: Batch) -> None:
+    """Ports of that datapath that the node holds, one at least."""
+    members = _members(ports)
+    if not members or not all(_listens(member, datapath, batch) for member in members):
+        raise Refused(f"IGMP_Group: '{batch.node.name}' does not hold the ports")
+
+
+def _listens(port: object, datapath: object, batch: Batch) -> bool:
+    match port:
+        case ["uuid", str(uuid)]:
+            if (binding := batch.view.row("Port_Binding", uuid)) is not None:
+                held = batch.view.holder(binding) == batch.node.name
+                return held and ["uuid", binding["datapath"]] == datapath
+    return False
+
+
 def _routing(binding: Row, batch: Batch) -> None:
     """Whom a router hears of is learnt where it is heard: on a host with machines beside the router, or
     where a gateway may be."""
@@ -273,6 +312,13 @@ RULES: Mapping[str, Rule] = {
         frozenset({"mac", "timestamp"}),
     ),
     "BFD": Rule(own_change=_own_session, update=frozenset({"status"})),
+    "IGMP_Group": Rule(
+        _new_membership,
+        _own_membership,
+        frozenset({"address", "datapath", "chassis", "ports"}),
+        frozenset({"ports"}),
+        delete=True,
+    ),
 }
 
 

@@ -20,6 +20,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "BFD": ("logical_port",),
     "Datapath_Binding": ("tunnel_key",),
     "FDB": ("dp_key", "port_key"),
+    "IGMP_Group": ("chassis", "datapath"),
 }
 UNKNOWN = "unknown"
 """In Port_Binding.mac: OVN learns who is behind the port (ovn-nb(5), Logical_Switch_Port.addresses)."""

@@ -279,6 +279,13 @@ def test_what_is_its_own_it_can_do(place: Place, thief: Member) -> None:
                 "mutations": [["other_config", "insert", ["map", [["key", "value"]]]]],
             },
             insert("FDB", mac="0a:00:00:00:00:02", dp_key=dp_key(place), port_key=key_of(place)),
+            insert(
+                "IGMP_Group",
+                address="239.1.1.1",
+                chassis=["uuid", chassis],
+                datapath=["uuid", place.central.sbctl("get", "Port_Binding", "free", "datapath")],
+                ports=["uuid", port],
+            ),
         ):
             assert not fails(peer.transact(operation)), operation
         assert place.central.sbctl("get", "Port_Binding", "free", "up") == "true"

@@ -48,6 +48,11 @@ def claim(port: str, chassis: str = world.CHASSIS2) -> Operation:
     return update("Port_Binding", port, chassis=["uuid", chassis])
 
 
+def member(chassis: object, ports: object, datapath: str = world.DATAPATH) -> Operation:
+    row = {"address": "239.1.1.1", "chassis": chassis, "datapath": ["uuid", datapath], "ports": ports}
+    return insert("IGMP_Group", **row)
+
+
 REGISTER = (
     insert(
         "Chassis", "c", name="host2", hostname="host2", encaps=["named-uuid", "e"], other_config=["map", []]
@@ -90,6 +95,11 @@ ALLOWED: Mapping[str, tuple[Operation, ...]] = {
         update("MAC_Binding", world.HEARD_MINE, mac="0a:00:00:00:00:08", timestamp=7),
     ),
     "tell how a station is": (update("BFD", world.SESSION_MINE, status="up"),),
+    "hear of a listener": (
+        member(["uuid", world.CHASSIS2], ["uuid", world.MINE]),
+        update("IGMP_Group", world.GROUP_MINE, ports=["set", [["uuid", world.MINE], ["uuid", world.OPEN]]]),
+    ),
+    "forget a listener": (delete("IGMP_Group", world.GROUP_MINE),),
     "learn a MAC": (insert("FDB", mac="0a:00:00:00:00:01", dp_key=77, port_key=8),),
     "wait": (
         {
@@ -156,6 +166,16 @@ REFUSED: Mapping[str, Operation] = {
     "delete another's encap": delete("Encap", world.ENCAP1),
     "answer for another": update("Chassis_Private", world.PRIVATE1, nb_cfg=7),
     "private part of another": update("Chassis_Private", world.PRIVATE2, chassis=["uuid", world.CHASSIS1]),
+    "a listener of another": member(["uuid", world.CHASSIS1], ["uuid", world.MINE]),
+    "a listener of nobody": member(NONE, ["uuid", world.MINE]),
+    "a listener that it has not": member(["uuid", world.CHASSIS2], ["uuid", world.FREE]),
+    "no listener": member(["uuid", world.CHASSIS2], NONE),
+    "a listener in another network": member(["uuid", world.CHASSIS2], ["uuid", world.MINE], world.FAR),
+    "have listeners elsewhere": update("IGMP_Group", world.GROUP_MINE, ports=["uuid", world.FREE]),
+    "have no listeners": update("IGMP_Group", world.GROUP_MINE, ports=NONE),
+    "give the listeners away": update("IGMP_Group", world.GROUP_MINE, chassis=["uuid", world.CHASSIS1]),
+    "another's listeners": update("IGMP_Group", world.GROUP_THEIRS, ports=["uuid", world.MINE]),
+    "forget another's listeners": delete("IGMP_Group", world.GROUP_THEIRS),
     "MAC for a port with security": insert("FDB", mac="0a:00:00:00:00:01", dp_key=77, port_key=2),
     "MAC for another's port": insert("FDB", mac="0a:00:00:00:00:01", dp_key=77, port_key=1),
     "draw a MAC away": update("FDB", world.FDB_THEIRS, port_key=8),
@@ -240,6 +260,8 @@ VALUES: Mapping[str, st.SearchStrategy[object]] = {
     "encaps": REFERENCES,
     "encap": REFERENCES,
     "up": st.booleans(),
+    "ports": REFERENCES,
+    "datapath": st.just(["uuid", world.DATAPATH]),
     "nb_cfg": st.integers(0, 3),
     "dp_key": st.sampled_from([77, 78]),
     "port_key": st.sampled_from([1, 2, 8]),
@@ -282,6 +304,8 @@ def test_nothing_that_passes_touches_what_is_another_s(operations: list[Operatio
 def owner(table: str, row: Mapping[str, Any]) -> str:
     if table == "FDB":
         return ME.name if (row["dp_key"], row["port_key"]) == (77, 8) else "another"
+    if table == "IGMP_Group":
+        return ME.name if row.get("chassis") in (world.CHASSIS2, ["uuid", world.CHASSIS2]) else "another"
     if table in ("MAC_Binding", "BFD"):
         return ME.name if row.get("logical_port") == "port10" else "another"
     return str(row.get("chassis_name" if table == "Encap" else "name", ""))

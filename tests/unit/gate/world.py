@@ -23,6 +23,7 @@ ENTRY1, ENTRY2 = (f"91000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 HEARD_THEIRS, HEARD_MINE = (f"a1000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 SESSION_THEIRS, SESSION_MINE = (f"a2000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 """Of BFD."""
+GROUP_THEIRS, GROUP_MINE = (f"b0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 FDB_THEIRS, FDB_MINE = (f"a0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 
 
@@ -79,6 +80,10 @@ TABLES: Mapping[str, Mapping[str, Row]] = {
     },
     "BFD": {SESSION_THEIRS: {"logical_port": "port11"}, SESSION_MINE: {"logical_port": "port10"}},
     "Datapath_Binding": {DATAPATH: {"tunnel_key": 77}},
+    "IGMP_Group": {
+        GROUP_THEIRS: {"chassis": CHASSIS1, "datapath": DATAPATH},
+        GROUP_MINE: {"chassis": CHASSIS2, "datapath": DATAPATH},
+    },
     "FDB": {FDB_THEIRS: {"dp_key": 77, "port_key": 1}, FDB_MINE: {"dp_key": 77, "port_key": 8}},
 }
 
