@@ -7,7 +7,7 @@ the newest State's are kept by `Glass`.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence, Set
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from sealane.api.members import EMPTY, Index
 from sealane.model import FloatingIP, Port, PortForwarding, RBACPolicy, SecurityGroupRule, State, Subnet
@@ -85,6 +85,9 @@ class Look:
     def is_shared(self, id: str) -> bool:
         return id in self.for_everybody
 
+    def asked_by(self, project: str) -> "Look":
+        return cast(Look, Asked(self, project)) if project else self
+
     @cached_property
     def router_ports(self) -> Mapping[str, Sequence[Port]]:
         """Interfaces and gateways by router."""
@@ -153,6 +156,20 @@ class Look:
 
     def ports_of(self, network_id: str) -> Collection[Port]:
         return self.members.of(network_id).ports.values()
+
+
+class Asked:
+    """A Look for a project that asks: what RBAC policies share with it is shared."""
+
+    def __init__(self, look: Look, project: str) -> None:
+        self._look = look
+        self._project = project
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._look, name)
+
+    def is_shared(self, id: str) -> bool:
+        return self._look.is_granted("access_as_shared", id, self._project)
 
 
 class Glass:

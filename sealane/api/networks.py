@@ -22,7 +22,14 @@ NETWORKS = Kind(
         *standard(),
         Attribute(name="admin_state_up", type=BOOLEAN, default=True, post=True, put=True),
         Attribute(name="mtu", type=convert.integer(0, MAX_MTU), post=True, put=True),
-        Attribute(name="shared", type=BOOLEAN, default=False, post=True, put=True),
+        Attribute(
+            name="shared",
+            type=BOOLEAN,
+            read=lambda network, look: network.shared or look.is_shared(network.id),
+            default=False,
+            post=True,
+            put=True,
+        ),
         Attribute(name="port_security_enabled", type=BOOLEAN, default=True, post=True, put=True),
         Attribute(name="dns_domain", type=convert.DNS, default="", post=True, put=True),
         Attribute(

@@ -69,6 +69,10 @@ class Handlers:
         """With the attributes that are there for who asks."""
         return self._tenants if caller_of(request).is_tenant else self._encoder
 
+    def _seen(self, request: Request, look: Look) -> Look:
+        """`shared` is true for whom it is shared with, as in Neutron."""
+        return look.asked_by(caller_of(request).project)
+
     @cached_property
     def _touched(self) -> Touched:
         return Touched()
@@ -82,6 +86,7 @@ class Handlers:
         news: Values = {}
         if wanted.since is not None:
             wanted, news = self._since(wanted, wanted.since, look, caller)
+        look = self._seen(request, look)
         page = query.select(encoder.kind, wanted, look, raw)
         body: Values = {self.kind.plural: _shown(encoder, page.rows, look, wanted.fields), **news}
         if wanted.among is not None:
@@ -131,7 +136,7 @@ class Handlers:
         look = self.desk.look()
         encoder = self._encoder_for(request)
         fields = query.parse(encoder.kind, raw).fields
-        (shown,) = _shown(encoder, [self.find(request, look)], look, fields)
+        (shown,) = _shown(encoder, [self.find(request, look)], self._seen(request, look), fields)
         return answer({self.kind.singular: shown})
 
     async def create(self, request: Request) -> Response:
@@ -154,7 +159,7 @@ class Handlers:
 
         _, look = await self.desk.write(caller_of(request), decide)
         rows = [kind.find(look.state, id) for id, _ in wanted]
-        shown = _shown(self._encoder_for(request), rows, look)
+        shown = _shown(self._encoder_for(request), rows, self._seen(request, look))
         return answer({self.kind.plural: shown} if many else {self.kind.singular: shown[0]}, 201)
 
     async def update(self, request: Request) -> Response:
@@ -199,7 +204,7 @@ class Handlers:
 
         _, look = await self.desk.write(caller, decide)
         row = self.kind.find(look.state, request.path_params["id"])
-        return self._encoder_for(request).kind.show(row, look)
+        return self._encoder_for(request).kind.show(row, self._seen(request, look))
 
     def find(self, request: Request, look: Look) -> Any:
         """The row of the path. Raises NotFound, also for what the caller is not to see."""

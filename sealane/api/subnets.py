@@ -17,7 +17,7 @@ UNSTORED = frozenset({"subnetpool_id", "segment_id"})
 
 def _shared(subnet: Subnet, look: Look) -> bool:
     network = look.state.networks.get(subnet.network_id)
-    return network is not None and network.shared
+    return network is not None and (network.shared or look.is_shared(network.id))
 
 
 def _external(subnet: Subnet, look: Look) -> bool:

@@ -225,7 +225,12 @@ async def test_a_policy_shows_what_it_shares_and_nothing_else(database: OvsdbSer
         id = stranger.id("network")
         policy = {"object_type": "network", "object_id": id, "action": "access_as_shared"}
         made = await stranger.root.make("rbac_policy", project_id="theirs", target_tenant="mine", **policy)
-        assert (await user.call(f"GET /v2.0/networks/{id}")).status == 200
+        shown = await user.call(f"GET /v2.0/networks/{id}")
+        assert (shown.status, shown.body["network"]["shared"]) == (200, True)
+        for query in ("networks?shared=true", "subnets?shared=true"):
+            found = (await user.call(f"GET /v2.0/{query}")).body
+            assert [r["project_id"] for r in next(iter(found.values()))] == ["theirs"], query
+        assert not (await stranger.shown("network")).body["network"]["shared"], "not with the admin"
         assert len((await user.call("GET /v2.0/subnets")).body["subnets"]) == 1
         assert (await user.call("GET /v2.0/ports")).body["ports"] == []
         assert (await user.call("GET /v2.0/rbac-policies")).body["rbac_policies"] == []
@@ -237,6 +242,20 @@ async def test_a_policy_shows_what_it_shares_and_nothing_else(database: OvsdbSer
         await user.call(f"DELETE /v2.0/ports/{port.body['port']['id']}")
         assert (await stranger.root.call(f"DELETE /v2.0/rbac-policies/{made['id']}")).status == 204
         assert (await user.call(f"GET /v2.0/networks/{id}")).status == 404
+
+
+async def test_shared_is_told_to_whom_it_is_shared_with(database: OvsdbServer) -> None:
+    async with tenants(database) as (stranger, user):
+        for kind in ("network", "security_group", "address_group"):
+            id, path = stranger.id(kind), f"GET /v2.0/{plural(kind)}/{stranger.id(kind)}"
+            policy = {"object_type": kind, "object_id": id, "action": "access_as_shared"}
+            one = await stranger.root.make("rbac_policy", target_tenant="mine", **policy)
+            assert (await user.call(path)).body[kind]["shared"], kind
+            assert not (await stranger.shown(kind)).body[kind]["shared"], kind
+            await stranger.root.make("rbac_policy", target_tenant="*", **policy)
+            await stranger.root.call(f"DELETE /v2.0/rbac-policies/{one['id']}")
+            assert (await user.call(path)).body[kind]["shared"], kind
+            assert (await stranger.shown(kind)).body[kind]["shared"], "with everybody, the admin too"
 
 
 async def test_what_is_shared_goes_with_its_policies(database: OvsdbServer) -> None:
