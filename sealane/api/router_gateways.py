@@ -45,6 +45,9 @@ def _gateway(value: Any) -> Wanted | None:
 
 
 def _gateways(value: Any) -> tuple[Wanted, ...]:
+    """`openstack router unset` says {} for none."""
+    if value == {}:
+        return ()
     if not isinstance(value, list) or len(value) > 16:
         raise ValueError("it is to be a list of 16 gateways at most")
     found = tuple(gateway for each in value if (gateway := _gateway(each)) is not None)
@@ -63,7 +66,8 @@ SCHEMA: dict[str, Any] = {
     },
 }
 GATEWAY = Type(_gateway, SCHEMA)
-GATEWAYS = Type(_gateways, {"type": "array", "items": SCHEMA, "maxItems": 16})
+LIST: dict[str, Any] = {"type": "array", "items": SCHEMA, "maxItems": 16}
+GATEWAYS = Type(_gateways, {"anyOf": [LIST, {"type": "object", "maxProperties": 0}]})
 
 
 def shown_first(router: Router, look: Look) -> dict[str, Any] | None:

@@ -158,3 +158,20 @@ async def test_what_openrc_prints_is_all_that_the_command_needs(host: Host) -> N
         async with asyncio.timeout(PATIENCE):
             out, err = await process.communicate()
         assert out.decode().split() == ["blue"], err.decode()
+
+
+async def test_a_router_gets_a_gateway_and_loses_it(database: OvsdbServer) -> None:
+    """By calls of their own, which the command makes where several gateways are possible."""
+    async with live(database) as api:
+        for name, cidr in (("world", "203.0.113.0/24"), ("other", "198.51.100.0/24")):
+            made = await openstack(api, f"network create {name} --external -f json")
+            subnet = {"network_id": made["id"], "ip_version": 4, "cidr": cidr}
+            await api.make("subnet", **subnet)
+        await openstack(api, "router create edge --external-gateway world -f json")
+        for line, gateways in (
+            ("set edge --external-gateway other", 1),
+            ("unset edge --external-gateway", 0),
+        ):
+            await openstack(api, f"router {line}")
+            (router,) = (await api.call("GET /v2.0/routers?name=edge")).body["routers"]
+            assert len(router["external_gateways"]) == gateways

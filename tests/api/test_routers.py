@@ -249,6 +249,9 @@ async def test_an_update_lists_all_gateways(database: OvsdbServer) -> None:
         assert len(both) == 2 and await ports_after(second, first) == both
         (left,) = await ports_after(second)
         assert left in both
+        nothing = {"router": {"external_gateways": {}}}  # so does `openstack router unset --route`
+        shown = (await at.put(router, "remove_external_gateways", **nothing)).body["router"]
+        assert [g["network_id"] for g in shown["external_gateways"]] == [second["id"]]
         assert await ports_after() == []
 
 
