@@ -9,8 +9,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealane import log
-from sealane.api import keystone_json
+from sealane import log, names
+from sealane.api import keystone_json, security_groups
 from sealane.api.accounts import Accounts, known_projects
 from sealane.api.answers import answer, empty
 from sealane.api.caller import ADMIN, caller_of
@@ -95,7 +95,7 @@ class Accounting:
         return answer({"project": keystone_json.project(new, request)})
 
     async def delete_project(self, request: Request) -> Response:
-        """With its roles and its quota. Refused while it has networks or anything else of that kind."""
+        """With its roles, quota and default group. Refused while it has networks or anything of that kind."""
         operator(request, "delete_project")
         id = request.path_params["id"]
 
@@ -105,7 +105,7 @@ class Accounting:
             if old is None:
                 raise _no_project(id)
             _unused(old, state)
-            return [*_belongings(old, state), Delete(old)], None
+            return [*_belongings(old, draft), Delete(old)], None
 
         await self._desk.write(caller_of(request), decide)
         return empty()
@@ -264,13 +264,22 @@ def _unused(project: Project, state: State) -> None:
             raise Conflict(f"Project '{project.name}' has {name}: delete them first.")
 
 
-def _belongings(project: Project, state: State) -> list[Change]:
-    id = project.project_id
+def _belongings(project: Project, draft: Draft) -> list[Change]:
+    id, state = project.project_id, draft.look.state
+    group = names.default_group(id)
     held = (a for a in state.role_assignments.values() if a.project_id == id)
     limits = (q for q in state.quotas.values() if q.project_id == id)
-    granted = (p for p in state.rbac_policies.values() if p.target_tenant == id)
+    policies = state.rbac_policies.values()
+    granted = (p for p in policies if p.target_tenant == id or p.object_id == group)
     rows: tuple[Stored, ...] = (*held, *limits, *granted)
-    return [Delete(row) for row in rows]
+    return [*(Delete(row) for row in rows), *_default_group(group, draft)]
+
+
+def _default_group(id: str, draft: Draft) -> list[Change]:
+    """It came by itself, so it goes by itself. Raises Conflict when somebody else's port is in it."""
+    group = draft.look.state.security_groups.get(id)
+    gone: Sequence[Any] = security_groups.delete(group, draft) if group else ()
+    return [Delete(row) for row in gone]
 
 
 def _has_part(user: str, project: str, state: State) -> bool:

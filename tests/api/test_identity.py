@@ -242,9 +242,17 @@ async def test_projects_are_made_changed_listed_and_removed(database: OvsdbServe
         assert [p["id"] for p in found] == [made["project"]["id"]]
         await there.ok(f"DELETE {path}")
         assert (await there.api.call(f"GET {path}")).status == 404
-        await there.api.make("network", project_id="red")
+        network = await there.api.make("network", project_id="red")
         refused = await there.api.call("DELETE /v3/projects/red")
         assert refused.status == 409 and "networks" in refused.body["error"]["message"]
+        assert len(await groups_of(there, "red")) == 1
+        await there.ok(f"DELETE /v2.0/networks/{network['id']}")
+        await there.ok("DELETE /v3/projects/red")
+        assert await groups_of(there, "red") == [], "its default group has gone with it"
+
+
+async def groups_of(there: Town, project: str) -> Any:
+    return (await there.ok(f"GET /v2.0/security-groups?project_id={project}"))["security_groups"]
 
 
 async def test_a_project_that_was_merely_used_becomes_one(database: OvsdbServer) -> None:
