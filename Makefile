@@ -74,3 +74,6 @@ docs: venv ## the pages of docs/reference that are made from the code
 
 demo: install $(VENV)/.installed ## two lab hosts with a Docker engine each, whose containers reach each other; as root
 	$(BIN)/python scripts/demo
+
+two-tier: install $(VENV)/.installed ## an application of two tiers by OpenStack's own tools, proved by its traffic; as root
+	$(BIN)/python scripts/two-tier
