@@ -95,6 +95,7 @@ class Agent:
                 tasks.create_task(self._every(RESYNC, self._look, self._collect), name="resync"),
                 tasks.create_task(self._every(_GLANCE, self._glance), name="glance"),
                 tasks.create_task(self._follow_gateways(), name="gateways"),
+                tasks.create_task(self._follow_newcomers(), name="newcomers"),
                 tasks.create_task(self._fastpath.follow(self._reconciler.changed), name="fastpath"),
                 tasks.create_task(membership.keep_registered(self._api, self._settings), name="membership"),
                 tasks.create_task(self._renew(), name="renewal"),
@@ -156,6 +157,7 @@ class Agent:
     async def _look(self) -> None:
         """What fails is told by status and tried again: the loop goes on."""
         self._trouble = await _attempt(self._door.bury) or await _attempt(self._reconciler.resync)
+        await _attempt(self._check_modes)
         await _attempt(self._serve_gateways)
         await _attempt(self._peers.ensure)
         self._looked = time.time()
@@ -203,9 +205,20 @@ class Agent:
             await self._names.gateway_up(network_id, str(path), addresses, internal=network_id in internal)
         self._gateways = set(current)
 
+    async def _follow_newcomers(self) -> None:
+        """The gateway may have changed after it was asked for and before the attachment was remembered."""
+        while True:
+            await self._reconciler.came.wait()
+            self._reconciler.came.clear()
+            await _attempt(self._check_modes)
+
     async def _refresh_modes(self, collections: frozenset[str]) -> None:
+        if "networks" in collections:
+            await self._check_modes()
+
+    async def _check_modes(self) -> None:
         """Whether another than before is the gateway of a network that is here."""
-        if "networks" in collections and self._memory.attachments:
+        if self._memory.attachments:
             networks = await self._api.list("networks", ("id", "sealane:gateway"))
             found = {network["id"]: network["sealane:gateway"] for network in networks}
             await modes.follow(found, self._memory, self._reconciler)

@@ -58,6 +58,8 @@ class Reconciler:
         """Set whenever a gateway namespace was made or changed; whoever waits for it clears it."""
         self.changed = asyncio.Event()
         """Set whenever an attachment came or went, or its links may have; whoever waits for it clears it."""
+        self.came = asyncio.Event()
+        """Set whenever an attachment is new; whoever waits for it clears it."""
 
     async def set(self, attachment: Attachment) -> None:
         """Remember the attachment, and return when the host is as it wants; repeating it is harmless.
@@ -76,6 +78,8 @@ class Reconciler:
             if attachment.device or attachment.bridge:  # names of the caller's choice
                 await self._in_kernel(lambda host: apply.refuse_foreign(own, host))
             self._memory.put(attachment)
+            if before is None:
+                self.came.set()
             if not attachment.has_uplink():
                 await self._reconcile_beside(attachment.network_id, own)
                 return
