@@ -110,14 +110,23 @@ def test_a_published_port_obeys_groups_with_the_client_s_address(
         assert not opens(lab, host, 8081), "published, but in no rule"
 
 
+FLOOD = """
+import socket, sys, time
+sending = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+end = time.monotonic() + 240
+while time.monotonic() < end:
+    try:
+        sending.sendto(b"x", (sys.argv[1], 9999))
+    except OSError:
+        pass
+    time.sleep(0.002)
+"""
+
+
 @contextmanager
 def flooding(engine: Engine, container: str, address: str) -> Iterator[None]:
     """Somebody who sends to the address all the time, also before anybody has it."""
-    script = "import socket,sys,time\n"
-    script += "s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-    script += "while True:\n    try: s.sendto(b'x', (sys.argv[1], 9999))\n    except OSError: pass\n"
-    script += "    time.sleep(0.002)\n"
-    with subprocess.Popen(inside(engine, container, "python3", "-c", script, address)) as process:
+    with subprocess.Popen(inside(engine, container, "python3", "-c", FLOOD, address)) as process:
         try:
             yield
         finally:
