@@ -11,33 +11,16 @@ A fragment has no ports, but for the first: the others go by the addresses alone
 Structures: linux/pkt_cls.h (TCA_BPF_*); linux/bpf.h; RFC 791, RFC 8200.
 """
 
-import errno
 import hashlib
 import re
 import socket as sockets
-import struct
 
-from sealane.host import bpf
+from sealane.host import bpf, clsact
 from sealane.host.bpf import FRAME, Lines
 from sealane.host.link import mac_bytes
-from sealane.host.netlink import (
-    NLM_F_CREATE,
-    NLM_F_EXCL,
-    NLM_F_REPLACE,
-    Message,
-    Socket,
-    attributes,
-    nested,
-    text,
-    u32,
-)
+from sealane.host.netlink import Socket, text, u32
 
-_RTM_NEWQDISC, _RTM_NEWTFILTER, _RTM_DELTFILTER, _RTM_GETTFILTER = 36, 44, 45, 46
-_BODY = struct.Struct("=BxxxiIII")  # family, index, handle, parent, info
-_CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000
-_INGRESS, _EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
-_PRIORITY_AND_PROTOCOL = (2 << 16) | sockets.htons(3)  # behind the guard; ETH_P_ALL
-_TCA_KIND, _TCA_OPTIONS = 1, 2
+_PRIORITY = 2  # behind the guard
 _FD, _NAME, _FLAGS, _DIRECT = 6, 7, 8, 1
 
 _LOOKUP, _UPDATE, _DELETE, _STORE_BYTES, _LOAD_BYTES = 1, 2, 3, 9, 26
@@ -61,23 +44,21 @@ def ensure(socket: Socket, learn: int, turn: int, mac: str, *, outward: bool) ->
     try:
         for code in (learning(mac), turning()):
             descriptors.append(bpf.classifier(code, descriptors[0]))
-        places = ((learn, _EGRESS, descriptors[1]), (turn, _side(outward), descriptors[2]))
-        for index, side, program in places:
-            socket.request(*_attached(index, side, program, mac, what))
+        for place, program in zip(_places(learn, turn, outward), descriptors[1:], strict=True):
+            options = u32(_FD, program) + text(_NAME, _name(mac)) + u32(_FLAGS, _DIRECT)
+            clsact.attach(socket, place, options, what)
     finally:
         bpf.closing(descriptors)
 
 
 def remove(socket: Socket, learn: int, turn: int, *, outward: bool) -> None:
-    gone = (errno.ENOENT, errno.ENODEV, errno.EINVAL)
-    for index, side in ((learn, _EGRESS), (turn, _side(outward))):
-        body = _BODY.pack(0, index, 1, side, _PRIORITY_AND_PROTOCOL) + text(_TCA_KIND, "bpf")
-        socket.request(Message(_RTM_DELTFILTER, body, what=f"leaving link {index}", tolerate=gone))
+    for place in _places(learn, turn, outward):
+        clsact.detach(socket, place, f"leaving link {place.index}")
 
 
 def find(socket: Socket, learn: int, turn: int, *, outward: bool) -> str | None:
     """The MAC; None: nothing of it is there; "": not all of it, or not as it is made today."""
-    named = [_name_at(socket, learn, _EGRESS), _name_at(socket, turn, _side(outward))]
+    named = [_name_at(socket, place) for place in _places(learn, turn, outward)]
     if not any(named):
         return None
     match = _NAMED.match(named[0])
@@ -194,25 +175,16 @@ def _name(mac: str) -> str:
     return f"sealane answers {mac} {_MADE}"
 
 
-def _side(outward: bool) -> int:
-    return _EGRESS if outward else _INGRESS
+def _places(learn: int, turn: int, outward: bool) -> tuple[clsact.Place, clsact.Place]:
+    sides = (learn, clsact.EGRESS), (turn, clsact.side(outward))
+    first, second = (clsact.Place(index, side, priority=_PRIORITY) for index, side in sides)
+    return first, second
 
 
-def _attached(index: int, side: int, program: int, mac: str, what: str) -> tuple[Message, Message]:
-    qdisc = _BODY.pack(0, index, _CLSACT_HANDLE, _CLSACT, 0) + text(_TCA_KIND, "clsact")
-    options = nested(_TCA_OPTIONS, u32(_FD, program), text(_NAME, _name(mac)), u32(_FLAGS, _DIRECT))
-    body = _BODY.pack(0, index, 1, side, _PRIORITY_AND_PROTOCOL) + text(_TCA_KIND, "bpf") + options
-    return (
-        Message(_RTM_NEWQDISC, qdisc, NLM_F_CREATE | NLM_F_EXCL, what, tolerate=(errno.EEXIST,)),
-        Message(_RTM_NEWTFILTER, body, NLM_F_CREATE | NLM_F_REPLACE, what),
-    )
-
-
-def _name_at(socket: Socket, index: int, side: int) -> str:
+def _name_at(socket: Socket, place: clsact.Place) -> str:
     """Of our program there; "" when there is none."""
-    for kind, data in socket.dump(_RTM_GETTFILTER, _BODY.pack(0, index, 0, side, 0)):
-        options = attributes(attributes(data[_BODY.size :]).get(_TCA_OPTIONS, b""))
+    for options in clsact.attached(socket, place):
         name = options.get(_NAME, b"").rstrip(b"\0").decode(errors="replace")
-        if kind == _RTM_NEWTFILTER and name.startswith("sealane answers "):
+        if name.startswith("sealane answers "):
             return name
     return ""

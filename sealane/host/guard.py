@@ -8,29 +8,11 @@ advertisement that came in pieces (RFC 6980).
 Structures: linux/filter.h (sock_filter), linux/pkt_cls.h (TCA_BPF_*); verdicts: TC_ACT_SHOT, TC_ACT_UNSPEC.
 """
 
-import errno
-import socket as sockets
 import struct
 
-from sealane.host.netlink import (
-    NLM_F_CREATE,
-    NLM_F_EXCL,
-    NLM_F_REPLACE,
-    Message,
-    Socket,
-    attribute,
-    attributes,
-    nested,
-    text,
-    u32,
-)
+from sealane.host import clsact
+from sealane.host.netlink import Socket, attribute, u32
 
-_RTM_NEWQDISC, _RTM_NEWTFILTER, _RTM_DELTFILTER, _RTM_GETTFILTER = 36, 44, 45, 46
-_BODY = struct.Struct("=BxxxiIII")  # family, index, handle, parent, info
-_CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000
-_INGRESS, _EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
-_PRIORITY_AND_PROTOCOL = (1 << 16) | sockets.htons(3)  # ETH_P_ALL
-_TCA_KIND, _TCA_OPTIONS = 1, 2
 _OPS_LEN, _OPS, _FLAGS, _DIRECT = 4, 5, 8, 1
 
 _LDB, _LDH, _LDB_X, _LDH_X = 0x30, 0x28, 0x50, 0x48  # absolute; behind what X says
@@ -47,39 +29,26 @@ Code = tuple[int, int, int, int]
 
 def guard(socket: Socket, index: int, *, outward: bool) -> None:
     """Of what arrives on the link, or, `outward`, of what leaves by it; replaces one that is there."""
-    what = f"guarding link {index}"
-    qdisc = _BODY.pack(0, index, _CLSACT_HANDLE, _CLSACT, 0) + text(_TCA_KIND, "clsact")
-    options = nested(
-        _TCA_OPTIONS,
+    options = (
         attribute(_OPS_LEN, struct.pack("=H", len(PROGRAM) // 8)),
         attribute(_OPS, PROGRAM),
         u32(_FLAGS, _DIRECT),
     )
-    body = _BODY.pack(0, index, 1, _parent(outward), _PRIORITY_AND_PROTOCOL)
-    socket.request(
-        Message(_RTM_NEWQDISC, qdisc, NLM_F_CREATE | NLM_F_EXCL, what, tolerate=(errno.EEXIST,)),
-        Message(_RTM_NEWTFILTER, body + text(_TCA_KIND, "bpf") + options, NLM_F_CREATE | NLM_F_REPLACE, what),
-    )
+    clsact.attach(socket, _place(index, outward), b"".join(options), f"guarding link {index}")
 
 
 def unguard(socket: Socket, index: int, *, outward: bool) -> None:
-    body = _BODY.pack(0, index, 1, _parent(outward), _PRIORITY_AND_PROTOCOL)
-    what = f"freeing link {index}"
-    gone = (errno.ENOENT, errno.ENODEV, errno.EINVAL)
-    socket.request(Message(_RTM_DELTFILTER, body + text(_TCA_KIND, "bpf"), what=what, tolerate=gone))
+    clsact.detach(socket, _place(index, outward), f"freeing link {index}")
 
 
 def is_guarded(socket: Socket, index: int, *, outward: bool) -> bool:
     """By this very program."""
-    for kind, data in socket.dump(_RTM_GETTFILTER, _BODY.pack(0, index, 0, _parent(outward), 0)):
-        found = attributes(data[_BODY.size :])
-        if kind == _RTM_NEWTFILTER and attributes(found.get(_TCA_OPTIONS, b"")).get(_OPS) == PROGRAM:
-            return True
-    return False
+    there = clsact.attached(socket, _place(index, outward))
+    return any(options.get(_OPS) == PROGRAM for options in there)
 
 
-def _parent(outward: bool) -> int:
-    return _EGRESS if outward else _INGRESS
+def _place(index: int, outward: bool) -> clsact.Place:
+    return clsact.Place(index, clsact.side(outward))
 
 
 def program() -> list[Code]:

@@ -1,6 +1,5 @@
 """The object is what clang makes of the source; programs at links, and who finds them again."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,6 @@ from sealane.fastpath.cache import Cache
 from sealane.fastpath.layout import Reason
 from tests.netns.fastpath import packets
 from tests.netns.fastpath.packets import Bench
-from tests.netns.hosts import Space
-
-
-@pytest.fixture(scope="module")
-def links() -> Iterator[Space]:
-    with packets.links() as space:
-        yield space
-
-
-@pytest.fixture
-def bench(links: Space) -> Iterator[Bench]:
-    with packets.bench(links) as made:
-        yield made
 
 
 def test_the_object_is_what_the_source_is_compiled_to(tmp_path: Path) -> None:

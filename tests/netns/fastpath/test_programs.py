@@ -1,7 +1,7 @@
 """Every branch of the programs, run by the kernel on frames of ours (BPF_PROG_TEST_RUN)."""
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -14,18 +14,6 @@ from tests.netns.fastpath.packets import ANN, BOB, FIN, KINDS, RED, RST, SYN, Be
 from tests.netns.hosts import Space
 
 IP, TRANSPORT4, TRANSPORT6 = 14, 34, 54
-
-
-@pytest.fixture(scope="module")
-def links() -> Iterator[Space]:
-    with packets.links() as space:
-        yield space
-
-
-@pytest.fixture
-def bench(links: Space) -> Iterator[Bench]:
-    with packets.bench(links) as made:
-        yield made
 
 
 def put(frame: bytes, offset: int, new: bytes) -> bytes:
