@@ -24,8 +24,12 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def api(lab: Lab) -> Api:
-    return Api(lab)
+def api(lab: Lab) -> Iterator[Api]:
+    """It outlives the engines of a test, and so sees that no engine, asked for or not, keeps a mirror."""
+    api = Api(lab)
+    yield api
+    for engine in (Engine(lab, "host1"), Engine(lab, "host2")):
+        _without_old_mirrors(engine, api)
 
 
 @pytest.fixture
@@ -54,5 +58,9 @@ def _clear(engine: Engine, api: Api) -> None:
     for network in api.list("networks"):
         if not api.list("ports", f"network_id={network['id']}"):
             api.call("DELETE", f"networks/{network['id']}")
+    _without_old_mirrors(engine, api)
+
+
+def _without_old_mirrors(engine: Engine, api: Api) -> None:
     known = lambda: {n["name"] for n in api.list("networks")}  # noqa: E731
     until(lambda: engine.networks() <= known(), what="mirrors of removed networks are gone")
