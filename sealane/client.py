@@ -18,6 +18,7 @@ import aiohttp
 import msgspec
 
 from sealane import errors, failpoint
+from sealane.names import plural_in_body, singular_in_body
 from sealane.pki.certificate import CENTRAL
 from sealane.pki.node import Credentials
 
@@ -33,7 +34,6 @@ REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 """What may be sent again when the API died over it: a DELETE may then find nothing (NotFound)."""
 
 Body = dict[str, Any]
-_SINGULAR = {"policies": "policy"}
 
 Query = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -112,7 +112,7 @@ class ApiClient:
     async def list(self, collection: str, fields: Iterable[str] = (), **filters: str) -> list[Body]:
         query = [*filters.items(), *(("fields", field) for field in fields)]
         body = await self.request("GET", collection, query=query)
-        return list(body[_plural(collection)])
+        return list(body[plural_in_body(collection)])
 
     async def since(self, collection: str, cursor: str, fields: Iterable[str] = ()) -> News:
         """Rows whose own attributes have changed since the answer that gave `cursor`; "": all."""
@@ -120,20 +120,20 @@ class ApiClient:
         body = await self.request("GET", collection, query=query)
         gone = tuple(map(str, body.get("sealane:gone", ())))
         cursor, complete = str(body["sealane:cursor"]), bool(body["sealane:complete"])
-        return News(list(body[_plural(collection)]), gone, cursor, complete)
+        return News(list(body[plural_in_body(collection)]), gone, cursor, complete)
 
     async def get(self, collection: str, resource_id: str) -> Body:
         return _inside(collection, await self.request("GET", f"{collection}/{resource_id}"))
 
     async def create(self, collection: str, resource: Mapping[str, Any]) -> Body:
-        body = {_singular(collection): dict(resource)}
+        body = {singular_in_body(collection): dict(resource)}
         return _inside(collection, await self.request("POST", collection, body))
 
     async def update(
         self, collection: str, resource_id: str, changes: Mapping[str, Any], *, applied_on: str = ""
     ) -> Body:
         """applied_on: a host that is waited for until it has applied the change; raises Unavailable."""
-        body = {_singular(collection): dict(changes)}
+        body = {singular_in_body(collection): dict(changes)}
         path = f"{collection}/{resource_id}"
         return _inside(collection, await self.request("PUT", path, body, applied_on=applied_on))
 
@@ -233,19 +233,10 @@ def _unwatched(_: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _plural(collection: str) -> str:
-    return collection.rsplit("/", 1)[-1].replace("-", "_")
-
-
-def _singular(collection: str) -> str:
-    plural = _plural(collection)
-    return _SINGULAR.get(plural, plural[:-1])
-
-
 def _inside(collection: str, body: Body) -> Body:
-    resource = body.get(_singular(collection))
+    resource = body.get(singular_in_body(collection))
     if not isinstance(resource, dict):
-        raise errors.Unavailable(f"the API's answer holds no {_singular(collection)}")
+        raise errors.Unavailable(f"the API's answer holds no {singular_in_body(collection)}")
     return resource
 
 

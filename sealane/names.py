@@ -210,3 +210,14 @@ def default_group(project_id: str) -> str:
 def default_rule(group_id: str, direction: str, ethertype: str) -> str:
     """Id of a rule that comes with the group."""
     return str(uuid.uuid5(uuid.UUID(group_id), f"{direction} {ethertype}"))
+
+
+def plural_in_body(collection: str) -> str:
+    """A collection within bodies of the API: not as in URLs, and not as below another resource."""
+    return collection.rpartition("/")[2].replace("-", "_")
+
+
+def singular_in_body(collection: str) -> str:
+    """What one of a collection is called within bodies."""
+    plural = plural_in_body(collection)
+    return f"{plural[:-3]}y" if plural.endswith("ies") else plural[:-1]

@@ -16,6 +16,7 @@ from typing import Any
 from sealane import errors
 from sealane.cli.cures import cured
 from sealane.config import TLS_PORT, Settings
+from sealane.names import plural_in_body, singular_in_body
 from sealane.pki.certificate import CENTRAL
 from sealane.pki.node import Credentials
 
@@ -87,7 +88,7 @@ class Api:
         """Rows that fit all filters; `pairs` may name one several times."""
         query = urllib.parse.urlencode([*pairs, *filters.items()])
         answer = self.request("GET", f"/v2.0/{collection}{'?' if query else ''}{query}")
-        return list(answer[_key(collection)])
+        return list(answer[plural_in_body(collection)])
 
     def find(self, collection: str, wanted: str, **within: str) -> Body:
         """By id, then by name. Raises NotFound, or Conflict when several have that name."""
@@ -106,19 +107,19 @@ class Api:
         return rows[0]
 
     def create(self, collection: str, values: Mapping[str, Any]) -> Body:
-        noun = _key(collection)[:-1]
+        noun = singular_in_body(collection)
         return dict(self.change("POST", collection, {noun: dict(values)})[noun])
 
     def create_many(self, collection: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[Body]:
         """All of them or none."""
-        key = _key(collection)
+        key = plural_in_body(collection)
         return tuple(self.change("POST", collection, {key: [dict(row) for row in rows]})[key])
 
     def update(
         self, collection: str, resource_id: str, values: Mapping[str, Any], revision: int | None = None
     ) -> Body:
         """revision: refused with RevisionMismatch when the resource has another by now."""
-        noun = _key(collection)[:-1]
+        noun = singular_in_body(collection)
         guard = {} if revision is None else {"If-Match": f"revision_number={revision}"}
         return dict(self.change("PUT", _path(collection, resource_id), {noun: dict(values)}, guard)[noun])
 
@@ -206,11 +207,6 @@ class Api:
         if parts.scheme != "http" or not parts.hostname:
             raise errors.BadRequest(f"'{self._url}' is no API; give unix:/PATH or http://HOST:PORT")
         return http.client.HTTPConnection(parts.hostname, parts.port or 9696, timeout=deadline)
-
-
-def _key(collection: str) -> str:
-    """What a collection is called within bodies: not as in URLs, and not below another resource."""
-    return collection.rpartition("/")[2].replace("-", "_")
 
 
 def _path(collection: str, *parts: str) -> str:

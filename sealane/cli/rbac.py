@@ -56,8 +56,7 @@ def create(wanted: str, kind: str, target: str | None, for_all: bool, external: 
         "action": "access_as_external" if external else "access_as_shared",
         "target_tenant": "*" if target is None else account.find(client, "project", target)["id"],
     }
-    made: Body = client.change("POST", COLLECTION, {"rbac_policy": given})["rbac_policy"]
-    show_one(made, output)
+    show_one(client.create(COLLECTION, given), output)
 
 
 @rbac.command()
@@ -70,7 +69,7 @@ def delete(wanted: tuple[str, ...]) -> None:
 
 
 def _rows(client: Api) -> list[Body]:
-    return list(client.request("GET", f"/v2.0/{COLLECTION}")["rbac_policies"])
+    return client.list(COLLECTION)
 
 
 def _find(rows: list[Body], wanted: str) -> str:

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "host": {"config", "errors", "failpoint", "log", "names", "ovsdb"},
     "fastpath": {"errors", "failpoint"},
     "pki": {"errors", "model"},
-    "client": {"errors", "failpoint", "log", "pki"},
+    "client": {"errors", "failpoint", "log", "names", "pki"},
     "shims": set(),
     "openstack": {"cli", "config", "errors"},
     "translate": {"errors", "model", "names", "protocols"},
