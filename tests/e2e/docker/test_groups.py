@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -187,6 +188,51 @@ def test_groups_of_a_whole_network_and_a_label_that_says_otherwise(
     until(lambda: port_of(api, "cd")["security_groups"] == [db], what="the label is followed")
     two.run("cx", "blue", "--label", "sealane.security-groups=nobody")
     until(lambda: port_of(api, "cx")["sealane:quarantine"], what="a label that can't be followed")
+
+
+COMPOSE = """
+version: "3.7"
+networks:
+  back:
+    driver: sealane
+    driver_opts:
+      sealane.security-groups: back
+    ipam:
+      driver: sealane
+services:
+  web:
+    image: box:1
+    command: sleep 3600
+    labels:
+      sealane.security-groups: front
+    networks: [back]
+  store:
+    image: box:1
+    command: sh -c "httpd -p 81 -h / && sleep 3600"
+    networks: [back]
+  other:
+    image: box:1
+    command: sleep 3600
+    networks: [back]
+"""
+
+
+def test_groups_of_a_compose_file(groups: Groups, one: Engine, api: Api, tmp_path: Path) -> None:
+    """The network's for all services, a service's own by its label; a rule lets the one to the other."""
+    front, back = groups.new("front"), groups.new("back")
+    groups.let(back, protocol="tcp", port_range_min=81, port_range_max=81, remote_group_id=front)
+    file = tmp_path / "docker-compose.yml"
+    file.write_text(COMPOSE)
+    command = ("docker-compose", "-H", f"unix://{one.socket}", "-p", "shop", "-f", str(file))
+    subprocess.run([*command, "up", "-d"], capture_output=True, timeout=120, check=True)
+    until(lambda: port_of(api, "shop_web_1")["security_groups"] == [front], what="the label is followed")
+    for name in ("shop_store_1", "shop_other_1"):
+        assert port_of(api, name)["security_groups"] == [back]
+    store = one.address("shop_store_1", "shop_back")
+    until(lambda: fetches(one, "shop_web_1", store), what="what the rule lets")
+    assert not fetches(one, "shop_other_1", store)
+    assert not one.reaches("shop_web_1", store), "the rule is for one port"
+    subprocess.run([*command, "down", "-t", "1"], capture_output=True, timeout=120, check=True)
 
 
 def test_a_group_that_is_not_there_is_refused(one: Engine) -> None:
