@@ -22,7 +22,7 @@ def hangs_on_the_switch(port_id: str, inside: Run, database: str, run_on_host: R
     assert "ovs-system" in run_on_host("ip", "link", "show", f"tap{port_id[:11]}")
     others = [name for name in links(run_on_host).values() if name.startswith(("slh", "sls", "slx"))]
     equal(others, [])
-    assert "clsact" not in run_on_host("tc", "qdisc", "show")
+    assert "mirred" not in run_on_host("tc", "filter", "show", "dev", f"tap{port_id[:11]}", "ingress")
     return f"eth0 -> tap{port_id[:11]} -> br-int"
 
 
