@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ACCEL ?= tcg
 
 .DEFAULT_GOAL := help
-.PHONY: help up down venv install check test format bench soak faults clients clean docs demo bpf test-kernel
+.PHONY: help up down venv install check test format bench bench-data soak faults clients clean docs demo bpf test-kernel
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -51,6 +51,9 @@ clients: venv ## gophercloud and Ansible, unmodified, as a tenant in a lab; as r
 
 bench: install venv ## the benchmarks, on labs of their own: tables, and bench/results/*.json; as root
 	$(BIN)/python -m bench $(CHAPTERS)
+
+bench-data: install venv ## what crosses the wire, beside Docker's networks and the bare underlay; as root, 45 minutes
+	$(BIN)/python -m bench data
 
 soak: venv ## campaigns of half an hour and more; as root; results in bench/results/soak-*.json
 	$(BIN)/python -m soak

@@ -10,13 +10,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import docker_run, groups, paths
+from bench import docker_run, groups
 from bench.api import report as api_report
+from bench.data import report as data_report
 from bench.stats import median, ratio
 
 Report = dict[str, Any]
 BASES = ("bridge", "overlay")
-PATH_BASES = ("underlay", "overlay")
 GROUP_BASES = ("ovn-nbctl",)
 
 
@@ -29,16 +29,6 @@ def of_docker_run(samples: docker_run.Samples) -> Report:
         "kinds": {kind: _row(seconds, samples.seconds, BASES) for kind, seconds in samples.seconds.items()},
         "absent": samples.absent,
         "agent": {kind: _typical(runs) for kind, runs in samples.spent.items()},
-    }
-
-
-def of_paths(samples: paths.Samples) -> Report:
-    bits = {kind: [f.bits_per_second for f in found] for kind, found in samples.figures.items()}
-    trips = {kind: [f.round_trip / 1000 for f in found] for kind, found in samples.figures.items()}
-    return {
-        "bits_per_second": {kind: _row(values, bits, PATH_BASES) for kind, values in bits.items()},
-        "round_trip": {kind: _row(values, trips, PATH_BASES) for kind, values in trips.items()},
-        "absent": samples.absent,
     }
 
 
@@ -75,20 +65,17 @@ def show(report: Report, console: Console) -> None:
         console.print(_table(title, rows, GROUP_BASES, _milliseconds))
     if "api" in report:
         api_report.show(report["api"], console)
+    if "data" in report:
+        data_report.show(report["data"], console)
 
 
 def _show_docker(report: Report, console: Console) -> None:
     run = report["docker_run"]
     console.print(_table("docker run --rm IMAGE true, ms to its exit", run["kinds"], BASES, _milliseconds))
     console.print(_spent(run["agent"]))
-    if "paths" in report:
-        bits, trips = report["paths"]["bits_per_second"], report["paths"]["round_trip"]
-        console.print(_table("one TCP stream (cubic), host to host, Mbit/s", bits, PATH_BASES, _megabits))
-        console.print(_table("ping, host to host, µs", trips, PATH_BASES, _microseconds))
     console.print(_memory(report.get("memory_mib", {})))
-    for part in ("docker_run", "paths"):
-        for kind, reason in report.get(part, {}).get("absent", {}).items():
-            console.print(f"{kind} was not measured ({part}): {reason}")
+    for kind, reason in run["absent"].items():
+        console.print(f"{kind} was not measured: {reason}")
 
 
 def _table(title: str, rows: Report, bases: Sequence[str], unit: Callable[[float], str]) -> Table:
@@ -116,14 +103,6 @@ def _memory(hosts: Mapping[str, Mapping[str, float]]) -> Table:
 
 def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.0f}"
-
-
-def _microseconds(seconds: float) -> str:
-    return f"{seconds * 1e6:.0f}"
-
-
-def _megabits(bits: float) -> str:
-    return f"{bits / 1e6:.0f}"
 
 
 def _span(figure: Mapping[str, float] | None, unit: Callable[[float], str]) -> str:

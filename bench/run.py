@@ -14,8 +14,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import agent, docker_run, engine, groups, memory, paths, report
+from bench import agent, docker_run, engine, groups, memory, report
 from bench.api import run as api_chapter
+from bench.data import arms, picture
+from bench.data import report as data_report
+from bench.data import run as data_chapter
 from sealane import log
 from sealane.errors import SealaneError
 from sealane.lab.lab import Lab
@@ -23,6 +26,8 @@ from sealane.lab.lab import Lab
 LAB = "bench"
 HOSTS = ("host1", "host2")
 RESULTS = Path(__file__).parent / "results"
+WIDTH = 120
+"""Columns that the tables need; a narrower screen wraps whole lines."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"bench: {exc}", file=sys.stderr)
         return 1
     path = save(found, Path(options.results))
-    report.show(found, Console())
+    screen = Console()
+    report.show(found, Console(width=max(screen.width, WIDTH)))
     print(f"Written to {path}")
     return 0
 
@@ -48,7 +54,6 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     docker = parser.add_argument_group("docker: containers beside Docker's own networks")
     docker.add_argument("--lab", metavar="NAME", help="use this lab, which is up with engines")
     docker.add_argument("--rounds", type=int, default=10, help="each round runs every kind twice (10)")
-    docker.add_argument("--path-rounds", type=int, default=2, help="the same host to host; 0: none (2)")
     docker.add_argument("--kinds", type=_words, default=list(docker_run.KINDS))
     api = parser.add_argument_group("api: ports by the thousand beside OVN alone")
     api.add_argument(
@@ -59,9 +64,14 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     policy = parser.add_argument_group("groups: from a change of a security group to its effect")
     policy.add_argument("--group-rounds", type=int, default=10, help="each lets and forbids by both (10)")
+    data = parser.add_argument_group("data: what crosses the wire, with the fast path and without it")
+    data.add_argument("--blocks", type=int, default=4, help="each measures every arm twice (4)")
+    data.add_argument("--seconds", type=float, default=3, help="of each cell (3)")
+    data.add_argument("--arms", type=_words, default=list(arms.ARMS), help=",".join(arms.ARMS))
     options = parser.parse_args(argv)
-    if unknown := set(options.chapters) - set(CHAPTERS):
-        parser.error(f"no chapter '{min(unknown)}'; there are {', '.join(CHAPTERS)}")
+    for given, known in ((options.chapters, CHAPTERS), (options.arms, arms.ARMS)):
+        if unknown := set(given) - set(known):
+            parser.error(f"no '{min(unknown)}'; there are {', '.join(known)}")
     return options
 
 
@@ -91,6 +101,11 @@ def _groups(found: report.Report, options: argparse.Namespace) -> None:
         found["groups"] = report.of_groups(groups.measure(lab, options.group_rounds))
 
 
+def _data(found: report.Report, options: argparse.Namespace) -> None:
+    with _fresh(f"{LAB}-data", len(HOSTS), docker=True) as lab:
+        found["data"] = data_report.of(data_chapter.run(lab, options.blocks, options.seconds, options.arms))
+
+
 def _fresh(name: str, hosts: int, *, docker: bool) -> Lab:
     lab = Lab(name, hosts=hosts, docker=docker)
     lab.down()  # of a run that was killed
@@ -101,6 +116,7 @@ CHAPTERS: Mapping[str, Callable[[report.Report, argparse.Namespace], None]] = {
     "docker": _docker,
     "api": _api,
     "groups": _groups,
+    "data": _data,
 }
 
 
@@ -118,8 +134,6 @@ def measure(lab: Lab, options: argparse.Namespace) -> report.Report:
         samples = docker_run.measure(engines[0], present, options.rounds, lambda: agent.read(pid))
         samples.absent.update(absent)
         found["docker_run"] = report.of_docker_run(samples)
-        if options.path_rounds:
-            found["paths"] = report.of_paths(paths.measure(lab, engines, options.path_rounds, samples.absent))
         found["memory_mib"] = {host: memory.of_host(lab.host(host).need_pid()) for host in HOSTS}
     finally:
         for one in engines:
@@ -132,4 +146,6 @@ def save(found: report.Report, folder: Path) -> Path:
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H%M%SZ")
     path = folder / f"{stamp}.json"
     path.write_text(json.dumps(found, indent=1) + "\n")
+    if "data" in found:
+        path.with_suffix(".svg").write_text(picture.drawn(found["data"]))
     return path

@@ -34,6 +34,11 @@ def ratio(samples: Sequence[float], base: Sequence[float], seed: int = 1) -> Est
     return _estimate(statistics.median(samples) / statistics.median(base), drawn)
 
 
+def paired_ratio(samples: Sequence[float], base: Sequence[float], seed: int = 1) -> Estimate:
+    """Median of the ratios of samples that belong together; as many of the one as of the other."""
+    return median([one / other for one, other in zip(samples, base, strict=True)], seed)
+
+
 def _estimate(value: float, drawn: list[float]) -> Estimate:
     drawn.sort()
     return Estimate(value, drawn[int(0.025 * len(drawn))], drawn[int(0.975 * len(drawn))])

@@ -4,11 +4,10 @@ import io
 
 from rich.console import Console
 
-from bench import docker_run, paths, report
+from bench import docker_run, report
 from bench.agent import parse, spent
 from bench.memory import daemon
-from bench.path import Figures
-from bench.stats import abba, median, ratio
+from bench.stats import abba, median, paired_ratio, ratio
 from sealane.agent import metrics
 
 
@@ -20,21 +19,14 @@ def test_interval_holds_the_figure() -> None:
     figure = median([1.0, 2.0, 3.0, 4.0, 5.0])
     assert figure.low <= figure.value == 3.0 <= figure.high
     assert ratio([2.0] * 5, [1.0] * 5).value == 2.0
+    assert paired_ratio([2.0, 40.0, 3.0], [1.0, 20.0, 1.0]).value == 2.0
 
 
 def test_a_kind_that_is_absent_is_said_so() -> None:
     samples = docker_run.Samples({"none": [0.2], "bridge": [0.4, 0.4]}, {"overlay": "no Swarm"})
     text = _shown({"docker_run": report.of_docker_run(samples)})
-    assert "overlay was not measured (docker_run): no Swarm" in text
+    assert "overlay was not measured: no Swarm" in text
     assert "0.50" in text
-
-
-def test_paths_are_compared_with_the_underlay() -> None:
-    samples = paths.Samples({"underlay": [Figures(4e9, 0.1)], "sealane": [Figures(1e9, 0.3)]})
-    found = report.of_paths(samples)
-    assert found["bits_per_second"]["sealane"]["ratio_to"]["underlay"]["value"] == 0.25
-    text = _shown({"docker_run": report.of_docker_run(docker_run.Samples()), "paths": found})
-    assert "0.25" in text and "3.00" in text
 
 
 def test_time_is_read_from_the_agents_own_metrics() -> None:

@@ -1,11 +1,12 @@
-"""The path's figures between two namespaces on a veth pair. No time is asserted."""
+"""All that a cell measures, between two namespaces on a veth pair. No time is asserted."""
 
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from bench.path import measure
+from bench.data.goals import CELLS, FIGURES
+from bench.data.probe import Place, compiled, measure, served
 
 Pair = tuple[list[str], list[str]]
 
@@ -38,6 +39,15 @@ def _run(argv: list[str]) -> None:
     subprocess.run(argv, check=True, timeout=20)
 
 
-def test_figures_come_through(pair: Pair) -> None:
-    figures = measure(pair[0], pair[1], "192.0.2.1")
-    assert figures.bits_per_second > 0 and figures.round_trip > 0
+def test_every_figure_comes_through(pair: Pair) -> None:
+    place = Place(pair[1], pair[0], "192.0.2.1")
+    with compiled() as program, served(place, program):
+        cells = {cell: measure(place, program, *cell, seconds=1) for cell in CELLS}
+    for figure in FIGURES:
+        assert cells[figure.cell].values[figure.value] > 0, figure.name
+    assert cells["udp", 1].values["lost"] < 0.5
+
+
+def test_nobody_there_is_an_error(pair: Pair) -> None:
+    with compiled() as program, pytest.raises(RuntimeError, match=r"192\.0\.2\.9"):
+        measure(Place(pair[1], pair[0], "192.0.2.9"), program, "rr", 1, seconds=1)

@@ -1,0 +1,103 @@
+"""The arms: pairs of places that do the same work, each by another network.
+
+underlay, control   the two hosts themselves; twice, so that the run shows how much it can be trusted
+veth                two namespaces with one veth pair between them: all that one host can give
+bridge              two containers on Docker's own bridge
+overlay             two containers on Swarm's overlay, on two engines
+ovn, fast           two containers on a Sealane network, on two engines; without the fast path and with it
+ovn-local, fast-local       the same on one engine
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bench import engine
+from bench.data.probe import Place
+from bench.engine import Engine
+from sealane.lab.lab import Lab
+
+NEAR, FAR = "bench-near", "bench-far"
+"""Namespaces of the veth pair."""
+FAST = {"ovn": False, "fast": True, "ovn-local": False, "fast-local": True}
+"""Arms on a Sealane network, and whether the fast path is on."""
+ARMS = ("underlay", "control", "veth", "bridge", "overlay", *FAST)
+
+
+@dataclass
+class Arms:
+    """Where each arm is; `absent` says why one can't be had."""
+
+    lab: Lab
+    places: dict[str, Place] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+
+    def switch(self, arm: str) -> None:
+        """The fast path, on all hosts, as the arm wants it. Raises SealaneError."""
+        if arm in FAST:
+            for host in self.lab.plan.host_names:
+                self.lab.exec(host, "sealane", "fastpath", "on" if FAST[arm] else "off")
+
+    def counted(self) -> tuple[int, int]:
+        """Packets that containers of all hosts have sent, and how many of them were fast."""
+        ports = [
+            port
+            for host in self.lab.plan.host_names
+            for port in json.loads(
+                self.lab.exec(host, "sealane", "fastpath", "status", "-o", "json").stdout
+            ).get("ports", ())
+        ]
+        return sum(port["packets"] for port in ports), sum(port["fast"] for port in ports)
+
+
+@contextmanager
+def prepared(lab: Lab, wanted: Sequence[str]) -> Iterator[Arms]:
+    """Networks and containers of all arms. Raises RuntimeError, SealaneError."""
+    engines = [Engine(lab, host) for host in lab.plan.host_names]
+    arms = Arms(lab)
+    try:
+        for one in engines:
+            one.clean()
+            one.import_image()
+        kinds = ("bridge", "overlay", "sealane+ipam")
+        absent = engine.make_networks(engines, kinds)
+        for arm in wanted:
+            try:
+                arms.places[arm] = _place(lab, engines, arm, absent)
+            except RuntimeError as exc:
+                arms.absent[arm] = str(exc)
+        yield arms
+    finally:
+        for one in engines:
+            one.clean()
+        for name in (NEAR, FAR):
+            lab.exec(engines[0].host, "ip", "netns", "delete", name, check=False)
+
+
+def _place(lab: Lab, engines: Sequence[Engine], arm: str, absent: Mapping[str, str]) -> Place:
+    near, far = engines
+    if arm in ("underlay", "control"):
+        return Place(lab.command(near.host, []), lab.command(far.host, []), far.address)
+    if arm == "veth":
+        return _veth(lab, near.host)
+    kind = "sealane+ipam" if arm in FAST else arm
+    if kind in absent:
+        raise RuntimeError(absent[kind])
+    is_local = arm == "bridge" or arm.endswith("-local")
+    if kind == "sealane+ipam":
+        far.wait_for(kind)
+    (_, client) = near.start(kind)
+    (address, server) = near.start(kind, "-2") if is_local else far.start(kind)
+    return Place(client, server, address)
+
+
+def _veth(lab: Lab, host: str) -> Place:
+    for name in (NEAR, FAR):
+        lab.exec(host, "ip", "netns", "add", name)
+    lab.exec(host, "ip", "-n", NEAR, "link", "add", "v0", "type", "veth", "peer", "name", "v0", "netns", FAR)
+    for name, address in ((NEAR, "192.0.2.1/30"), (FAR, "192.0.2.2/30")):
+        lab.exec(host, "ip", "-n", name, "address", "add", address, "dev", "v0")
+        lab.exec(host, "ip", "-n", name, "link", "set", "v0", "up")
+    words = (lab.command(host, ["ip", "netns", "exec", name]) for name in (NEAR, FAR))
+    return Place(next(words), next(words), "192.0.2.2")
