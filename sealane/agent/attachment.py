@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sealane import names
 from sealane.errors import BadRequest
 from sealane.model import GatewayMode
 
@@ -63,6 +64,7 @@ class Attachment:
     mtu: int  # bytes, of the container's interface
     gateways: tuple[str, ...] = ()  # addresses of the network's gateway, one a family at most
     routes: tuple[Route, ...] = ()  # the subnets' host routes
+    nameservers: tuple[str, ...] = ()  # of the network's subnets
     sandbox: str = ""  # path of the network namespace, once known
     ifname: str = ""  # name inside the sandbox; Docker chooses its own
     container: str = ""  # "docker:ID", "pid:7": whose sandbox it is, for doors that know it
@@ -101,6 +103,11 @@ class Attachment:
             and not self.has_gateway()
             and any("." in a for a in self.addresses)
         )
+
+    def servers(self) -> tuple[str, ...]:
+        """Whom it is to ask for names: our resolver, and for what that can't ask for it the network's own."""
+        ours = (names.RESOLVER,) if self.asks_beside() else self.gateways
+        return (*ours, *self.nameservers)
 
     def interfaces(self) -> tuple[ipaddress.IPv4Interface | ipaddress.IPv6Interface, ...]:
         return tuple(ipaddress.ip_interface(a) for a in self.addresses)

@@ -235,6 +235,7 @@ class NetnsDoor:
     ) -> Attachment:
         network = await self._leases.network(port["network_id"])
         subnets = {s["id"]: s for s in await self._leases.subnets(network["id"])}
+        servers = (server for s in subnets.values() for server in s.get("dns_nameservers") or ())
         used = [(subnets[ip["subnet_id"]], ip["ip_address"]) for ip in port["fixed_ips"]]
         mode = network.get("sealane:gateway", "host")
         gateways = _gateways([subnet for subnet, _ in used]) if mode != "none" else ()
@@ -249,6 +250,7 @@ class NetnsDoor:
             mtu=int(network["mtu"]),
             gateways=gateways,
             routes=routes + request.routes,
+            nameservers=tuple(dict.fromkeys(servers)),
             key=request.key,
             defaults=_defaults(request.gateway, gateways, survey.defaults),
             internal=mode == "none",

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from sealane import log, names
+from sealane import log
 from sealane.agent import once
 from sealane.agent.asked import AttachRequest
 from sealane.agent.attachment import Attachment, PortRequest
@@ -163,10 +163,9 @@ def _published(mapping: PortMapping) -> list[PortRequest]:
 
 def _status(made: Attachment) -> dict[str, Any]:
     subnets = [{"ipnet": address, **_gateway(made.gateways, ":" in address)} for address in made.addresses]
-    servers = (names.RESOLVER,) if made.asks_beside() else made.gateways
     return {
         "dns_search_domains": [],
-        "dns_server_ips": list(servers),
+        "dns_server_ips": list(made.servers()),
         "interfaces": {made.ifname: {"mac_address": made.mac, "subnets": subnets}},
     }
 

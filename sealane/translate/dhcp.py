@@ -12,7 +12,8 @@ has no cure.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from sealane import names
 from sealane.model import Network, Port, State, Subnet
@@ -26,21 +27,28 @@ _CONTAINERS = frozenset({*names.CONTAINER_PORTS, names.ADOPTED_PORT, names.AUXIL
 _HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
+@dataclass(frozen=True)
+class _Siblings:
+    """What a network's subnets have in common. gated: one has a gateway. servers: of DNS, IPv4, in order."""
+
+    gated: bool = False
+    servers: tuple[str, ...] = ()
+
+
 def rows(state: State, memo: Memo) -> Iterator[Row]:
     networks, subnets = state.networks, state.subnets
+    families = _families(subnets.values())
 
-    gates = {subnet.network_id for subnet in subnets.values() if subnet.gateway_ip}
-
-    def of_subnet(subnet: Subnet) -> tuple[Subnet, Network, bool] | None:
+    def of_subnet(subnet: Subnet) -> tuple[Subnet, Network, _Siblings] | None:
         network = networks.get(subnet.network_id)
-        return None if network is None or not served(subnet) else (subnet, network, network.id in gates)
+        return None if network is None or not served(subnet) else (subnet, network, families[network.id])
 
-    def of_port(port: Port) -> tuple[Port, Subnet, Network, bool] | None:
+    def of_port(port: Port) -> tuple[Port, Subnet, Network, _Siblings] | None:
         network = networks.get(port.network_id)
         subnet = _subnet(port, [subnets.get(f.subnet_id) for f in port.fixed_ips])
         if network is None or subnet is None or not port.extra_dhcp_opts:
             return None
-        return port, subnet, network, network.id in gates
+        return port, subnet, network, families[network.id]
 
     yield from memo.each(_of_subnet, subnets, of_subnet, (networks, subnets))
     yield from memo.each(_of_port, state.ports, of_port, (networks, subnets))
@@ -60,6 +68,18 @@ def hostname(port: Port) -> str:
     return name if _HOSTNAME.fullmatch(name) else ""
 
 
+def _families(subnets: Iterable[Subnet]) -> dict[str, _Siblings]:
+    """By network."""
+    found: dict[str, _Siblings] = {}
+    for subnet in sorted(subnets, key=lambda s: s.id):
+        known = found.get(subnet.network_id, _Siblings())
+        servers = subnet.dns_nameservers if subnet.ip_version == 4 else ()
+        found[subnet.network_id] = _Siblings(
+            known.gated or bool(subnet.gateway_ip), tuple(dict.fromkeys((*known.servers, *servers)))
+        )
+    return found
+
+
 def served(subnet: Subnet) -> bool:
     return subnet.ip_version == 4 and subnet.enable_dhcp
 
@@ -73,14 +93,13 @@ def _subnet(port: Port, subnets: Sequence[Subnet | None]) -> Subnet | None:
     return next((subnet for subnet in subnets if subnet is not None and served(subnet)), None)
 
 
-def _of_subnet(subnet: Subnet, network: Network, gated: bool) -> Row:
-    """gated: one of the network's subnets has a gateway."""
+def _of_subnet(subnet: Subnet, network: Network, siblings: _Siblings) -> Row:
     ids = {"neutron:subnet_id": subnet.id}
-    return _row(subnet.id, subnet, _options(subnet, network, gated=gated), ids)
+    return _row(subnet.id, subnet, _options(subnet, network, siblings), ids)
 
 
-def _of_port(port: Port, subnet: Subnet, network: Network, gated: bool) -> Row:
-    options = dhcp_options.applied(_options(subnet, network, gated=gated), port.extra_dhcp_opts)
+def _of_port(port: Port, subnet: Subnet, network: Network, siblings: _Siblings) -> Row:
+    options = dhcp_options.applied(_options(subnet, network, siblings), port.extra_dhcp_opts)
     return _row(port.id, subnet, options, {"neutron:subnet_id": subnet.id, "neutron:port_id": port.id})
 
 
@@ -88,11 +107,15 @@ def _row(key: str, subnet: Subnet, options: dict[str, str], ids: dict[str, str])
     return row("DHCP_Options", key, {"cidr": subnet.cidr, "options": options, "external_ids": ids})
 
 
-def _options(subnet: Subnet, network: Network, *, gated: bool) -> dict[str, str]:
-    """A server that has no address in the subnet is asked anew by a broadcast (RFC 2131 4.4.5)."""
+def _options(subnet: Subnet, network: Network, siblings: _Siblings) -> dict[str, str]:
+    """A server that has no address in the subnet is asked anew by a broadcast (RFC 2131 4.4.5).
+
+    Our resolver comes before the network's servers: it knows the names of the overlay, and what it can't ask
+    them it refuses, so that the machine does (agent/resolver/reach.py).
+    """
     router = subnet.gateway_ip if network.gateway in ("host", "router") else None
-    resolver = _resolver(subnet, network, gated=gated)
-    servers = subnet.dns_nameservers or ((resolver,) if resolver else ())
+    resolver = _resolver(subnet, network, gated=siblings.gated)
+    servers = (*((resolver,) if resolver else ()), *(subnet.dns_nameservers or siblings.servers))
     routes = [(r.destination, r.nexthop) for r in subnet.host_routes]
     if names.RESOLVER in servers:
         routes.append((f"{names.RESOLVER}/32", "0.0.0.0"))

@@ -136,8 +136,7 @@ class CniDoor:
 
     def _result(self, call: Call, made: Attachment) -> Answer:
         link = names.host_link if self._userspace else names.ovs_port
-        servers = (names.RESOLVER,) if made.asks_beside() else made.gateways
-        return messages.result(call, made, link(made.port_id), servers)
+        return messages.result(call, made, link(made.port_id), made.servers())
 
 
 def _request(call: Call) -> AttachRequest:

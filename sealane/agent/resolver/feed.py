@@ -14,7 +14,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sealane.agent.resolver.reach import Asker, Reach
+from sealane import names
+from sealane.agent.resolver.reach import Asker, Leads, Reach
 from sealane.agent.resolver.resolver import Resolver
 from sealane.agent.resolver.zone import View, names_of
 from sealane.client import News
@@ -29,7 +30,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """Collection -> the attributes that names are made of."""
-SERVERS = ("id", "network_id", "dns_nameservers")
+SERVERS = ("id", "network_id", "cidr", "dns_nameservers")
 """Attributes of subnets that tell whom to ask elsewhere."""
 PART = 200
 """Rows: some 5 ms."""
@@ -62,7 +63,8 @@ class Feed:
     ) -> None:
         """addresses without prefix length. Nothing is asked outside for an internal network."""
         key = _gateway_key(network_id)
-        asker = self._askers[key] = Asker(network_id, forward=not internal)
+        leads: Leads = "nowhere" if internal or names.RESOLVER in addresses else "outside"
+        asker = self._askers[key] = Asker(network_id, forward=not internal, leads=leads)
         await self.resolver.serve_gateway(path, key, self._view(asker), addresses)
 
     async def gateway_down(self, network_id: str) -> None:
@@ -72,13 +74,14 @@ class Feed:
     def take_servers(self, subnets: Sequence[Body]) -> None:
         """The DNS servers of all subnets."""
         self._reach.set_servers(
-            (str(s["id"]), str(s["network_id"]), tuple(s.get("dns_nameservers") or ())) for s in subnets
+            (str(s["id"]), str(s["network_id"]), str(s["cidr"]), tuple(s.get("dns_nameservers") or ()))
+            for s in subnets
         )
         self._look_again()
 
     def _view(self, asker: Asker) -> View:
-        beyond, servers = self._reach.of(asker)
-        return View((asker.network_id,), self._suffix, asker.forward, beyond, servers)
+        found = self._reach.of(asker)
+        return View((asker.network_id,), self._suffix, found.forward, found.beyond, found.servers)
 
     def _look_again(self) -> None:
         for key, asker in self._askers.items():

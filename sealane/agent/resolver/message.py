@@ -100,11 +100,12 @@ def _decide(wire: bytes, query: dns.message.Message, zones: Zones, door: Door) -
 
 
 def _elsewhere(wire: bytes, query: dns.message.Message, door: Door) -> Decision:
-    """A view without a way out answers itself; a name of one label is known to nobody else."""
+    """A view without a way out answers itself: a name of one label is known to nobody else, unless there are
+    servers. REFUSED is what makes who asks go on to the next server that he knows."""
     single = len(query.question[0].name.labels) <= 2
-    if door.view.forward or (door.view.servers and not single):
+    if door.view.forward:
         return Forward(wire, single, door.view.servers)
-    rcode = dns.rcode.NXDOMAIN if single else dns.rcode.REFUSED
+    rcode = dns.rcode.NXDOMAIN if single and not door.view.servers else dns.rcode.REFUSED
     return Reply(_render(_blank(query, rcode), query, door))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -36,7 +37,18 @@ def test_create_gives_the_network_back_and_info_tells_the_version(house: House, 
         assert done.returncode == 1 and json.loads(done.stdout)["error"], wrong
 
 
-def test_setup_answers_a_status_block_with_all_that_was_asked_for(house: House, podman: Netavark) -> None:
+@pytest.fixture
+def nameserver(house: House) -> Iterator[str]:
+    """Of the network's own."""
+    subnet = next(s["id"] for s in house.json("subnet", "list") if s["cidr"] == "10.7.0.0/24")
+    house.sealane("subnet", "add", subnet, "--dns", "192.0.2.53")
+    yield "192.0.2.53"
+    house.sealane("subnet", "unset", subnet, "--dns", "all")
+
+
+def test_setup_answers_a_status_block_with_all_that_was_asked_for(
+    house: House, podman: Netavark, nameserver: str
+) -> None:
     done = podman.call(
         house,
         "setup",
@@ -52,7 +64,7 @@ def test_setup_answers_a_status_block_with_all_that_was_asked_for(house: House, 
     assert done.returncode == 0, done.stdout
     assert json.loads(done.stdout) == {
         "dns_search_domains": [],
-        "dns_server_ips": ["10.7.0.1"],
+        "dns_server_ips": ["10.7.0.1", nameserver],
         "interfaces": {
             "eth0": {
                 "mac_address": "02:00:00:00:00:78",

@@ -1,10 +1,16 @@
 """Names for machines that are no containers: DHCP says whom to ask, and what is heard is the tenant's own."""
 
 import json
+import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from sealane.lab.lab import Lab
 from sealane.names import RESOLVER
 from tests.e2e.overlay.conftest import remove
 from tests.e2e.overlay.machines import Machine, until
@@ -41,10 +47,38 @@ bound)
         shift 2
     done
     for hop in $router; do ip route replace default via "$hop" dev eth0; done
-    echo "nameserver $dns" > "$SEEN"
+    for server in $dns; do echo "nameserver $server"; done > "$SEEN"
     ;;
 esac
 """
+SERVER = """
+import socketserver, sys, threading
+import dns.message, dns.rcode, dns.rrset
+def answer(wire):
+    query = dns.message.from_wire(wire)
+    name = query.question[0].name
+    print(name.to_text(), flush=True)
+    response = dns.message.make_response(query)
+    if name.to_text() != "www.example.com.":
+        response.set_rcode(dns.rcode.NXDOMAIN)
+    elif query.question[0].rdtype == 1:
+        response.answer.append(dns.rrset.from_text(name, 1, "IN", "A", sys.argv[1]))
+    return response.to_wire()
+class Datagram(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request[1].sendto(answer(self.request[0]), self.client_address)
+class Stream(socketserver.StreamRequestHandler):
+    def handle(self):
+        while size := int.from_bytes(self.rfile.read(2), "big"):
+            told = answer(self.rfile.read(size))
+            self.wfile.write(len(told).to_bytes(2, "big") + told)
+socketserver.ThreadingTCPServer.allow_reuse_address = True
+for kind, handler in ((socketserver.UDPServer, Datagram), (socketserver.ThreadingTCPServer, Stream)):
+    threading.Thread(target=kind(("", 53), handler).serve_forever, daemon=True).start()
+print("listens", flush=True)
+sys.stdin.read()  # until whoever started it lets go
+"""
+LIBC = 'mount --bind "$SEEN" /etc/resolv.conf && exec getent "$@"'
 Answer = tuple[str, list[str]]
 
 
@@ -65,6 +99,44 @@ def knows(machine: Machine, server: str, name: str, *addresses: str) -> None:
     until(lambda: ask(machine, server, name) == wanted, f"{machine.name} finds {name} at {server}")
 
 
+@contextmanager
+def nameserver(lab: Lab, host: str, answer: str, *enter: str) -> Iterator[Callable[[], set[str]]]:
+    """A server that knows www.example.com alone; gives the names that it was asked for."""
+    words = lab.command(host, [*enter, sys.executable, "-c", SERVER, answer])
+    with (
+        tempfile.NamedTemporaryFile("r") as heard,
+        subprocess.Popen(words, stdin=subprocess.PIPE, stdout=heard.fileno()) as running,
+    ):
+
+        def asked() -> set[str]:
+            return set(Path(heard.name).read_text().split())
+
+        try:
+            until(lambda: "listens" in asked(), "the server listens")
+            yield asked
+        finally:
+            assert running.stdin
+            running.stdin.close()
+
+
+def by_dhcp(machine: Machine, directory: Path) -> Path:
+    """Let udhcpc configure it; the resolv.conf that came of it."""
+    script, seen = directory / "client", directory / f"{machine.name}.conf"
+    script.write_text(CLIENT)
+    script.chmod(0o755)
+    client = ("busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-s", str(script), "-O", "staticroutes")
+    machine.exec("env", f"SEEN={seen}", *client)
+    return seen
+
+
+def libc(machine: Machine, conf: Path, *words: str) -> list[str]:
+    """What the C library finds with that resolv.conf, word by word of the first line."""
+    shell = ("unshare", "-m", "sh", "-c", LIBC, "sh", *words)
+    done = machine.exec("env", f"SEEN={conf}", *shell, check=False)
+    assert done.returncode in (0, 2), done.stderr
+    return done.stdout.partition("\n")[0].split()
+
+
 def name(api, machine: Machine, text: str) -> Machine:
     api.update("ports", machine.port_id, {"dns_name": text})
     return machine
@@ -75,12 +147,12 @@ def tenant(api):
     """A network of a project, with two machines that have names."""
     made = []
 
-    def one(project: str, gateway: str = "host", **attributes):
+    def one(project: str, gateway: str = "host", servers: tuple[str, ...] = (), **attributes):
         values = {"name": f"{project}-net", "project_id": project, "sealane:gateway": gateway, **attributes}
         network = api.create("networks", values)
         made.append(network["id"])
         subnet = {"network_id": network["id"], "cidr": "10.45.0.0/24", "project_id": project}
-        api.create("subnets", {**subnet, "ip_version": 4})
+        api.create("subnets", {**subnet, "ip_version": 4, "dns_nameservers": list(servers)})
         return network["id"]
 
     yield one
@@ -126,12 +198,7 @@ def test_a_machine_without_a_gateway_here_finds_names_too(tenant, put, api, tmp_
     """By DHCP alone: address, the way to the resolver, and whom to ask."""
     network = tenant("lone", gateway)
     one, two = name(api, put("host1", "l1", network), "one"), name(api, put("host2", "l2", network), "two")
-    script, seen = tmp_path / "client", tmp_path / "resolv.conf"
-    script.write_text(CLIENT)
-    script.chmod(0o755)
-    client = ("busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-s", str(script), "-O", "staticroutes")
-    one.exec("env", f"SEEN={seen}", *client)
-    assert seen.read_text() == f"nameserver {RESOLVER}\n"
+    assert by_dhcp(one, tmp_path).read_text() == f"nameserver {RESOLVER}\n"
     assert one.addresses[0] in one.exec("ip", "-4", "address", "show", "eth0").stdout
     assert two.still_reaches(one.addresses[0])
     for machine in (one, two):
@@ -144,6 +211,42 @@ def test_a_machine_without_a_gateway_here_finds_names_too(tenant, put, api, tmp_
     )
     one.exec("ip", "route", "replace", "default", "via", RESOLVER, "dev", "eth0", "onlink")
     assert not one.reaches(str(one.lab.plan.router.ip)), "the resolver's namespace leads nowhere"
+
+
+@pytest.mark.parametrize("gateway", ("host", "router", "none"))
+def test_a_network_with_servers_of_its_own_has_its_names_as_well(tenant, put, api, lab, tmp_path, gateway):
+    """The C library of machines that know what DHCP has told them. Where the host leads outside, our resolver
+    asks the server there; elsewhere the machine asks one on its network, on the other host."""
+    outside = gateway == "host"
+    server = str(lab.plan.router.ip) if outside else "10.45.0.53"
+    red, green = tenant("red", gateway, (server,)), tenant("green", gateway, (server,))
+    ours = name(api, put("host1", "r1", red, "10.45.0.5"), "db")
+    name(api, put("host2", "r2", red, "10.45.0.6"), "web")
+    theirs = name(api, put("host1", "g1", green, "10.45.0.6"), "db")
+    resolver = "10.45.0.1" if outside else RESOLVER
+    enter = () if outside else ("ip", "netns", "exec", put("host2", "r3", red, "10.45.0.53").name)
+    knows(ours, resolver, "web", "10.45.0.6")
+    knows(theirs, resolver, "db", "10.45.0.6")
+    with nameserver(lab, "outside" if outside else "host2", "192.0.2.80", *enter) as asked:
+        conf, other = by_dhcp(ours, tmp_path), by_dhcp(theirs, tmp_path)
+        assert conf.read_text() == other.read_text() == f"nameserver {resolver}\nnameserver {server}\n"
+        for options in ("", "options edns0\n", "options use-vc\n"):
+            conf.write_text(f"nameserver {resolver}\nnameserver {server}\n{options}")
+            for spelling in ("web", "web.red-net.sealane.internal"):
+                assert libc(ours, conf, "ahostsv4", spelling)[:1] == ["10.45.0.6"], (options, spelling)
+            assert libc(ours, conf, "hosts", "10.45.0.6")[1:] == ["web.red-net.sealane.internal"]
+            if options == "options use-vc\n" and not outside:
+                continue  # glibc goes on after a refusal by UDP only; TCP comes after UDP otherwise
+            assert libc(ours, conf, "ahostsv4", "www.example.com")[:1] == ["192.0.2.80"], options
+            assert libc(ours, conf, "ahostsv4", "nobody.example.com") == []
+        assert libc(theirs, other, "ahostsv4", "db")[:1] == ["10.45.0.6"]
+        assert libc(theirs, other, "hosts", "10.45.0.6")[1:] == ["db.green-net.sealane.internal"]
+        hidden = "web.red-net.sealane.internal"
+        assert libc(theirs, other, "ahostsv4", hidden) == [], "another tenant's name"
+        if not outside:
+            assert libc(theirs, other, "ahostsv4", "www.example.com") == [], "another tenant's server"
+        leaked = {one for one in asked() if one.startswith(("web", "db")) or "10.in-addr" in one}
+    assert not leaked, "no name of the overlay is asked of the network's server"
 
 
 def test_another_gateway_takes_over_while_machines_are_there(tenant, put, api):

@@ -213,7 +213,7 @@ def test_a_machine_is_told_its_address_and_all_that_goes_with_it(node: Node) -> 
             assert (second["bootfile"], second["tftp"]) == ("pxelinux.0", "boot.example")
             assert (second["siaddr"], second["ntpsrv"]) == ("10.0.0.9", "10.0.0.9 10.0.0.8")
             other = await told(await plugged(agent, OTHER))
-            assert (other["ip"], other["dns"]) == ("10.0.0.11", "192.0.2.53 192.0.2.54")
+            assert (other["ip"], other["dns"]) == ("10.0.0.11", "10.0.0.1 192.0.2.53 192.0.2.54")
             assert "domain" not in other and "staticroutes" not in other
 
     asyncio.run(body())

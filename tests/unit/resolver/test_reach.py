@@ -4,13 +4,14 @@ import asyncio
 from typing import Any
 
 import dns.message
+import dns.rcode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sealane.agent.resolver.feed import Feed
 from sealane.agent.resolver.message import Door, Forward, Reply, decide
-from sealane.agent.resolver.reach import Asker, Reach
+from sealane.agent.resolver.reach import Asker, Leads, Reach
 from sealane.agent.resolver.resolver import Resolver
 from sealane.agent.resolver.zone import View, Zones, merge
 from sealane.client import News
@@ -97,12 +98,34 @@ def test_servers_of_the_networks_subnets() -> None:
     async def scenario() -> None:
         feed, resolver = await told(network("blue"), ports=JOINED)
         servers = ["9.9.9.9", "127.0.0.1", "::1", "ff02::fb"]
-        feed.take_servers([{"id": "s1", "network_id": "blue", "dns_nameservers": servers}])
+        subnet = {"id": "s1", "cidr": "10.0.0.0/24", "dns_nameservers": servers}
+        feed.take_servers([{**subnet, "network_id": "blue"}])
         assert resolver.views["a"].servers == ("9.9.9.9",)
-        feed.take_servers([{"id": "s1", "network_id": "green", "dns_nameservers": servers}])
+        feed.take_servers([{**subnet, "network_id": "green"}])
         assert resolver.views["a"].servers == ()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("leads", "servers", "asked"),
+    (
+        ("inside", ("9.9.9.9", "10.0.0.53"), True),
+        ("outside", ("9.9.9.9",), True),
+        ("outside", ("9.9.9.9", "10.0.0.53"), False),
+        ("outside", ("fd00::53",), False),
+        ("outside", (), True),
+        ("nowhere", ("9.9.9.9",), False),
+        ("nowhere", (), True),
+    ),
+)
+def test_servers_are_asked_only_from_where_all_of_them_are_reached(
+    leads: Leads, servers: tuple[str, ...], asked: bool
+) -> None:
+    reach = Reach({}, {})
+    reach.set_servers([("s1", "blue", "10.0.0.0/24", servers), ("s2", "blue", "fd00::/64", ())])
+    assert reach.of(Asker("blue", leads=leads)).forward is asked
+    assert reach.of(Asker("blue", forward=False, leads=leads)).forward is False
 
 
 ids = st.sampled_from("abcd")
@@ -123,7 +146,7 @@ def test_no_name_of_another_project_leaks(
     reach = Reach(networks, {"mine": mine})
     for id, (router, net) in joined.items():
         reach.take_port(id, interface(id, net, router))
-    found, _ = reach.of(Asker(on, "mine"))
+    found = reach.of(Asker(on, "mine")).beyond
     assert all(networks[id].shared or networks[id].project_id == project for id in found)
     routers = {router for router, net in joined.values() if net == on}
     assert set(found) <= {net for router, net in joined.values() if router in routers} - {on}
@@ -150,11 +173,16 @@ def test_beyond_a_name_needs_its_network(zones: Zones) -> None:
     assert zones.reverse(View(("blue",)), "10.9.0.3") is None
 
 
-def test_servers_are_asked_also_where_nothing_else_is(zones: Zones) -> None:
+def test_who_is_to_ask_the_networks_servers_himself_is_refused(zones: Zones) -> None:
+    """NXDOMAIN would end his search; what is ours is answered all the same."""
     view = View(("blue",), forward=False, servers=("10.0.0.53",))
+    for name, rcode in (("example.com", "REFUSED"), ("nobody", "REFUSED"), ("web", "NOERROR")):
+        found = decide(question(name), zones, Door(view))
+        assert isinstance(found, Reply)
+        assert dns.rcode.to_text(dns.message.from_wire(found.wire).rcode()) == rcode
     wire = question("example.com")
-    assert decide(wire, zones, Door(view)) == Forward(wire, False, ("10.0.0.53",))
-    assert isinstance(decide(question("nobody"), zones, Door(view)), Reply)
+    asked = View(("blue",), servers=("10.0.0.53",))
+    assert decide(wire, zones, Door(asked)) == Forward(wire, False, ("10.0.0.53",))
 
 
 def test_views_of_one_sandbox_are_merged() -> None:
