@@ -19,6 +19,7 @@ from contextlib import suppress
 
 from sealane import config, failpoint, log
 from sealane.agent import feed, membership, metrics, modes, renewal
+from sealane.agent.announce import Announcer
 from sealane.agent.cni.door import CniDoor
 from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
@@ -65,6 +66,7 @@ class Agent:
         )
         self._peers = Peers(self._api, facts, settings.state_dir / "peers.json")
         self._names: Names = make_names(settings.dns_suffix)
+        self._announcer = Announcer(self._api, settings, self._switch)
         self._docker = DockerDoor(settings, self._api, self._reconciler, self._memory, self._names)
         targets = Targets(self._docker.engine, settings.netns_dir)
         self._door = NetnsDoor(self._api, self._memory, self._reconciler, targets, settings.host_name)
@@ -102,7 +104,10 @@ class Agent:
                 tasks.create_task(
                     feed.follow(
                         self._api,
-                        [self._peers.changed, self._docker.changed, self._refresh_names, self._refresh_modes],
+                        [
+                            *(self._peers.changed, self._docker.changed, self._announcer.changed),
+                            *(self._refresh_names, self._refresh_modes),
+                        ],
                     ),
                     name="feed",
                 ),
@@ -142,6 +147,7 @@ class Agent:
         await self._switch.stop()
 
     async def _close(self) -> None:
+        await self._announcer.close()
         await self._docker.stop()
         await self._names.resolver.close()
         self._reconciler.close()
@@ -206,11 +212,15 @@ class Agent:
         self._gateways = set(current)
 
     async def _follow_newcomers(self) -> None:
-        """The gateway may have changed after it was asked for and before the attachment was remembered."""
+        """The gateway may have changed after it was asked for and before the attachment was remembered.
+
+        And a port that has come may have a floating IP.
+        """
         while True:
             await self._reconciler.came.wait()
             self._reconciler.came.clear()
             await _attempt(self._check_modes)
+            await _attempt(self._announcer.look)
 
     async def _refresh_modes(self, collections: frozenset[str]) -> None:
         if "networks" in collections:

@@ -125,6 +125,7 @@ def create_app(
         Route("/v2.0/availability_zones", documents.availability_zones, methods=["GET"]),
         Route("/v2.0/sealane/changes", extras.changes, methods=["GET"]),
         Route("/v2.0/sealane/free-cidr", extras.free_cidr, methods=["GET"]),
+        Route("/v2.0/sealane/announced", extras.announced, methods=["GET"]),
         Route("/openapi.json", openapi.handler(KINDS), methods=["GET"]),
         Route("/metrics", show_metrics, methods=["GET"]),
         *Membership(desk).routes(),

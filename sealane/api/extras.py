@@ -1,4 +1,4 @@
-"""What Neutron does not have: waiting for changes, a free subnet, hosts."""
+"""What Neutron does not have: waiting for changes, a free subnet, what a host tells the outside."""
 
 import asyncio
 import random
@@ -7,16 +7,18 @@ from contextlib import suppress
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealane.api import ipam
+from sealane.api import ipam, nodes
 from sealane.api.answers import answer
+from sealane.api.caller import caller_of
 from sealane.api.desk import Desk
-from sealane.errors import BadRequest
+from sealane.errors import BadRequest, Forbidden, NotFound
 from sealane.model import State
+from sealane.translate.floatingips import is_out_there
 
 MAX_WAIT = 60.0
 """Seconds that a long poll may last."""
 PREFIX6 = 64
-COLLECTIONS = ("networks", "subnets", "ports", "nodes")
+COLLECTIONS = ("networks", "subnets", "ports", "nodes", "floatingips")
 
 
 class Extras:
@@ -61,6 +63,39 @@ class Extras:
         prefix = settings.network_prefix if version == 4 else PREFIX6
         taken = [s.cidr for s in self._desk.look().state.subnets.values()]
         return answer({"cidr": ipam.free_cidr(pool, prefix, taken, random.SystemRandom())})
+
+    async def announced(self, request: Request) -> Response:
+        """Floating IPs that are translated on a node itself, and how the outside finds them there."""
+        caller, name = caller_of(request), request.query_params.get("node", "")
+        if caller.node not in ("", name):
+            raise Forbidden(f"Node '{caller.node}' may not ask what node '{name[:63]}' announces.")
+        state = self._desk.look().state
+        if nodes.named(state, name) is None:
+            raise NotFound(f"'node' should be the name of a node, got '{name[:63]}'")
+        return answer({"floating_ips": _announced(state, name)})
+
+
+def _announced(state: State, name: str) -> list[dict[str, object]]:
+    node = nodes.named(state, name)
+    found: list[dict[str, object]] = []
+    for floating in state.floatingips.values():
+        inner, outer = state.ports.get(floating.port_id or ""), state.ports.get(floating.floating_port_id)
+        network = state.networks.get(floating.floating_network_id)
+        if inner is None or outer is None or network is None or network.physical_network is None:
+            continue
+        if floating.router_id and inner.host == name and is_out_there(inner, node, network):
+            found.append(
+                {
+                    "id": floating.id,
+                    "port_id": inner.id,
+                    "floating_ip_address": floating.floating_ip_address,
+                    "mac_address": outer.mac_address,
+                    "network_id": network.id,
+                    "physical_network": network.physical_network,
+                    "segmentation_id": network.segmentation_id,
+                }
+            )
+    return found
 
 
 def _changed(state: State, after: int) -> list[str]:

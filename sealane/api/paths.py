@@ -63,6 +63,15 @@ EXTRA_PATHS: Part = {
             "responses": responses("200", wrapped("cidr", {"type": "string"})),
         }
     },
+    "/v2.0/sealane/announced": {
+        "get": {
+            "description": "Floating IPs that are translated on a node itself.",
+            "parameters": [{"name": "node", "in": "query", "required": True, "schema": {"type": "string"}}],
+            "responses": responses(
+                "200", wrapped("floating_ips", {"type": "array", "items": {"type": "object"}})
+            ),
+        }
+    },
 }
 
 

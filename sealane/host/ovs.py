@@ -24,7 +24,7 @@ _COLUMNS: Mapping[str, list[str]] = {
     "Bridge": ["name", "ports", "external_ids"],
     "Open_vSwitch": ["external_ids"],
     "Port": ["name", "interfaces", "external_ids"],
-    "Interface": ["name", "external_ids"],
+    "Interface": ["name", "external_ids", "ofport"],
 }
 
 
@@ -122,6 +122,13 @@ class Switch:
                     " 'sealane status' tells which part is down"
                 )
             await replica.changed(version, left)
+
+    def number(self, interface: str) -> int | None:
+        """OpenFlow's of an interface, which knows no names of more than 15 bytes; None: it is not there."""
+        for row in self._rows("Interface").values():
+            if row["name"] == interface and row["ofport"] is not None:
+                return int(row["ofport"]) if row["ofport"] > 0 else None
+        return None
 
     async def _transact(self, wanted: list[Operation]) -> None:
         if not wanted:

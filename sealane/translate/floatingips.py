@@ -34,13 +34,13 @@ def _addresses(state: State, memo: Memo) -> list[Row]:
         router, network = routers.get(floating.router_id or ""), networks.get(floating.floating_network_id)
         if inner is None or outer is None or router is None or network is None:
             return None
-        there = _is_out_there(inner, nodes.get(inner.host), network)
+        there = is_out_there(inner, nodes.get(inner.host), network)
         return floating, inner, outer, _gateway(router, floating, ports), there
 
     return memo.each(_nat, state.floatingips, given, (ports, routers, networks, state.nodes))
 
 
-def _is_out_there(port: Port, host: Node | None, network: Network) -> bool:
+def is_out_there(port: Port, host: Node | None, network: Network) -> bool:
     """Whether the port is a machine's, on a host that the external network reaches by itself."""
     if host is None or port.device_owner.startswith("network:"):
         return False

@@ -173,6 +173,8 @@ CALLS: dict[str, int] = {
     "GET /v2.0/availability_zones": 200,
     "GET /v2.0/sealane/changes?after=0": 200,
     "GET /v2.0/sealane/free-cidr": 200,
+    "GET /v2.0/sealane/announced?node=h1": 200,
+    "GET /v2.0/sealane/announced?node=h2": 403,
     "GET /v2.0/networks": 200,
     "GET /v2.0/subnets": 200,
     "GET /v2.0/ports": 200,

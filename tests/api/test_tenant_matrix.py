@@ -187,6 +187,7 @@ CALLS = {
     "DELETE /v2.0/quotas/mine": (403, 403),
     "GET /v2.0/sealane/changes": (403, 403),
     "GET /v2.0/sealane/free-cidr": (403, 403),
+    "GET /v2.0/sealane/announced": (403, 403),
     "GET /v2.0/sealane/nodes": (403, 403),
     "GET /v2.0/sealane/tokens": (403, 403),
     "POST /v2.0/sealane/tokens": (403, 403),

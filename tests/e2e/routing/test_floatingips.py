@@ -1,10 +1,15 @@
 """Floating IPs between the world and machines of two hosts; what is measured is printed."""
 
+import subprocess
+from typing import Any
+
 from sealane.cli.api import Api
 from sealane.lab.lab import Lab
 from tests.e2e.overlay.machines import until
 from tests.e2e.routing.site import PORT, Tenant, ask
-from tests.e2e.routing.world import GATEWAY, SERVER, World, now, serving
+from tests.e2e.routing.world import GATEWAY, INTERFACE, SERVER, World, now, serving
+
+PIPES: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
 
 def test_traffic_and_status_follow_an_association(world: World, red: Tenant) -> None:
@@ -27,6 +32,22 @@ def test_traffic_and_status_follow_an_association(world: World, red: Tenant) -> 
         print(f"floating IP disassociated: traffic stops after {watch.says('-', begun):.3f} s")
     assert red.status(floating) == "DOWN"
     assert world.ask("tcp", address, PORT) == ["-"]
+
+
+def test_the_host_that_it_comes_to_announces_it(world: World, red: Tenant, lab: Lab) -> None:
+    """To the switches outside and its own. What ovn-controller announces later are shorter frames."""
+    one, two = red.put("host1", "one"), red.put("host2", "two")
+    floating = red.take()
+    address = floating["floating_ip_address"]
+    for machine in (one, two):
+        words = ["tcpdump", "-lnei", INTERFACE, "-c1", "-Q", "out", "arp", "and", "greater", "60"]
+        with subprocess.Popen(lab.command(machine.host, words), **PIPES) as capture:
+            assert capture.stderr
+            until(lambda pipe=capture.stderr: "listening on" in pipe.readline(), "tcpdump listens")  # type: ignore[misc]
+            red.lead(floating, machine)
+            heard, _ = capture.communicate(timeout=60)
+        assert f"Request who-has {address} tell {address}" in heard, heard
+        until(lambda name=machine.name: world.ask("udp", address, PORT)[0] == name, "it is reached")  # type: ignore[misc]
 
 
 def test_machines_go_out_by_their_floating_ip_or_by_the_routers(world: World, red: Tenant) -> None:
