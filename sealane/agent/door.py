@@ -17,6 +17,7 @@ from sealane import log
 from sealane.agent import inside
 from sealane.agent.asked import AttachRequest, check
 from sealane.agent.attachment import Attachment, Route, checked
+from sealane.agent.docker.labels import GIVEN, QUARANTINE
 from sealane.agent.docker.turns import Turns
 from sealane.agent.leases import ADOPTED, MADE, RUNTIME, Leases
 from sealane.agent.memory import Memory, Wish
@@ -256,8 +257,15 @@ class NetnsDoor:
             internal=mode == "none",
             gateway_mode=mode,
             guarded=port["port_security_enabled"],
+            policy=_policy(request, port),
             created=time.time(),
         )
+
+
+def _policy(request: AttachRequest, port: Body) -> str:
+    if request.security_groups or request.port:
+        return GIVEN
+    return QUARANTINE if port.get("sealane:quarantine") else ""
 
 
 def _comes_back(place: Place) -> bool:

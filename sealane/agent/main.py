@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from sealane import config, failpoint, log
-from sealane.agent import feed, membership, metrics, modes, renewal
+from sealane.agent import feed, membership, metrics, modes, renewal, runtimes
 from sealane.agent.announce import Announcer
 from sealane.agent.cni.door import CniDoor
 from sealane.agent.docker.door import DockerDoor
@@ -31,6 +31,7 @@ from sealane.agent.reconciler import RESYNC, Reconciler
 from sealane.agent.resolver.feed import FIELDS, SERVERS
 from sealane.agent.resolver.feed import Feed as Names
 from sealane.agent.resolver.feed import make as make_names
+from sealane.agent.runtimes import RuntimeLabels
 from sealane.agent.server import App, FastPathPaths, Listener
 from sealane.agent.targets import Targets
 from sealane.agent.view import View
@@ -75,7 +76,9 @@ class Agent:
         cni = CniDoor(self._door, self._unready, userspace=self._datapath != "kernel")
         plugs = PlugDoor(self._api, self._memory, self._reconciler, settings.host_name)
         self._fastpath = FastPath(settings, self._memory, self._switch, userspace=self._datapath != "kernel")
+        self._labels = RuntimeLabels(self._docker.labels, self._memory)
         app = App(self._door, self._memory, view, cni, plugs, self._status)
+        app.quarantined = self._docker.labels.reasons
         self._listener = Listener(app.routes(FastPathPaths(self._fastpath).routes()), settings.agent_socket)
         self._gateways: set[str] = set()
         self._stale: set[str] = {*FIELDS, "subnets"}
@@ -96,6 +99,7 @@ class Agent:
                 tasks.create_task(self._listener.serve(), name="agent.sock"),
                 tasks.create_task(self._every(RESYNC, self._look, self._collect), name="resync"),
                 tasks.create_task(self._every(_GLANCE, self._glance), name="glance"),
+                tasks.create_task(self._every(runtimes.INTERVAL, self._follow_labels), name="labels"),
                 tasks.create_task(self._follow_gateways(), name="gateways"),
                 tasks.create_task(self._follow_newcomers(), name="newcomers"),
                 tasks.create_task(self._fastpath.follow(self._reconciler.changed), name="fastpath"),
@@ -183,6 +187,9 @@ class Agent:
         await _attempt(self._door.bury)
         await _attempt(self._fulfil_named)
 
+    async def _follow_labels(self) -> None:
+        await _attempt(self._labels.follow)
+
     async def _fulfil_named(self) -> None:
         await self._door.fulfil("netns:")
 
@@ -244,6 +251,12 @@ class Agent:
             await self._names.take(collection, news)
             self._stale.discard(collection)
 
+    def _quarantine(self) -> dict[str, str]:
+        """Container -> why it is there."""
+        known = self._memory.attachments
+        reasons = self._docker.labels.reasons().items()
+        return {known[id].name or runtimes.container_of(known[id]): why for id, why in reasons}
+
     def _status(self) -> dict[str, object]:
         return {
             "host": self._settings.host_name,
@@ -251,6 +264,7 @@ class Agent:
             "attachments": len(self._memory.attachments),
             "gateways": sorted(self._gateways),
             "docker": self._docker.status(),
+            "quarantine": self._quarantine(),
             "ovs": self._switch.connected,
             "fastpath": self._fastpath.brief(),
             "looked_at": self._looked,

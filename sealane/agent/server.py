@@ -13,7 +13,7 @@ POST /plug, /unplug what os-vif is to do: plug.py
 POST /netavark      what netavark tells a plugin: netavark.py
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -100,6 +100,8 @@ class App:
         self._memory = memory
         self._view = view
         self._status = status
+        self.quarantined: Callable[[], Mapping[str, str]] = dict
+        """Attachment -> why it is in quarantine."""
 
     def routes(self, more: Sequence[Route] = ()) -> Starlette:
         return Starlette(
@@ -127,7 +129,8 @@ class App:
 
     async def attachments(self, _: Request) -> Response:
         wishes = [wish for wish in self._memory.wishes.values() if wish.id not in self._memory.attachments]
-        return _json({"attachments": list(self._memory.attachments.values()), "awaited": wishes})
+        told = {"attachments": list(self._memory.attachments.values()), "awaited": wishes}
+        return _json({**told, "quarantine": self.quarantined()})
 
     async def attach(self, request: Request) -> Response:
         wanted = _decoded(await request.body(), AttachRequest)

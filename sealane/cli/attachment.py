@@ -36,6 +36,7 @@ COLUMNS = (
     Column("ADDRESSES", "addresses"),
     Column("PUBLISHED", "publish", _published),
     Column("SANDBOX", "sandbox"),
+    Column("QUARANTINE", "quarantine"),
 )
 
 
@@ -51,6 +52,8 @@ def ps(output: str) -> None:
     A container that is to be attached whenever it runs is shown also while it does not: its SANDBOX is
     empty then.
 
+    QUARANTINE says why nothing reaches a container whose labels are to name its security groups.
+
     \b
     Example:
       sealane ps
@@ -58,7 +61,9 @@ def ps(output: str) -> None:
     """
     answer = agent().request("GET", "/attachments")
     awaited = [{**wish, "door": wish["request"]["door"]} for wish in answer.get("awaited", ())]
-    show_many([*answer["attachments"], *awaited], COLUMNS, output)
+    why = answer.get("quarantine", {})
+    attached = [{**one, "quarantine": why.get(one["id"], "")} for one in answer["attachments"]]
+    show_many([*attached, *awaited], COLUMNS, output)
 
 
 @click.command()

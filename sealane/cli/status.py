@@ -100,7 +100,9 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     """What a user should know though nothing of ours is broken."""
     docker = report["agent"].get("docker", {})
     engine = [] if docker.get("engine", "ok") == "ok" else [f"Docker: {docker['engine']}"]
-    return engine + [f"network {name}: {text}" for name, text in docker.get("troubles", {}).items()]
+    networks = [f"network {name}: {text}" for name, text in docker.get("troubles", {}).items()]
+    waiting = report["agent"].get("quarantine", {}).items()
+    return engine + networks + [f"container {name} is in quarantine: {text}" for name, text in waiting]
 
 
 def _print(report: Mapping[str, Any]) -> None:

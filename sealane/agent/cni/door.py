@@ -17,6 +17,7 @@ from sealane.agent.asked import AttachRequest
 from sealane.agent.attachment import Attachment
 from sealane.agent.cni import ipam, messages
 from sealane.agent.cni.messages import Call, Refusal
+from sealane.agent.docker.options import group_names, label_options
 from sealane.agent.docker.turns import Turns
 from sealane.agent.door import NetnsDoor
 from sealane.errors import NotFound, SealaneError, Unavailable
@@ -144,6 +145,9 @@ def _request(call: Call) -> AttachRequest:
     groups = call.config.get("securityGroups") or []
     if not isinstance(gateway, str) or not isinstance(groups, list):
         raise Refusal(messages.INVALID, "gateway is a text and securityGroups a list")
+    label = label_options(messages.labels(call)).get(names.SECURITY_GROUPS)
+    if label is not None and not groups:
+        groups = list(group_names(label))
     return AttachRequest(
         target=call.netns,
         network=call.network,

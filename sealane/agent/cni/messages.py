@@ -36,6 +36,7 @@ _CODES: tuple[tuple[type[SealaneError], int], ...] = (
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$")
 _IFNAME = re.compile(r"^(?!\.{1,2}$)[^\s/:\x00]{1,15}$")
 _SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
+ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
 VALID = ("cni.dev/valid-attachments", "cni.dev/attachments")
 
 
@@ -151,6 +152,20 @@ def aliases(wanted: Call) -> tuple[str, ...]:
     if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
         raise Refusal(INVALID, "runtimeConfig.aliases is no list of names")
     return tuple(given)
+
+
+def labels(wanted: Call) -> dict[str, str]:
+    """What the runtime itself says: args.cni.labels of the conventions, an object or a list of `key` and
+    `value`, and the annotations of a pod, which have a capability of their own."""
+    given = _object(_object(wanted.config, "args"), "cni").get("labels") or {}
+    if isinstance(given, list) and all(isinstance(one, Mapping) for one in given):
+        given = {one.get("key"): one.get("value") for one in given}
+    if not isinstance(given, Mapping):
+        raise Refusal(INVALID, "args.cni.labels is neither an object nor a list of keys and values")
+    found = {**_object(wanted.runtime, ANNOTATIONS), **given}
+    if not all(isinstance(word, str) for pair in found.items() for word in pair):
+        raise Refusal(INVALID, f"args.cni.labels and {ANNOTATIONS}: keys and values are texts")
+    return found
 
 
 def mappings(wanted: Call) -> tuple[PortRequest, ...]:

@@ -57,6 +57,7 @@ class DockerDoor:
         self.drivers = d = drivers.build(api, reconciler, memory, settings.host_name)
         d.network.sandboxes = names
         self._identities = Identities(api, d.catalog, self.engine, memory)
+        self.labels = self._identities.labels
         self._mirrors = Mirrors(self.engine, d.catalog, memory, settings.projects)
         self._collector = Collector(api, self.engine, memory, d.network, d.claims, d.networks)
         self._listener = Listener(d.plugin.app, settings.plugin_socket)

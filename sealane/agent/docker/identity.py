@@ -57,7 +57,7 @@ class Identities:
         self._catalog = catalog
         self._engine = engine
         self._memory = memory
-        self._labels = Labels(api, catalog, memory)
+        self.labels = Labels(api, catalog, memory)
         self._told: dict[str, Identity] = {}
         self._aliases: dict[str, tuple[str, ...]] = {}
 
@@ -77,7 +77,7 @@ class Identities:
         attached = {key: a for key, a in self._memory.attachments.items() if a.door == "docker"}
         for container in listed:
             mine = [attached[e] for e in container.endpoints.values() if e in attached]
-            await self._labels.follow(container, mine)
+            await self.labels.follow(container.name, container.labels, mine)
             if any(self._is_news(container, attachment) for attachment in mine):
                 await self._introduce(container, mine)
         for gone in self._told.keys() - attached.keys():

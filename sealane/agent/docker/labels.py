@@ -1,6 +1,7 @@
 """Groups by a container's label: `docker run --label sealane.security-groups=web,db`.
 
-The drivers are told no labels, so they are read from the engine when the container has started. Where that
+The drivers are told no labels, so they are read from the engine when the container has started (from other
+runtimes: agent/runtimes.py). Where that
 would be too late the port begins in quarantine (api/container_groups.py), and leaves it here: into the groups
 of the label or, without one, into what its network says.
 
@@ -8,14 +9,13 @@ A label that can't be followed puts the port into quarantine: a mistyped policy 
 An endpoint's own option and an adopted port's groups go before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from sealane import log
 from sealane.agent.attachment import Attachment
 from sealane.agent.docker.catalog import Catalog
-from sealane.agent.docker.engine import EngineContainer
 from sealane.agent.docker.options import group_names, label_options
 from sealane.agent.memory import Memory
 from sealane.client import ApiClient
@@ -32,17 +32,31 @@ class Labels:
         self._api = api
         self._catalog = catalog
         self._memory = memory
+        self.troubles: dict[str, str] = {}
+        """Attachment -> why it is not in the groups that its container's labels name."""
 
-    async def follow(self, container: EngineContainer, mine: Iterable[Attachment]) -> None:
-        """Once for each attachment. Raises Unavailable, and is then asked again."""
-        text = label_options(container.labels).get(SECURITY_GROUPS)
+    async def follow(self, container: str, labels: Mapping[str, str], mine: Iterable[Attachment]) -> None:
+        """Once for each attachment. Raises Unavailable, and is then asked again. `container`: its name."""
+        text = label_options(labels).get(SECURITY_GROUPS)
         wanted = "" if text is None else LABEL + text
         for attachment in mine:
             if attachment.policy in (GIVEN, wanted):
                 continue
             if await self._place(attachment, text):
-                self._memory.put(replace(attachment, policy=wanted))
-                _log.info("groups by label", container=container.name, label=text or "")
+                self._note(attachment, wanted)
+                self.troubles.pop(attachment.id, None)
+                _log.info("groups by label", container=container, label=text or "")
+
+    def reasons(self) -> dict[str, str]:
+        """Attachment in quarantine -> why."""
+        waiting = (a.id for a in self._memory.attachments.values() if a.policy == QUARANTINE)
+        return {id: self.troubles.get(id, "its labels have not been read yet") for id in waiting}
+
+    def _note(self, attachment: Attachment, policy: str) -> None:
+        """Unless it has gone meanwhile."""
+        current = self._memory.attachments.get(attachment.id)
+        if current is not None:
+            self._memory.put(replace(current, policy=policy))
 
     async def _place(self, attachment: Attachment, text: str | None) -> bool:
         try:
@@ -55,8 +69,9 @@ class Labels:
             return False
         except BadRequest as exc:
             _log.warning("the label can't be followed: in quarantine", label=text, reason=exc.message)
+            self.troubles[attachment.id] = exc.message
             if attachment.policy != QUARANTINE:
                 await self._api.update("ports", attachment.port_id, {"sealane:quarantine": True})
-                self._memory.put(replace(attachment, policy=QUARANTINE))
+                self._note(attachment, QUARANTINE)
             return False
         return True

@@ -20,10 +20,21 @@ def lab() -> Iterator[Lab]:
         yield made
 
 
+STORAGE = """
+[storage]
+driver = "vfs"
+graphroot = "/var/lib/containers/storage"
+runroot = "/run/containers/storage"
+"""
+"""Podman's, before anybody asks it for anything: overlay on overlay is not to be had everywhere."""
+
+
 @pytest.fixture(scope="package")
 def house(lab: Lab) -> House:
     """host1, where the doors are; `far` is on host2, and reached through each of them."""
     made = House(lab, "host1")
+    made.run("mkdir", "-p", "/etc/containers")
+    assert made.exec("tee", "/etc/containers/storage.conf", stdin=STORAGE).returncode == 0
     made.sealane("network", "create", "blue", "--subnet", "10.7.0.0/24")
     made.sealane("network", "create", "red", "--subnet", "10.8.0.0/24")
     there = House(lab, "host2")

@@ -215,26 +215,19 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
-STORE = (
-    "--root=/run/pod/root",
-    "--runroot=/run/pod/runroot",
-    "--tmpdir=/run/pod/tmp",
-    "--storage-driver=vfs",
-)
 
 
 @pytest.fixture
 def podman(house: House, cni: Cni) -> Iterator[tuple[str, ...]]:
-    """Its words; a store of its own, an image of busybox."""
+    """Its words; the host's own store, where the agent finds its containers, and an image of busybox."""
     change(house, cniVersion="1.0.0")
-    house.run("mkdir", "-p", "/run/pod")
-    assert house.exec("tee", "/run/pod/containers.conf", stdin=PODMAN).returncode == 0
-    words = ("env", "CONTAINERS_CONF=/run/pod/containers.conf", "podman", *STORE)
+    assert house.exec("tee", "/run/containers.conf", stdin=PODMAN).returncode == 0
+    words = ("env", "CONTAINERS_CONF=/run/containers.conf", "podman")
     command = house.lab.command(house.host, [*words, "import", "-c", "ENV PATH=/bin", "-", "box:1"])
     subprocess.run(command, input=archive(), capture_output=True, timeout=60, check=True)
     yield words
     house.exec(*words, "rm", "-af", "-t", "0")
-    house.run("rm", "-rf", "/run/pod")
+    house.exec(*words, "rmi", "-af")
 
 
 def test_podmans_containers_are_on_the_overlay(house: House, podman: tuple[str, ...]) -> None:
@@ -254,6 +247,75 @@ def test_podmans_containers_are_on_the_overlay(house: House, podman: tuple[str, 
     until(lambda: house.exec(*inside, "ping", "-c1", "-W2", "10.7.0.250").returncode == 0)
     house.run(*podman, "rm", "-af", "-t", "0")
     eventually(lambda: house.traces() == before, "all is as it was")
+
+
+LABELLED = "sealane.security-groups-by-label"
+
+
+@pytest.fixture
+def selecting(house: House) -> Iterator[None]:
+    """Labels decide in the whole project."""
+    house.sealane("security-group", "tag", "add", "--project", "default", "default", LABELLED)
+    yield
+    house.sealane("security-group", "tag", "remove", "--project", "default", "default", LABELLED)
+
+
+def policy(house: House, name: str) -> tuple[bool, list[str]]:
+    """Whether its port is in quarantine, and its groups."""
+    port = next(p for p in house.ports().values() if p["name"] == name)
+    return port["sealane:quarantine"], port["security_groups"]
+
+
+def test_a_label_of_podmans_container_says_its_groups(
+    house: House, podman: tuple[str, ...], selecting: None
+) -> None:
+    """Without one it has what the network says; one that can't be followed leaves it in quarantine."""
+    group = next(g["id"] for g in house.json("security-group", "list") if g["name"] == "open")
+    run = (*podman, "run", "-d", "--network", "blue")
+    labelled = ("--label", "sealane.security-groups=open")
+    house.run(*run, *labelled, "--name", "one", "box:1", "sleep", "600")
+    house.run(*run, "--name", "two", "box:1", "sleep", "600")
+    house.run(*run, "--label", "sealane.security-groups=opne", "--name", "bad", "box:1", "sleep", "600")
+    until(lambda: policy(house, "one") == (False, [group]), what="the group of the label")
+    until(lambda: policy(house, "two") == (False, []), what="no label, no quarantine")
+
+    def pings(name: str, address: str) -> bool:
+        return house.exec(*podman, "exec", name, "ping", "-c1", "-W2", address).returncode == 0
+
+    until(lambda: pings("one", "10.7.0.250"), what="its group lets it out")
+    until(lambda: "opne" in house.sealane("ps"), what="`ps` says why the third one is in quarantine")
+    assert "container bad is in quarantine: " in house.exec("sealane", "status").stdout
+    assert policy(house, "bad") == (True, [])
+    assert not pings("bad", "10.7.0.250")
+    house.sealane("security-group", "create", "opne")
+    until(lambda: policy(house, "bad")[0] is False, what="once the group is there it is in it")
+    house.run(*podman, "rm", "-f", "-t", "0", "bad")
+    house.sealane("security-group", "delete", "opne")
+
+
+def test_a_container_of_which_nobody_knows_the_labels_stays_in_quarantine(
+    house: House, cni: Cni, selecting: None
+) -> None:
+    """Unless its runtime tells them."""
+    add(house, cni, container="c1")
+    until(lambda: "knows a container c1" in house.sealane("ps"), what="it is said")
+    house.kill_agent()
+    until(lambda: "knows a container c1" in house.sealane("ps"), what="also by the agent's successor")
+    (port,) = house.ports().values()
+    assert port["sealane:quarantine"] is True and not house.pings("netns:box2")
+    assert cni.call(house, "DEL", "c1").returncode == 0
+    for labels in (
+        {"sealane.security-groups": "open"},
+        [{"key": "sealane.security-groups", "value": "open"}],
+    ):
+        given = config(args={"cni": {"labels": labels}})
+        assert plugin(house, "ADD", given)[0] == 0
+        (port,) = house.ports().values()
+        assert port["sealane:quarantine"] is False and len(port["security_groups"]) == 1
+        house.reaches("netns:box2")
+        assert plugin(house, "DEL", given)[0] == 0
+    wrong = config(args={"cni": {"labels": {"sealane.security-groups": "opne"}}})
+    assert plugin(house, "ADD", wrong)[0] == 1 and not house.ports()
 
 
 def test_the_page_is_true(house: House) -> None:

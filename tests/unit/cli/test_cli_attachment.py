@@ -23,7 +23,14 @@ LINK = {"name": "eth0", "mac": "02:00:00:00:00:01", "mtu": 1442, "up": True, "ad
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self._answer(200, {"attachments": [ROW], "awaited": [WISH]})
+        self._answer(
+            200,
+            {
+                "attachments": [ROW],
+                "awaited": [WISH],
+                "quarantine": {ROW["id"]: "its labels have not been read yet"},
+            },
+        )
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -62,7 +69,8 @@ def test_ps_shows_what_is_published(agent, sealane):
     outcome = sealane("ps")
     assert outcome.status == 0
     assert "[::]:8080->80/tcp" in outcome.out
-    assert json.loads(sealane("ps", "-o", "json").out) == [ROW, {**WISH, "door": "netns"}]
+    row = {**ROW, "quarantine": "its labels have not been read yet"}
+    assert json.loads(sealane("ps", "-o", "json").out) == [row, {**WISH, "door": "netns"}]
 
 
 def test_attach_sends_what_was_asked(agent, sealane):
