@@ -2,16 +2,17 @@
 
 import asyncio
 import random
+from collections.abc import Iterator
 from contextlib import suppress
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealane.api import ipam, nodes
+from sealane.api import ipam
 from sealane.api.answers import answer
 from sealane.api.caller import caller_of
 from sealane.api.desk import Desk
-from sealane.errors import BadRequest, Forbidden, NotFound
+from sealane.errors import BadRequest, Forbidden
 from sealane.model import State
 from sealane.translate.floatingips import is_out_there
 
@@ -65,37 +66,36 @@ class Extras:
         return answer({"cidr": ipam.free_cidr(pool, prefix, taken, random.SystemRandom())})
 
     async def announced(self, request: Request) -> Response:
-        """Floating IPs that are translated on a node itself, and how the outside finds them there."""
+        """Floating IPs that are translated on the node of their port, and how the outside finds them there.
+
+        `node` chooses one. A node is shown its own.
+        """
         caller, name = caller_of(request), request.query_params.get("node", "")
-        if caller.node not in ("", name):
+        if caller.node and name not in ("", caller.node):
             raise Forbidden(f"Node '{caller.node}' may not ask what node '{name[:63]}' announces.")
-        state = self._desk.look().state
-        if nodes.named(state, name) is None:
-            raise NotFound(f"'node' should be the name of a node, got '{name[:63]}'")
-        return answer({"floating_ips": _announced(state, name)})
+        rows = _announced(self._desk.look().state)
+        wanted = name or caller.node
+        return answer({"floating_ips": [row for row in rows if wanted in ("", row["node"])]})
 
 
-def _announced(state: State, name: str) -> list[dict[str, object]]:
-    node = nodes.named(state, name)
-    found: list[dict[str, object]] = []
+def _announced(state: State) -> Iterator[dict[str, object]]:
+    nodes = {node.name: node for node in state.nodes.values()}
     for floating in state.floatingips.values():
         inner, outer = state.ports.get(floating.port_id or ""), state.ports.get(floating.floating_port_id)
         network = state.networks.get(floating.floating_network_id)
         if inner is None or outer is None or network is None or network.physical_network is None:
             continue
-        if floating.router_id and inner.host == name and is_out_there(inner, node, network):
-            found.append(
-                {
-                    "id": floating.id,
-                    "port_id": inner.id,
-                    "floating_ip_address": floating.floating_ip_address,
-                    "mac_address": outer.mac_address,
-                    "network_id": network.id,
-                    "physical_network": network.physical_network,
-                    "segmentation_id": network.segmentation_id,
-                }
-            )
-    return found
+        if floating.router_id and is_out_there(inner, nodes.get(inner.host), network):
+            yield {
+                "id": floating.id,
+                "node": inner.host,
+                "port_id": inner.id,
+                "floating_ip_address": floating.floating_ip_address,
+                "mac_address": outer.mac_address,
+                "network_id": network.id,
+                "physical_network": network.physical_network,
+                "segmentation_id": network.segmentation_id,
+            }
 
 
 def _changed(state: State, after: int) -> list[str]:

@@ -65,8 +65,8 @@ EXTRA_PATHS: Part = {
     },
     "/v2.0/sealane/announced": {
         "get": {
-            "description": "Floating IPs that are translated on a node itself.",
-            "parameters": [{"name": "node", "in": "query", "required": True, "schema": {"type": "string"}}],
+            "description": "Floating IPs that are translated on their ports' nodes; a node is shown its own.",
+            "parameters": [{"name": "node", "in": "query", "schema": {"type": "string"}}],
             "responses": responses(
                 "200", wrapped("floating_ips", {"type": "array", "items": {"type": "object"}})
             ),

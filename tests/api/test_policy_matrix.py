@@ -173,8 +173,8 @@ CALLS: dict[str, int] = {
     "GET /v2.0/availability_zones": 200,
     "GET /v2.0/sealane/changes?after=0": 200,
     "GET /v2.0/sealane/free-cidr": 200,
+    "GET /v2.0/sealane/announced": 200,
     "GET /v2.0/sealane/announced?node=h1": 200,
-    "GET /v2.0/sealane/announced?node=h2": 403,
     "GET /v2.0/networks": 200,
     "GET /v2.0/subnets": 200,
     "GET /v2.0/ports": 200,
@@ -542,3 +542,10 @@ async def test_a_node_hangs_networks_of_docker_on_routers_of_its_projects(databa
         path = f"PUT /v2.0/routers/{routers['own']}"
         assert (await node.call(f"{path}/remove_router_interface", {"port_id": port["id"]})).status == 200
         assert (await node.call(path, {"router": {"name": "x"}})).status == 403
+
+
+async def test_a_node_may_not_ask_what_another_announces(database: OvsdbServer) -> None:
+    async with roles(database) as (admin, node):
+        for path, wanted in (("", 200), ("?node=h1", 200), ("?node=h2", 403)):
+            assert (await node.call(f"GET /v2.0/sealane/announced{path}")).status == wanted
+        assert (await admin.call("GET /v2.0/sealane/announced?node=h2")).body == {"floating_ips": []}
