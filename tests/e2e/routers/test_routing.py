@@ -2,8 +2,32 @@
 
 import pytest
 
-from tests.e2e.overlay.machines import Machine, until
+from tests.e2e.overlay.machines import Machine, listening, until
 from tests.e2e.routers.site import Site
+
+TELLS_ITS_NAME = """
+import select, socket
+families = {{"10.99.0.1": socket.AF_INET, "fd99::1": socket.AF_INET6}}
+servers = [socket.create_server((a, 7000), family=f, backlog=64) for a, f in families.items()]
+print("listens", flush=True)
+while True:
+    for server in select.select(servers, [], [])[0]:
+        connection, _ = server.accept()
+        connection.sendall({name!r}.encode())
+        connection.close()
+"""
+FLOWS = """
+import socket, sys
+heard = set()
+for _ in range(30):
+    try:
+        with socket.create_connection((sys.argv[1], 7000), timeout=2) as asking:
+            heard.add(asking.recv(99).decode())
+    except OSError:
+        break
+print(*sorted(heard))
+"""
+"""Who answers a connection each from 30 ports, at one address."""
 
 
 def ttl(machine: Machine, target: str) -> int:
@@ -59,6 +83,38 @@ def test_extra_routes_lead_on(site: Site) -> None:
     site.api.wait = 30
     site.api.update("routers", router, {"routes": []})
     assert not one.reaches("10.99.0.1")
+
+
+def test_routes_to_one_destination_share_its_flows(site: Site) -> None:
+    """In both families, over hops on two hosts; without the one route all flows go by the other.
+
+    By TCP: Open vSwitch looks at addresses alone to choose a way for UDP (flow_hash_symmetric_l3l4).
+    """
+    red, blue = (
+        site.network("red", "10.61.0.0/24", "fd61::/64"),
+        site.network("blue", "10.62.0.0/24", "fd62::/64"),
+    )
+    router, one = site.router(red, blue), site.machine("host1", "a", red)
+    hops = site.machine("host1", "left", blue), site.machine("host2", "right", blue)
+    for hop in hops:
+        site.api.update("ports", hop.port_id, {"port_security_enabled": False, "security_groups": []})
+        for address in ("10.99.0.1/32", "fd99::1/128"):
+            hop.exec("ip", "address", "add", address, "dev", "lo", *(["nodad"] if ":" in address else []))
+    ways = {"10.99.0.0/24": 0, "fd99::/64": 1}
+    routes = [{"destination": to, "nexthop": hop.addresses[n]} for to, n in ways.items() for hop in hops]
+    heard = lambda address: one.exec("python3", "-c", FLOWS, address).stdout.split()  # noqa: E731
+    with (
+        listening(hops[0], TELLS_ITS_NAME.format(name="left")),
+        listening(hops[1], TELLS_ITS_NAME.format(name="right")),
+    ):
+        assert heard("10.99.0.1") == []
+        site.api.update("routers", router, {"routes": routes})
+        for address in ("10.99.0.1", "fd99::1"):
+            until(lambda to=address: heard(to) == ["left", "right"], f"both hops have flows to {address}")  # type: ignore[misc]
+        site.api.wait = 30
+        site.api.update("routers", router, {"routes": routes[1::2]})
+        for address in ("10.99.0.1", "fd99::1"):
+            assert heard(address) == ["right"]
 
 
 @pytest.mark.parametrize("mode", ["slaac", "dhcpv6-stateless"])
