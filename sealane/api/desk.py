@@ -22,7 +22,9 @@ from sealane.store.changes import Change
 T = TypeVar("T")
 ATTEMPTS = 20
 COMMIT = 4.0
-"""Seconds for one transaction."""
+"""Seconds for a small transaction."""
+CHANGES_PER_SECOND = 100
+"""What a slow, loaded machine is sure to store; a large request gets more time accordingly."""
 CATCH_UP = 1.0
 """Seconds to wait for the state that made a transaction fail."""
 
@@ -72,7 +74,8 @@ class Desk:
                 if not changes:
                     return result, look
                 try:
-                    return result, self._glass.on(await self.store.commit(*changes, timeout=COMMIT))
+                    seconds = COMMIT + len(changes) / CHANGES_PER_SECOND
+                    return result, self._glass.on(await self.store.commit(*changes, timeout=seconds))
                 except (Conflict, RevisionMismatch):
                     newer = await self.store.changed(look.state.sequence, CATCH_UP)
                     if attempt == ATTEMPTS - 1 or newer.sequence == look.state.sequence:

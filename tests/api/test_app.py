@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sealane.api import body
+import pytest
+
+from sealane.api import body, desk
 from tests.api.live import Live, live
 from tests.daemons import OvsdbServer
 
@@ -288,6 +290,27 @@ async def test_a_store_that_hangs_is_a_503_within_five_seconds(database: OvsdbSe
         finally:
             database.resume()
         assert (found.status, found.error) == (503, "DeadlineExceeded")
+
+
+async def test_a_large_request_outlasts_what_is_too_long_for_a_small_one(
+    database: OvsdbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is done once, all of it."""
+    monkeypatch.setattr(desk, "COMMIT", 0.5)
+    monkeypatch.setattr(desk, "CHANGES_PER_SECOND", 5)
+    async with live(database) as api:
+        database.pause()
+        try:
+            assert (await api.call("POST /v2.0/networks", {"network": {}})).status == 503
+            many = {"networks": [{"name": f"n{number}"} for number in range(300)]}
+            asked = asyncio.create_task(api.call("POST /v2.0/networks", many))
+            await asyncio.wait([asked], timeout=2 * desk.COMMIT)
+            assert not asked.done()
+        finally:
+            database.resume()
+        assert (await asked).status == 201
+        found = (await api.call("GET /v2.0/networks")).body["networks"]
+        assert sorted(n["name"] for n in found if n["name"]) == sorted(f"n{n}" for n in range(300))
 
 
 async def test_what_one_made_the_other_shows_after_a_restart_of_the_store(database: OvsdbServer) -> None:
