@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.api import warm
 from tests.api.live import TOKEN, Live, live
 from tests.api.test_server import Host, becomes, host
 from tests.daemons import PATIENCE, OvsdbServer
@@ -24,20 +25,12 @@ async def openstack(api: Live, line: str, *, fails: bool = False) -> Any:
         "OS_ENDPOINT": api.url,
         "OS_TOKEN": TOKEN,
     }
-    process = await asyncio.create_subprocess_exec(
-        COMMAND,
-        *line.split(),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(PATIENCE):
-        out, err = await process.communicate()
+    done = await warm.openstack(environment, line.split())
     if fails:
-        assert process.returncode not in (0, None), f"openstack {line}: {out.decode()}"
-        return err.decode()
-    assert process.returncode == 0, f"openstack {line}: {err.decode()}"
-    return json.loads(out) if out.strip() else None
+        assert done.status > 0, f"openstack {line}: {done.out}"
+        return done.err
+    assert done.status == 0, f"openstack {line}: {done.err}"
+    return json.loads(done.out) if done.out.strip() else None
 
 
 async def test_networks_subnets_and_ports_are_made_shown_changed_and_deleted(database: OvsdbServer) -> None:

@@ -1,12 +1,16 @@
 """What nova-compute and QEMU do on a host, as far as networks go.
 
 hypervisor.py plug|unplug KIND PORT DEVICE BRIDGE    through os_vif itself
+hypervisor.py refused                                the same for each line of standard input, a JSON list of
+                                                     these words: plugged in vain, unplugged; says the errors
 hypervisor.py guest DEVICE INNER                     a guest on a TAP device: frames to and from INNER, a TAP
                                                      device of the namespace in which this is run
 hypervisor.py drive VERB INSTANCE PORT               the driver for containers
 """
 
+import contextlib
 import fcntl
+import json
 import os
 import struct
 import sys
@@ -41,6 +45,19 @@ def call(verb: str, kind: str, port: str, device: str, bridge: str) -> None:
     assert {info.vif_object_name for info in told.vif_info} == {"VIFOpenVSwitch", "VIFGeneric", "VIFBridge"}
     instance = objects.instance_info.InstanceInfo(uuid=str(uuid.uuid4()), name="vm1", project_id="p")
     getattr(os_vif, verb)(vif(kind, port, device, bridge), instance)
+
+
+def refused() -> None:
+    for line in sys.stdin:
+        words = json.loads(line)
+        try:
+            call("plug", *words)
+            told = ""
+        except Exception as exc:  # which one it is, is what is asked
+            told = f"{type(exc).__name__}: {exc}"
+        with contextlib.suppress(Exception):
+            call("unplug", *words)
+        print(json.dumps(told), flush=True)
 
 
 def guest(device: str, inner: str) -> None:
@@ -89,5 +106,7 @@ if __name__ == "__main__":
         guest(*words)
     elif command == "drive":
         drive(*words)
+    elif command == "refused":
+        refused()
     else:
         call(command, *words)
