@@ -6,8 +6,6 @@ from pathlib import Path
 
 from sealane.errors import HostError
 
-_TRIES = 10
-
 
 class Files:
     """Notices when one of these files has been replaced."""
@@ -78,11 +76,8 @@ def _load(context: ssl.SSLContext, certificate: Path | None, trusted: Path | Non
 
 
 def _load_pair(context: ssl.SSLContext, certificate: Path) -> None:
-    """OpenSSL opens the file once for the certificate and once for the key: it may be replaced in between."""
-    for _ in range(_TRIES):
-        try:
-            return context.load_cert_chain(certificate)
-        except ssl.SSLError as exc:
-            if exc.reason != "KEY_VALUES_MISMATCH":
-                raise
-    context.load_cert_chain(certificate)
+    """OpenSSL opens the file once for the certificate and once for the key: here the same one both times,
+    also when it is replaced in between (proc(5), /proc/PID/fd).
+    """
+    with certificate.open("rb") as file:
+        context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
