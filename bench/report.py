@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import docker_run, groups
+from bench import docker_run, doors, groups
 from bench.api import report as api_report
 from bench.data import report as data_report
 from bench.stats import median, ratio
@@ -18,6 +18,7 @@ from bench.stats import median, ratio
 Report = dict[str, Any]
 BASES = ("bridge", "overlay")
 GROUP_BASES = ("ovn-nbctl",)
+DOOR_BASES = ("CNI bridge", "by hand")
 
 
 def machine() -> Report:
@@ -43,6 +44,17 @@ def of_groups(samples: groups.Samples) -> Report:
     }
 
 
+def of_doors(samples: doors.Samples) -> Report:
+    """Of each door the call, and the first packet, with ratios to those that know no other host."""
+    return {
+        what: {
+            kind: _row(found[what], {k: v[what] for k, v in samples.items()}, DOOR_BASES)
+            for kind, found in samples.items()
+        }
+        for what in ("call", "packet")
+    }
+
+
 def _row(values: Sequence[float], everyone: Mapping[str, Sequence[float]], bases: Iterable[str]) -> Report:
     return {
         "median": asdict(median(values)),
@@ -63,6 +75,9 @@ def show(report: Report, console: Console) -> None:
     for change, rows in report.get("groups", {}).items():
         title = f"{change} by a rule, ms to its effect on packets"
         console.print(_table(title, rows, GROUP_BASES, _milliseconds))
+    for what, rows in report.get("doors", {}).items():
+        title = f"attach, ms from the call to {'its end' if what == 'call' else 'the first answer'}"
+        console.print(_table(title, rows, DOOR_BASES, _milliseconds))
     if "api" in report:
         api_report.show(report["api"], console)
     if "data" in report:

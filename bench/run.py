@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import agent, docker_run, engine, groups, memory, report
+from bench import agent, docker_run, doors, engine, groups, memory, report
 from bench.api import run as api_chapter
 from bench.data import arms, picture
 from bench.data import report as data_report
@@ -68,6 +68,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     data.add_argument("--blocks", type=int, default=4, help="each measures every arm twice (4)")
     data.add_argument("--seconds", type=float, default=3, help="of each cell (3)")
     data.add_argument("--arms", type=_words, default=list(arms.ARMS), help=",".join(arms.ARMS))
+    door = parser.add_argument_group("doors: from an attachment's call to its first packet")
+    door.add_argument("--door-rounds", type=int, default=10, help="each goes through every door twice (10)")
     options = parser.parse_args(argv)
     for given, known in ((options.chapters, CHAPTERS), (options.arms, arms.ARMS)):
         if unknown := set(given) - set(known):
@@ -106,6 +108,11 @@ def _data(found: report.Report, options: argparse.Namespace) -> None:
         found["data"] = data_report.of(data_chapter.run(lab, options.blocks, options.seconds, options.arms))
 
 
+def _doors(found: report.Report, options: argparse.Namespace) -> None:
+    with _fresh(f"{LAB}-doors", len(HOSTS), docker=False) as lab:
+        found["doors"] = report.of_doors(doors.measure(lab, options.door_rounds))
+
+
 def _fresh(name: str, hosts: int, *, docker: bool) -> Lab:
     lab = Lab(name, hosts=hosts, docker=docker)
     lab.down()  # of a run that was killed
@@ -117,6 +124,7 @@ CHAPTERS: Mapping[str, Callable[[report.Report, argparse.Namespace], None]] = {
     "api": _api,
     "groups": _groups,
     "data": _data,
+    "doors": _doors,
 }
 
 

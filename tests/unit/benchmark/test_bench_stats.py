@@ -29,6 +29,20 @@ def test_a_kind_that_is_absent_is_said_so() -> None:
     assert "0.50" in text
 
 
+def test_doors_are_compared_with_those_of_one_host() -> None:
+    samples = {
+        "CNI bridge": {"call": [2.0], "packet": [4.0]},
+        "by hand": {"call": [1.0], "packet": [2.0]},
+        "sealane CNI": {"call": [3.0], "packet": [2.0]},
+    }
+    found = report.of_doors(samples)
+    ours = found["call"]["sealane CNI"]["ratio_to"]
+    assert (ours["CNI bridge"]["value"], ours["by hand"]["value"]) == (1.5, 3.0)
+    assert found["packet"]["sealane CNI"]["ratio_to"]["CNI bridge"]["value"] == 0.5
+    text = _shown({"doors": found})
+    assert "to its end" in text and "to the first answer" in text
+
+
 def test_time_is_read_from_the_agents_own_metrics() -> None:
     before = parse(bytes(metrics.show().body).decode())
     with metrics.call("NetworkDriver.Test"), metrics.step("test"):
