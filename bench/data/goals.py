@@ -91,21 +91,28 @@ class Outcome:
     goal: Goal
     ratio: Estimate
     met: bool
+    doubt: str = ""
+    """Why it says nothing of the fast path."""
 
 
-def outcomes(samples: Samples, goals: Iterable[Goal] = GOALS) -> list[Outcome]:
-    """Of the goals whose arms were both measured."""
+def outcomes(samples: Samples, hits: Mapping[str, float], goals: Iterable[Goal] = GOALS) -> list[Outcome]:
+    """Of the goals whose arms were both measured. hits: share of fast packets, by arm."""
     found = []
     for goal in goals:
         values, base = (samples.get(arm, {}).get(goal.figure, ()) for arm in (goal.arm, goal.base))
         if values and len(values) == len(base):
             ratio = paired_ratio(values, base)
-            found.append(Outcome(goal, ratio, goal.met(ratio.value)))
+            doubt = _doubt(hits.get(goal.arm, 1.0))
+            found.append(Outcome(goal, ratio, goal.met(ratio.value) and not doubt, doubt))
     return found
 
 
-def doubts(samples: Samples, hits: Mapping[str, float]) -> list[str]:
-    """Why the run is void; nothing when it can be trusted. hits: share of fast packets, by arm."""
+def _doubt(share: float) -> str:
+    return "" if share >= HITS else f"void: {share:.1%} fast"
+
+
+def doubts(samples: Samples) -> list[str]:
+    """Why the run is void; nothing when it can be trusted."""
     found = []
     for figure in (f.name for f in FIGURES if f.value == "rate" and f.name != "crr"):
         values, base = (samples.get(arm, {}).get(figure, ()) for arm in ("control", "underlay"))
@@ -113,7 +120,4 @@ def doubts(samples: Samples, hits: Mapping[str, float]) -> list[str]:
             value = paired_ratio(values, base).value
             if abs(value - 1) > TRUST:
                 found.append(f"{figure}: the control is {value:.3f} of the underlay, which it is")
-    for arm, share in hits.items():
-        if share < HITS:
-            found.append(f"{arm}: {share:.1%} of the packets were fast, {HITS:.0%} are needed")
     return found

@@ -20,10 +20,10 @@ def of(found: Found) -> dict[str, Any]:
             for arm, rows in found.samples.items()
         },
         "goals": [
-            {**asdict(one.goal), "ratio": asdict(one.ratio), "met": one.met}
-            for one in outcomes(found.samples)
+            {**asdict(one.goal), "ratio": asdict(one.ratio), "met": one.met, "doubt": one.doubt}
+            for one in outcomes(found.samples, found.hits)
         ],
-        "void": doubts(found.samples, found.hits),
+        "void": doubts(found.samples),
         "hits": found.hits,
         "discarded_blocks": found.discarded,
         "absent": found.absent,
@@ -55,5 +55,12 @@ def _goals(rows: list[dict[str, Any]]) -> Table:
         span = f"{ratio['value']:.2f} ({ratio['low']:.2f}…{ratio['high']:.2f})"
         pair = f"{row['arm']} to {row['base']}"
         target, moonshot = f"{row['target']:g}", f"{row['moonshot']:g}"
-        table.add_row(titles[row["figure"]], pair, span, target, moonshot, "yes" if row["met"] else "no")
+        table.add_row(
+            titles[row["figure"]],
+            pair,
+            span,
+            target,
+            moonshot,
+            row["doubt"] or ("yes" if row["met"] else "no"),
+        )
     return table
