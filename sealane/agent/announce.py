@@ -71,11 +71,6 @@ class Announcer:
         self._here: frozenset[Announced] = frozenset()
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def changed(self, collections: frozenset[str]) -> None:
-        """Told by the feed. Raises SealaneError."""
-        if "floatingips" in collections:
-            await self.look()
-
     async def look(self) -> None:
         """Announce what has come since the last look. Raises SealaneError."""
         query = [("node", self._settings.host_name)]

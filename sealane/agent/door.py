@@ -17,8 +17,8 @@ from sealane import log
 from sealane.agent import inside
 from sealane.agent.asked import AttachRequest, check
 from sealane.agent.attachment import Attachment, Route, checked
-from sealane.agent.docker.labels import GIVEN, QUARANTINE
 from sealane.agent.docker.turns import Turns
+from sealane.agent.labels import GIVEN, QUARANTINE
 from sealane.agent.leases import ADOPTED, MADE, RUNTIME, Leases
 from sealane.agent.memory import Memory, Wish
 from sealane.agent.reconciler import Reconciler

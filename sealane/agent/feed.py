@@ -8,7 +8,7 @@ from sealane.client import ApiClient
 from sealane.errors import SealaneError
 
 Listener = Callable[[frozenset[str]], Awaitable[None]]
-"""Is told which collections have moved ("networks", "subnets", "ports")."""
+"""Is told which collections have moved ("networks", "ports", …: COLLECTIONS of api/extras.py)."""
 
 PAUSE = 0.2
 """Seconds between two rounds at least: many changes in a row are one round."""

@@ -109,7 +109,7 @@ class Agent:
                     feed.follow(
                         self._api,
                         [
-                            *(self._peers.changed, self._docker.changed, self._announcer.changed),
+                            *(self._peers.changed, self._docker.changed, self._announce),
                             *(self._refresh_names, self._refresh_modes),
                         ],
                     ),
@@ -227,6 +227,11 @@ class Agent:
             await self._reconciler.came.wait()
             self._reconciler.came.clear()
             await _attempt(self._check_modes)
+            await _attempt(self._announcer.look)
+
+    async def _announce(self, collections: frozenset[str]) -> None:
+        """ovn-controller announces as well, only later: what fails here holds up nobody."""
+        if "floatingips" in collections:
             await _attempt(self._announcer.look)
 
     async def _refresh_modes(self, collections: frozenset[str]) -> None:

@@ -2,7 +2,7 @@
 
 They hold the container's lock while the plugin runs, so they are asked when it has ended; until then the port
 is in quarantine, where labels decide (api/container_groups.py).  Whatever goes wrong leaves it there, says
-why, and is tried again.  docker/labels.py does what a label says.
+why, and is tried again.  labels.py does what a label says.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Any
 
 from sealane import log
 from sealane.agent.attachment import Attachment
-from sealane.agent.docker.labels import GIVEN, Labels
+from sealane.agent.labels import GIVEN, Labels
 from sealane.agent.memory import Memory
 from sealane.agent.targets import CONTAINERD
 from sealane.errors import BadRequest, Conflict, HostError, SealaneError

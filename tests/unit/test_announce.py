@@ -66,14 +66,13 @@ def test_what_comes_is_announced_and_what_is_here_is_not_again() -> None:
         central, sent = Central(), list[str]()
         here = announcer(central, sent)
         central.addresses = ["192.0.2.7"]
-        await here.changed(frozenset({"floatingips"}))
+        await here.look()
         await settled(here)
         assert sent == ["192.0.2.7"] * 3
         central.addresses += ["192.0.2.8"]
         await here.look()
         await settled(here)
         assert sent[3:] == ["192.0.2.8"] * 3
-        await here.changed(frozenset({"ports"}))
         await here.look()
         assert not here._under_way
 

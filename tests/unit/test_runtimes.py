@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sealane.agent import runtimes
-from sealane.agent.docker.labels import GIVEN, QUARANTINE
+from sealane.agent.labels import GIVEN, QUARANTINE
 from sealane.agent.runtimes import RuntimeLabels, labels_of
 from sealane.errors import Conflict, HostError, SealaneError
 from sealane.names import BY_LABEL, SECURITY_GROUPS

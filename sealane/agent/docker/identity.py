@@ -17,9 +17,9 @@ from sealane import log
 from sealane.agent.attachment import Attachment
 from sealane.agent.docker.catalog import BUILTIN_LABEL, Catalog, NetworkView, network_tag
 from sealane.agent.docker.engine import Engine, EngineContainer, EngineNetwork
-from sealane.agent.docker.labels import Labels
 from sealane.agent.docker.networks import settled
 from sealane.agent.docker.options import label_options
+from sealane.agent.labels import Labels
 from sealane.agent.memory import Memory
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, NotFound

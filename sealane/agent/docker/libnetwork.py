@@ -22,12 +22,12 @@ from sealane.agent.attachment import Attachment
 from sealane.agent.docker import messages as m
 from sealane.agent.docker.catalog import Catalog, NetworkView, SubnetView
 from sealane.agent.docker.claims import Claim, Claims
-from sealane.agent.docker.labels import GIVEN, QUARANTINE
 from sealane.agent.docker.liveness import is_alive
 from sealane.agent.docker.networks import Networks
 from sealane.agent.docker.options import endpoint_options, mac_address, port_requests
 from sealane.agent.docker.server import Calls, done
 from sealane.agent.docker.turns import Turns
+from sealane.agent.labels import GIVEN, QUARANTINE
 from sealane.agent.memory import DockerNetwork, Memory
 from sealane.agent.reconciler import Reconciler
 from sealane.errors import BadRequest, NotFound, PortInUse

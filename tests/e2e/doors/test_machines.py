@@ -86,11 +86,13 @@ def test_a_container_of_nspawn_by_its_process(machines: House) -> None:
     before = machines.traces()
     words = machines.lab.command(machines.host, [*NSPAWN, "--private-network", "/bin/sleep", "3601"])
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as nspawn:
-        pid = until(lambda: machines.exec("pgrep", "-f", "^/bin/sleep 3601").stdout.split(), what="it runs")[
-            0
-        ]
-        machines.sealane("attach", pid, "--network", "blue")
-        machines.reaches(pid)
-        machines.run("kill", "-9", pid)
-        nspawn.wait(30)
+        try:
+            runs = lambda: machines.exec("pgrep", "-f", "^/bin/sleep 3601").stdout.split()  # noqa: E731
+            pid = until(runs, what="it runs")[0]
+            machines.sealane("attach", pid, "--network", "blue")
+            machines.reaches(pid)
+            machines.run("kill", "-9", pid)
+            nspawn.wait(30)
+        finally:
+            nspawn.kill()
     eventually(lambda: machines.traces() == before, "all is as it was")

@@ -40,12 +40,12 @@ def test_the_host_that_it_comes_to_announces_it(world: World, red: Tenant, lab: 
     floating = red.take()
     address = floating["floating_ip_address"]
     for machine in (one, two):
-        words = ["tcpdump", "-lnei", INTERFACE, "-c1", "-Q", "out", "arp", "and", "greater", "60"]
+        words = f"timeout 60 tcpdump -lnei {INTERFACE} -c1 -Q out arp and greater 60".split()
         with subprocess.Popen(lab.command(machine.host, words), **PIPES) as capture:
             assert capture.stderr
             until(lambda pipe=capture.stderr: "listening on" in pipe.readline(), "tcpdump listens")  # type: ignore[misc]
             red.lead(floating, machine)
-            heard, _ = capture.communicate(timeout=60)
+            heard, _ = capture.communicate(timeout=90)
         assert f"Request who-has {address} tell {address}" in heard, heard
         until(lambda name=machine.name: world.ask("udp", address, PORT)[0] == name, "it is reached")  # type: ignore[misc]
 

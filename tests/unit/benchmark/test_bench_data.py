@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 from rich.console import Console
 
 from bench.data import picture, report
+from bench.data.arms import ARMS
 from bench.data.goals import FIGURES, GOALS, Goal, doubts, outcomes
 from bench.data.run import Found
 
@@ -13,8 +14,6 @@ EVEN = {figure.name: [1e6, 2e6, 4e6] for figure in FIGURES}
 
 
 def test_goals_are_of_arms_and_figures_that_there_are() -> None:
-    from bench.data.arms import ARMS
-
     for goal in GOALS:
         assert {goal.arm, goal.base} <= set(ARMS)
         assert goal.figure in EVEN

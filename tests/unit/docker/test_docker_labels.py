@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sealane.agent.docker.engine import EngineContainer
-from sealane.agent.docker.labels import GIVEN, QUARANTINE
+from sealane.agent.labels import GIVEN, QUARANTINE
 from sealane.names import BY_LABEL, SECURITY_GROUPS
 from tests.unit.docker.test_docker_pass import END, NET, Node
 

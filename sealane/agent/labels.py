@@ -1,9 +1,9 @@
 """Groups by a container's label: `docker run --label sealane.security-groups=web,db`.
 
-The drivers are told no labels, so they are read from the engine when the container has started (from other
-runtimes: agent/runtimes.py). Where that
-would be too late the port begins in quarantine (api/container_groups.py), and leaves it here: into the groups
-of the label or, without one, into what its network says.
+No driver and no plugin is told labels, so the runtime is asked when the container has started: Docker's
+engine by docker/identity.py, others by runtimes.py. Where that would be too late the port begins in
+quarantine (api/container_groups.py), and leaves it here: into the groups of the label or, without one, into
+what its network says.
 
 A label that can't be followed puts the port into quarantine: a mistyped policy must not be a missing one.
 An endpoint's own option and an adopted port's groups go before.
