@@ -84,10 +84,18 @@ def _ours(socket: Socket, index: int, wanted: Inside) -> frozenset[str]:
     return frozenset(own | there & wanted.addresses)
 
 
+def _turn_away_routers(key: str) -> None:
+    """OVN lets router advertisements of other containers pass; the addresses come from us.
+
+    A guest that asked for them itself (accept_ra 2) keeps its choice when the link is mended later.
+    """
+    if sysctl.read(key) == "1":
+        sysctl.write(key, "0")
+
+
 def _configure(wanted: Inside) -> None:
     with suppress(NotFound):  # a kernel without IPv6
-        # OVN lets router advertisements of other containers pass; the addresses come from us.
-        sysctl.write(f"net/ipv6/conf/{wanted.ifname}/accept_ra", "0")
+        _turn_away_routers(f"net/ipv6/conf/{wanted.ifname}/accept_ra")
         sysctl.write(f"net/ipv6/conf/{wanted.ifname}/ndisc_notify", "1")
     # Neighbours that remember another MAC for the address hear of ours when the link comes up.
     sysctl.write(f"net/ipv4/conf/{wanted.ifname}/arp_notify", "1")

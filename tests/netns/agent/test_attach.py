@@ -195,3 +195,20 @@ def test_addresses_that_a_guest_has_added_itself_stay(node: Node) -> None:
             assert addresses(box) == after | GUESTS
 
     asyncio.run(body())
+
+
+def test_a_guest_that_listens_to_routers_does_so_after_a_repair(node: Node) -> None:
+    """One that did not ask for it listens to none, also after somebody gave it back the kernel's default."""
+    key = "net.ipv6.conf.eth0.accept_ra"
+
+    async def body() -> None:
+        async with running(node) as agent:
+            box = await agent.attach(PORTS[0])
+            for chosen, kept in (("2", "2"), ("1", "0")):
+                command.run(["sysctl", "-w", f"{key}={chosen}"], namespace=box)
+                command.run(["ip", "link", "set", "eth0", "down"], namespace=box)
+                await agent.reconciler.resync()
+                assert addresses(box) == set(attachment(PORTS[0]).addresses)
+                assert command.run(["sysctl", "-n", key], namespace=box).strip() == kept
+
+    asyncio.run(body())
