@@ -57,7 +57,10 @@ def identity_error(status: int, message: str, headers: Mapping[str, str] | None 
 
 
 def of_error(exc: SealaneError, path: str = "") -> Response:
-    headers = {"WWW-Authenticate": "Token"} if exc.status == 401 else {}
+    odl = path.startswith(("/controller/", "/restconf/"))
+    headers = (
+        {"WWW-Authenticate": 'Basic realm="opendaylight"' if odl else "Token"} if exc.status == 401 else {}
+    )
     headers |= {"Retry-After": "1"} if exc.status == 503 else {}
     headers |= {"Retry-After": str(exc.after)} if isinstance(exc, TooMany) else {}
     if path.startswith(IDENTITY):

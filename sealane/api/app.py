@@ -19,6 +19,7 @@ from sealane.api import (
     forwarding_calls,
     identity,
     networks,
+    odl,
     openapi,
     ports,
     rbac,
@@ -63,6 +64,8 @@ RESOURCES = (
     Resource(floatingips.FLOATINGIPS, floatingips.create, floatingips.update, floatingips.delete),
 )
 KINDS = tuple(r.kind for r in RESOURCES)
+ODL = tuple(r for r in RESOURCES if r.kind.singular not in ("address_group", "rbac_policy"))
+"""What OpenDaylight has as well."""
 
 Handler = Callable[[Request], object]
 
@@ -118,6 +121,7 @@ def create_app(
         *address_groups.routes(Handlers(ADDRESS_GROUPS, desk)),
         *RouterCalls(Handlers(ROUTERS, desk)).routes(),
         *forwarding_calls.ForwardingHandlers(forwarding_calls.RESOURCE, desk).routes(),
+        *odl.routes(ODL, desk),
         Route("/v2.0/extensions", documents.extensions, methods=["GET"]),
         Route("/v2.0/extensions/{alias}", documents.extension, methods=["GET"]),
         *Quotas(desk).routes(),
@@ -126,7 +130,7 @@ def create_app(
         Route("/v2.0/sealane/changes", extras.changes, methods=["GET"]),
         Route("/v2.0/sealane/free-cidr", extras.free_cidr, methods=["GET"]),
         Route("/v2.0/sealane/announced", extras.announced, methods=["GET"]),
-        Route("/openapi.json", openapi.handler(KINDS), methods=["GET"]),
+        Route("/openapi.json", openapi.handler(KINDS, [r.kind for r in ODL]), methods=["GET"]),
         Route("/metrics", show_metrics, methods=["GET"]),
         *Membership(desk).routes(),
         *more,

@@ -4,6 +4,7 @@ a node by mutual TLS.
 The token file is made once, readable by root alone; comparing takes the same time whatever is shown.
 """
 
+import base64
 import hmac
 import os
 import secrets
@@ -30,6 +31,9 @@ TRUSTED = "sealane.trusted"
 LOGIN = frozenset({("POST", "/v3/auth/tokens")})
 OPEN = frozenset({"/", "/v2.0", "/v2.0/", "/v3", "/v3/", "/healthz", "/openapi.json"})
 """Paths that tell nothing about tenants."""
+
+BASIC = ("/controller/", "/restconf/")
+"""What clients of OpenDaylight call, with a name and a password in every request."""
 
 PEER = "sealane.peer"
 """Set in the ASGI scope by the TLS door: the verified certificate, or None when none was shown."""
@@ -77,7 +81,22 @@ class Guard:
             return ADMIN
         if scope["path"] in OPEN or (scope["method"], scope["path"]) in LOGIN:
             return None
-        return await self._shown(Headers(scope=scope).get("x-auth-token", ""))
+        headers = Headers(scope=scope)
+        if scope["path"].startswith(BASIC) and "authorization" in headers:
+            return self._basic(headers["authorization"])
+        return await self._shown(headers.get("x-auth-token", ""))
+
+    def _basic(self, shown: str) -> Caller:
+        """The admin, by HTTP's Basic authentication (RFC 7617)."""
+        scheme, _, text = shown.partition(" ")
+        try:
+            name, _, password = base64.b64decode(text, validate=True).partition(b":")
+        except ValueError:
+            name = password = b""
+        right = hmac.compare_digest(password, self._token)
+        if scheme.lower() != "basic" or name != b"admin" or not right:
+            raise Unauthorized("Authenticate as the user 'admin' with the admin's token as the password.")
+        return ADMIN
 
     async def _shown(self, shown: str) -> Caller:
         if not shown:

@@ -6,18 +6,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import sealane
-from sealane.api import identity_paths
+from sealane.api import identity_paths, odl
 from sealane.api.answers import answer
 from sealane.api.attributes import Kind
 from sealane.api.paths import EXTRA_PATHS
 from sealane.api.schemas import Part, body, error, in_path, parameters, responses, schema, wrapped
 
 
-def document(kinds: Iterable[Kind]) -> Part:
+def document(kinds: Iterable[Kind], of_odl: Iterable[Kind] = ()) -> Part:
+    """of_odl: those that are served below OpenDaylight's path as well."""
     kinds = tuple(kinds)
     paths: Part = {}
     for kind in kinds:
         paths |= _paths(kind) | _tag_paths(kind)
+    for kind in of_odl:
+        paths |= _odl_paths(kind)
     paths |= EXTRA_PATHS
     return {
         "openapi": "3.0.3",
@@ -25,7 +28,10 @@ def document(kinds: Iterable[Kind]) -> Part:
         "security": [{"token": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}},
+            "securitySchemes": {
+                "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
+                "basic": {"type": "http", "scheme": "basic"},
+            },
             "schemas": {
                 "Error": error(),
                 "IdentityError": identity_paths.error(),
@@ -35,8 +41,8 @@ def document(kinds: Iterable[Kind]) -> Part:
     }
 
 
-def handler(kinds: Iterable[Kind]) -> Callable[[Request], Awaitable[Response]]:
-    described = document(kinds)
+def handler(kinds: Iterable[Kind], of_odl: Iterable[Kind] = ()) -> Callable[[Request], Awaitable[Response]]:
+    described = document(kinds, of_odl)
 
     async def openapi_document(request: Request) -> Response:
         return answer(described)
@@ -73,6 +79,32 @@ def _paths(kind: Kind) -> Part:
                 "responses": responses("200", wrapped(one, shown)),
             },
             "delete": {"responses": responses("204", None)},
+        },
+    }
+
+
+def _odl_paths(kind: Kind) -> Part:
+    """The same below OpenDaylight's path, where attributes that are not known are passed over."""
+    many, one = (part for path, part in _paths(kind).items() if "tags" not in path)
+    shown = {"$ref": f"#/components/schemas/{kind.singular}"}
+    whole = {"allOf": [shown], "type": "object"}
+    both = {"oneOf": [wrapped(kind.singular, whole), wrapped(kind.plural, {"type": "array", "items": whole})]}
+    basic: Part = {"security": [{"basic": []}, {"token": []}]}
+    base = f"{odl.BASE}/{kind.path}"
+    return {
+        base: {
+            "get": {**many["get"], **basic},
+            "post": {"requestBody": body(both), "responses": responses("201", {"type": "object"}), **basic},
+        },
+        f"{base}/{{id}}": {
+            "parameters": one["parameters"],
+            "get": {**one["get"], **basic},
+            "put": {
+                "requestBody": body(wrapped(kind.singular, whole)),
+                "responses": responses("200", wrapped(kind.singular, shown)),
+                **basic,
+            },
+            "delete": {**one["delete"], **basic},
         },
     }
 

@@ -200,7 +200,7 @@ class Handlers:
             tenancy.check_may(caller, "update", old, draft.look)
             rules.revision_is(old, revision)
             new = update(old, draft)
-            return _updates(old, new, draft.now), None
+            return updates(old, new, draft.now), None
 
         _, look = await self.desk.write(caller, decide)
         row = self.kind.find(look.state, request.path_params["id"])
@@ -258,7 +258,7 @@ class Handlers:
             old = self.find(request, draft.look)
             tenancy.check_may(caller, "update", old, draft.look)
             rules.revision_is(old, revision)
-            return _updates(old, replace(old, tags=change(old.tags)), draft.now), None
+            return updates(old, replace(old, tags=change(old.tags)), draft.now), None
 
         _, look = await self.desk.write(caller_of(request), decide)
         tags: tuple[str, ...] = self.kind.find(look.state, request.path_params["id"]).tags
@@ -279,7 +279,7 @@ def _of_what_is_seen(caller: Caller, wanted: query.Query) -> query.Query:
     return replace(wanted, tests=(lambda row, look: policy.sees(caller, row, look), *wanted.tests))
 
 
-def _updates(old: Any, new: Any, now: str) -> list[Change]:
+def updates(old: Any, new: Any, now: str) -> list[Change]:
     """A change of nothing is no change, and makes no new revision."""
     if new == old:
         return []

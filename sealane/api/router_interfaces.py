@@ -55,7 +55,8 @@ def accepted(body: Any) -> tuple[str | None, str | None]:
     return found[0], found[1]
 
 
-def add_subnet(router: Router, subnet: Subnet, draft: Draft) -> Joined:
+def add_subnet(router: Router, subnet: Subnet, draft: Draft, id: str = "") -> Joined:
+    """id: of the port that is made, where the caller chooses it."""
     if subnet.gateway_ip is None:
         raise _bad("Subnet for router interface must have a gateway IP")
     rules.cidrs_are_apart(router.id, [subnet], draft)
@@ -63,7 +64,10 @@ def add_subnet(router: Router, subnet: Subnet, draft: Draft) -> Joined:
     _gateway_is_free(subnet, draft)
     fixed = FixedIP(subnet_id=subnet.id, ip_address=subnet.gateway_ip)
     there = next((p for p in draft.look.interfaces_of(router.id) if p.network_id == network.id), None)
-    port = _make(router, network, fixed, draft) if there is None else _widen(there, fixed, draft)
+    if there is None:
+        port = _make(id or str(uuid.uuid4()), router, network, fixed, draft)
+    else:
+        port = _widen(there, fixed, draft)
     _take_gateway(network, draft)
     _touch(router, draft)
     return Joined(port, (subnet.id,))
@@ -150,10 +154,10 @@ def _not_needed(router: Router, subnets: Sequence[str], draft: Draft) -> None:
         )
 
 
-def _make(router: Router, network: Network, fixed: FixedIP, draft: Draft) -> Port:
+def _make(id: str, router: Router, network: Network, fixed: FixedIP, draft: Draft) -> Port:
     mac = names.gateway_mac(network.id)
     port = ports.make(
-        str(uuid.uuid4()),
+        id,
         network,
         (),
         draft,
