@@ -123,6 +123,9 @@ def turned_at(link: str) -> str:
     return f"sls{link[3:]}" if link.startswith("slh") else link
 
 
+TUNNEL_LINK = "slx0"
+"""The host's end of the link to ovs-vswitchd's namespace, by which its tunnels' packets come and go."""
+
 FASTPATH_OPTION = "sealane-fastpath"
 """Word of external_ids:ovn-cms-options, as `word=NUMBER`: the host's fast path knows no rule older than
 nb_cfg NUMBER.  ovn-controller copies the options to the host's Chassis."""

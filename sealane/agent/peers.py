@@ -2,9 +2,12 @@
 
     another host ── UDP 6081 ──> inet sealane_peers ──> as if there were no table
                                   └ source is no node's address: dropped
+    a container ─── UDP 6081 ──> inet sealane_peers, to a node's address: dropped
 
 Open vSwitch itself drops what comes from an address to which it has no tunnel, but only after its own
-parsers have had it, and it believes what chassis say of themselves.  In userspace mode packets are looked at
+parsers have had it, and it believes what chassis say of themselves.  What a container sends to the outside
+bears this host's address on the way: without the second rule it could write itself a tunnel's packet and
+speak in any network of any other node.  In userspace mode packets are looked at
 before they are led to the switch's namespace (priority raw - 10); in kernel mode when they are about to reach
 the kernel's tunnel, whatever address they were sent to.  Where the host's own Open vSwitch is used, its other
 tunnels share that port: there is no table then.
@@ -19,7 +22,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sealane import log
+from sealane import log, names
 from sealane.client import ApiClient
 from sealane.host import nft
 from sealane.host.values import Table
@@ -34,7 +37,7 @@ def table(addresses: Iterable[str], own: str, kind: str) -> Table:
     """kind: "userspace" or "kernel". Replacing one by another leaves no moment without."""
     found = {ipaddress.ip_address(address) for address in addresses}
     sets = (_set(version, (str(a) for a in found if a.version == version)) for version in (4, 6))
-    return Table("inet", NAME, "\n".join([*sets, _chain(own, kind)]))
+    return Table("inet", NAME, "\n".join([*sets, _chain(own, kind), _passing()]))
 
 
 def _set(version: int, addresses: Iterable[str]) -> str:
@@ -52,6 +55,18 @@ def _chain(own: str, kind: str) -> str:
         hook = "prerouting priority raw - 10"
         rules = [_rule(version, f"{_word(version)} daddr {own} ")]
     return "\n".join(["  chain arriving {", f"    type filter hook {hook}; policy accept;", *rules, "  }"])
+
+
+def _passing() -> str:
+    """What this host forwards to a node's tunnel is of its own switch, or of another node."""
+    rules = []
+    for version in (4, 6):
+        word, peers = _word(version), f"@peers{version}"
+        to = f"{word} daddr {peers} udp dport {GENEVE_PORT} counter drop"
+        rules.append(f'    iifname "slu*" {to}')
+        rules.append(f'    iifname != "{names.TUNNEL_LINK}" {word} saddr != {peers} {to}')
+    hook = "    type filter hook forward priority filter - 10; policy accept;"
+    return "\n".join(["  chain passing {", hook, *rules, "  }"])
 
 
 def _rule(version: int, to: str = "") -> str:

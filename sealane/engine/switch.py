@@ -21,7 +21,7 @@ from sealane.engine.command import run, succeeds
 from sealane.engine.underlay import Underlay
 
 NAMESPACE = "switch"
-HOST_LINK, SWITCH_LINK, BRIDGE = "slx0", "slx1", "br-phy"
+HOST_LINK, SWITCH_LINK, BRIDGE = names.TUNNEL_LINK, "slx1", "br-phy"
 HOST_MAC, SWITCH_MAC = "02:5e:a1:77:00:01", "02:5e:a1:77:00:02"
 TABLE = "sealane_underlay"
 GENEVE_PORT = 6081

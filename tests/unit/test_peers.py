@@ -20,13 +20,21 @@ def test_userspace_looks_before_the_packet_is_led_away() -> None:
     assert "elements = { 192.0.2.1, 192.0.2.2 };" in chains
     assert "hook prerouting priority raw - 10" in chains
     assert "ip daddr 192.0.2.1 udp dport 6081 ip saddr != @peers4 counter drop" in chains
-    assert "ip6 saddr" not in chains
+    assert "ip6 daddr 2001" not in chains
 
 
 def test_the_kernel_s_tunnel_listens_on_all_addresses() -> None:
     chains = table(["2001:db8::2"], "2001:db8::1", "kernel").chains
-    assert "hook input priority filter - 10" in chains and "daddr" not in chains
+    assert "hook input priority filter - 10" in chains and "daddr 2001" not in chains
     assert "ip saddr != @peers4 counter drop" in chains and "ip6 saddr != @peers6 counter drop" in chains
+
+
+@pytest.mark.parametrize("kind", ["userspace", "kernel"])
+def test_only_the_switch_s_own_link_leads_to_a_node_s_tunnel(kind: str) -> None:
+    chains = table(["192.0.2.2"], "192.0.2.1", kind).chains
+    assert "hook forward priority filter - 10" in chains
+    assert 'iifname "slu*" ip daddr @peers4 udp dport 6081 counter drop' in chains
+    assert 'iifname != "slx0" ip6 saddr != @peers6 ip6 daddr @peers6 udp dport 6081 counter drop' in chains
 
 
 def test_an_underlay_of_ipv6() -> None:

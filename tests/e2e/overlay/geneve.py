@@ -25,6 +25,12 @@ packet = bytes.fromhex(sys.argv[1])
 for _ in range(int(sys.argv[2])):
     s.sendto(packet, (socket.inet_ntoa(packet[16:20]), 0))
 """
+SAY = f"""
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    for _ in range(int(sys.argv[3])):
+        s.sendto(bytes.fromhex(sys.argv[2]), (sys.argv[1], {PORT}))
+"""
 LISTEN = f"""
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -67,6 +73,12 @@ def udp(source: int, target: int, payload: bytes) -> bytes:
 def inject(lab: Lab, packet: bytes, times: int = 1) -> None:
     """From the underlay, by somebody who may write any source address."""
     lab.exec(OUTSIDE, "python3", "-c", SEND, packet.hex(), str(times))
+
+
+def say(machine: Machine, packet: bytes, times: int = 1) -> None:
+    """By a container that knows all of it, and has its host forward it."""
+    to = str(ipaddress.IPv4Address(packet[16:20]))
+    machine.exec("python3", "-c", SAY, to, packet[28:].hex(), str(times))
 
 
 def dropped(lab: Lab, host: str) -> int:

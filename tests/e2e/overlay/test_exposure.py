@@ -179,6 +179,25 @@ def test_tunnels_are_taken_from_nodes_alone(lab: Lab, put: Any) -> None:
             assert text not in heard()
 
 
+def test_no_container_makes_itself_a_tunnel(lab: Lab, api: Api, put: Any) -> None:
+    """One of another network knows all keys; by its host's translation it would speak as that host."""
+    one, two = put("host1", "a"), put("host2", "b")
+    one.soon_reaches(two.addresses[0])
+    red = api.create("networks", {"name": "red"})["id"]
+    api.create("subnets", {"network_id": red, "cidr": "10.45.0.0/24", "ip_version": 4})
+    thief = put("host1", "thief", red)
+    here, there = (str(lab.plan.address(host).ip) for host in HOSTS)
+    thief.soon_reaches(there)
+    with geneve.listener(two) as heard:
+        geneve.inject(lab, geneve.packet(lab, one, two, here, there, "from a node."))
+        until(lambda: "from a node." in heard(), "a node's packet arrives")
+        packet = geneve.packet(lab, one, two, here, there, "from a thief.")
+        before = geneve.dropped(lab, "host1")
+        geneve.say(thief, packet, times=20)
+        until(lambda: geneve.dropped(lab, "host1") >= before + 20, "its host has dropped all of them")
+        assert "thief" not in heard()
+
+
 def test_a_new_node_is_known_without_a_gap(lab: Lab, api: Api, put: Any) -> None:
     """Traffic flows on while the table is replaced, three times."""
     one, two = put("host1", "a"), put("host2", "b")
