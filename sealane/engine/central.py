@@ -13,6 +13,10 @@ from sealane.engine.process import Child
 from sealane.pki.member import Member
 from sealane.store import create as store
 
+UPSTREAM = -7
+"""The niceness of what ovn-northd and the nodes wait for: five times their share.  Whole networks that are
+made anew are work for all at once; otherwise northd first carries out what is about to be mended."""
+
 OVN = ("nb", "OVN_Northbound"), ("sb", "OVN_Southbound")
 
 
@@ -53,6 +57,7 @@ def _store(settings: Settings) -> Child:
         after=convert,
         # A member that met a full disk stays failed until its process is a new one.
         failed=Prints(("ovs-appctl", "-t", str(control), "cluster/status", store.DATABASE), "Status: failed"),
+        nice=UPSTREAM,
     )
 
 
@@ -68,6 +73,7 @@ def _ovn_database(settings: Settings, short: str, database: str) -> Child:
         argv=server(file, socket, settings.ovn_run_dir / f"ovn{short}_db.ctl", *REMOTES[short]),
         before=create,
         ready=Serves(socket, database),
+        nice=UPSTREAM if short == "nb" else 0,
     )
 
 
@@ -113,6 +119,7 @@ def _translator(settings: Settings) -> Child:
         environ=environment(settings),
         depends=("store", "ovn-nb"),
         ready=always,
+        nice=UPSTREAM,
     )
 
 

@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +45,8 @@ class Child:
     orphan: signal.Signals = signal.SIGKILL
     """What the kernel sends it when the supervisor dies."""
     fds: tuple[int, ...] = ()
+    nice: int = 0
+    """Its share of a processor that others want too (nice(2)): below 0 is more, where we may give it."""
 
 
 def command_line(child: Child) -> tuple[str, ...]:
@@ -55,7 +58,7 @@ async def spawn(child: Child, log: Path | None) -> asyncio.subprocess.Process:
     """Start it, in a session of its own so that ^C at the terminal reaches only the supervisor."""
     output = _open_log(log) if log else None
     try:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *command_line(child),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
@@ -68,6 +71,16 @@ async def spawn(child: Child, log: Path | None) -> asyncio.subprocess.Process:
     finally:
         if output is not None:
             os.close(output)
+    if child.nice:
+        _be_nice(process.pid, child.nice)
+    return process
+
+
+def _be_nice(pid: int, nice: int) -> None:
+    """Of the process and of its session, which the kernel may weigh as one (sched(7), autogroup)."""
+    with suppress(OSError):  # it has ended, or we may not
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 def _open_log(path: Path) -> int:

@@ -66,6 +66,22 @@ def gone(number: int) -> bool:
         return True
 
 
+def test_a_child_is_as_nice_as_it_should_be(tmp_path: Path) -> None:
+    """Also where the kernel weighs sessions; its neighbour and the supervisor stay as they are."""
+
+    async def body() -> None:
+        async with running(tmp_path, sleeper("nice", nice=7), sleeper("plain")) as supervisor:
+            await until(lambda: all(supervisor[name].status.pid for name in ("nice", "plain")))
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            for name, nice in (("nice", 7), ("plain", own)):
+                assert os.getpriority(os.PRIO_PROCESS, pid(supervisor, name)) == nice
+                group = Path(f"/proc/{pid(supervisor, name)}/autogroup")
+                if group.exists() and (weighed := group.read_text()):
+                    assert weighed.split()[-1] == str(nice if name == "nice" else 0)
+
+    asyncio.run(body())
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
 def test_a_child_that_dies_comes_back(tmp_path: Path, number: signal.Signals) -> None:
     async def scenario() -> None:
