@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 
 from tests.api.live import TOKEN, Answer, Live, live
+from tests.api.test_identity import town
 from tests.daemons import OvsdbServer
 
 BASE = "/controller/nb/v2/neutron"
@@ -56,6 +57,22 @@ async def test_only_the_admin_comes_in(database: OvsdbServer) -> None:
             assert refused.headers["WWW-Authenticate"] == 'Basic realm="opendaylight"'
         elsewhere = await client.call("GET /v2.0/networks")
         assert elsewhere.status == 401, "Basic is for OpenDaylight's clients only"
+
+
+async def test_a_user_of_a_project_has_no_part_in_it(database: OvsdbServer) -> None:
+    """OpenDaylight has no tenants' users: what is sent there is believed."""
+    async with town(database) as there:
+        token = await there.token("ann", "sesame", "red")
+        mine = await there.as_(token, "POST /v2.0/networks", {"network": {"name": "mine"}})
+        id = mine.body["network"]["id"]
+        for line, body in (
+            (f"GET {BASE}/networks", None),
+            (f"POST {BASE}/networks", {"network": {"id": id, "name": "other"}}),
+            (f"DELETE {BASE}/networks/{id}", None),
+            ("GET /restconf/operational/neutron:neutron/hostconfigs", None),
+        ):
+            assert (await there.as_(token, line, body)).status == 403
+        assert (await there.ok(f"GET /v2.0/networks/{id}"))["network"]["name"] == "mine"
 
 
 async def test_one_and_many_may_be_sent_twice(database: OvsdbServer) -> None:
