@@ -186,6 +186,69 @@ class PortForwarding(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoadBalancer(Resource):
+    """An address, of a port of its own, that listeners are at."""
+
+    vip_port_id: str
+    vip_address: str
+    admin_state_up: bool = True
+    made_port: bool = True
+    """The port came with it, and goes with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerPool(Resource):
+    """Servers to choose from; the API calls it a pool, which is a range of addresses here."""
+
+    loadbalancer_id: str
+    protocol: str
+    """"TCP", "UDP", "SCTP"."""
+    admin_state_up: bool = True
+    persistence: str = ""
+    """"SOURCE_IP": a client stays with its server; "": a connection does."""
+    persistence_timeout: int = 0
+    """Seconds without a new connection after which the client is forgotten; 0: servers are chosen by it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener(Resource):
+    loadbalancer_id: str
+    protocol: str
+    protocol_port: int
+    default_pool_id: str | None = None
+    admin_state_up: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member(Resource):
+    """A server of a pool."""
+
+    pool_id: str
+    subnet_id: str
+    address: str
+    protocol_port: int
+    weight: int = 1
+    """Its share; 0: no new connections."""
+    admin_state_up: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthMonitor(Resource):
+    pool_id: str
+    type: str
+    """"TCP", "UDP-CONNECT"."""
+    delay: int
+    """Seconds between two checks."""
+    timeout: int
+    """Seconds for an answer."""
+    max_retries: int
+    """Good checks in a row until a server counts as well."""
+    max_retries_down: int = 3
+    """Bad ones until it does not."""
+    admin_state_up: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class SecurityGroup(Resource):
     stateful: bool = True
     shared: bool = False
@@ -312,6 +375,11 @@ class State:
     routers: Mapping[str, Router] = field(default_factory=dict)
     floatingips: Mapping[str, FloatingIP] = field(default_factory=dict)
     port_forwardings: Mapping[str, PortForwarding] = field(default_factory=dict)
+    loadbalancers: Mapping[str, LoadBalancer] = field(default_factory=dict)
+    pools: Mapping[str, ServerPool] = field(default_factory=dict)
+    listeners: Mapping[str, Listener] = field(default_factory=dict)
+    members: Mapping[str, Member] = field(default_factory=dict)
+    healthmonitors: Mapping[str, HealthMonitor] = field(default_factory=dict)
     security_groups: Mapping[str, SecurityGroup] = field(default_factory=dict)
     security_group_rules: Mapping[str, SecurityGroupRule] = field(default_factory=dict)
     address_groups: Mapping[str, AddressGroup] = field(default_factory=dict)

@@ -45,6 +45,14 @@ ROUTER_GATEWAY = "network:router_gateway"
 FLOATING_PORT = "network:floatingip"
 """device_owner of a router's ports and of a floating IP's, as Neutron calls them."""
 
+BALANCER_PORT = "Octavia"
+"""device_owner of the port that has a load balancer's address, as Octavia calls it; its `device_id` is "lb-"
+and the load balancer's id."""
+
+HEALTH_PORT = "ovn-lb-hm:distributed"
+"""device_owner of the address from which a subnet's servers are asked for their health, as OVN's provider for
+Octavia calls it."""
+
 ROUTER_PORTS = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY})
 """Owners of ports whose `device_id` is a router."""
 
@@ -170,6 +178,21 @@ def logical_router(router_id: str) -> str:
 def router_port(port_id: str) -> str:
     """Logical_Router_Port of a port whose device is a router."""
     return f"lrp-{port_id}"
+
+
+def balancer_device(loadbalancer_id: str) -> str:
+    """device_id of the port that has its address."""
+    return f"lb-{loadbalancer_id}"
+
+
+def balancer_router(loadbalancer_id: str) -> str:
+    """Logical_Router that stands behind its address."""
+    return f"lb-{loadbalancer_id}"
+
+
+def balancer(listener_id: str) -> str:
+    """Load_Balancer of a listener."""
+    return f"listener-{listener_id}"
 
 
 def gateway_place(port_id: str) -> str:

@@ -14,13 +14,13 @@ from sealane.errors import SealaneError, TooMany
 _encode = msgspec.json.Encoder().encode
 
 IDENTITY = "/v3/"
+BALANCING = ("/v2.0/lbaas/", "/v2/lbaas/")
 HTTP_TYPES = {400: "HTTPBadRequest", 404: "HTTPNotFound", 405: "HTTPMethodNotAllowed", 413: "RequestTooLarge"}
 
 NOT_SERVED = {
     "address-groups": "address-group",
     "address-scopes": "address-scope",
     "floatingips": "router",
-    "lbaas": "lbaasv2",
     "log": "logging",
     "qos": "qos",
     "routers": "router",
@@ -56,6 +56,14 @@ def identity_error(status: int, message: str, headers: Mapping[str, str] | None 
     return response
 
 
+def balancing_error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Octavia's shape."""
+    fault = "Server" if status >= 500 else "Client"
+    response = answer({"faultcode": fault, "faultstring": message, "debuginfo": None}, status)
+    response.headers.update(headers or {})
+    return response
+
+
 def of_error(exc: SealaneError, path: str = "") -> Response:
     odl = path.startswith(("/controller/", "/restconf/"))
     headers = (
@@ -65,6 +73,8 @@ def of_error(exc: SealaneError, path: str = "") -> Response:
     headers |= {"Retry-After": str(exc.after)} if isinstance(exc, TooMany) else {}
     if path.startswith(IDENTITY):
         return identity_error(exc.status, exc.message, headers)
+    if path.startswith(BALANCING):
+        return balancing_error(exc.status, exc.message, headers)
     return error(exc.status, exc.type, exc.message, headers)
 
 
@@ -73,6 +83,8 @@ def of_http(request: object, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException) and isinstance(request, Request)
     if request.scope["path"].startswith(IDENTITY):
         return identity_error(exc.status_code, f"{exc.detail}.", exc.headers)
+    if request.scope["path"].startswith(BALANCING):
+        return balancing_error(exc.status_code, f"{exc.detail}.", exc.headers)
     collection = request.scope["path"].removeprefix("/v2.0/").split("/")[0]
     if exc.status_code == 404 and collection in NOT_SERVED:
         text = f"'{collection}' is not served here: the extension '{NOT_SERVED[collection]}' is not loaded."

@@ -4,16 +4,18 @@ Rules and choices of a bulk request read the draft, so its members see each othe
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sealane import names
 from sealane.api import ipam
-from sealane.api.look import Look
+from sealane.api.look import Below, Look
 from sealane.model import (
     Direction,
     EtherType,
+    HealthMonitor,
+    Member,
     Network,
     Port,
     PortForwarding,
@@ -41,10 +43,12 @@ class Draft:
     ports: list[Port] = field(default_factory=list)
     groups: dict[str, SecurityGroup] = field(default_factory=dict)
     forwardings: list[PortForwarding] = field(default_factory=list)
+    balancing: list[Any] = field(default_factory=list)
+    """Load balancers, listeners, pools, members and health monitors."""
     also: list[Change] = field(default_factory=list)
     """What follows from what was asked for: written with it, and not judged by the policy once more."""
     gone: set[str] = field(default_factory=set)
-    """Ids of ports that go with it."""
+    """Ids of ports, and of what belongs to load balancers, that go with it."""
     _used: dict[str, ipam.Taken] = field(default_factory=dict)
     _macs: dict[str, set[str]] = field(default_factory=dict)
     _rule_keys: dict[str, dict[Key, str]] = field(default_factory=dict)
@@ -87,6 +91,19 @@ class Draft:
     def forwardings_of(self, floatingip_id: str) -> list[PortForwarding]:
         made = [f for f in self.forwardings if f.floatingip_id == floatingip_id]
         return [*self.look.forwardings_of(floatingip_id), *made]
+
+    def balanced(self, id: str) -> Any:
+        """A load balancer, listener or pool, also one that is made here; None: there is none."""
+        made: dict[str, Any] = {row.id: row for row in self.balancing}
+        state = self.look.state
+        places: tuple[Mapping[str, Any], ...] = (made, state.loadbalancers, state.listeners, state.pools)
+        return next((rows[id] for rows in places if id in rows), None)
+
+    def below(self, id: str, kind: type[Below]) -> list[Below]:
+        """What of a kind belongs to a load balancer or to a pool, as this request leaves it."""
+        rows = list(self.look.below(id, kind))
+        rows += [row for row in self.balancing if isinstance(row, kind) and above(row) == id]
+        return [row for row in rows if row.id not in self.gone]
 
     # security groups
 
@@ -138,3 +155,8 @@ class Draft:
     def _resource(self, kind: type[R], id: str, project_id: str, **values: object) -> R:
         times = {"created_at": self.now, "updated_at": self.now}
         return kind(id=id, project_id=project_id, revision_number=1, **times, **values)  # type: ignore[arg-type]
+
+
+def above(row: Any) -> str:
+    """Id of the load balancer or the pool that it belongs to."""
+    return str(row.pool_id if isinstance(row, Member | HealthMonitor) else row.loadbalancer_id)

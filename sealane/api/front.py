@@ -26,6 +26,8 @@ SLOW_ON_PURPOSE = 25.0
 """Seconds for one request of the identity API: passwords wait for their turn at a busy processor."""
 GLOBAL_ID = re.compile(r"^req-[0-9a-f-]{36}$")
 
+DEFECT = SealaneError("Request failed: internal server error.", type="HTTPInternalServerError")
+
 _log = log.get("api")
 
 
@@ -84,7 +86,7 @@ class Front:
             return answers.of_error(late, scope["path"])
         except Exception:  # the outermost: a defect of ours is logged and answered, and ends nothing else
             _log.exception("unexpected", path=scope["path"])
-            return answers.error(500, "HTTPInternalServerError", "Request failed: internal server error.")
+            return answers.of_error(DEFECT, scope["path"])
         return None
 
 

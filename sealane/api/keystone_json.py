@@ -93,7 +93,11 @@ def token(session: Session, request: Request, *, catalogued: bool = True) -> dic
 def catalog(request: Request) -> list[dict[str, Any]]:
     """Of where the caller has called: so it is right through a tunnel and by any of the machine's names."""
     here = origin(request)
-    return [_service("network", "sealane", here), _service("identity", "sealane-identity", f"{here}/v3")]
+    return [
+        _service("network", "sealane", here),
+        _service("load-balancer", "sealane-balancer", here),
+        _service("identity", "sealane-identity", f"{here}/v3"),
+    ]
 
 
 def _service(kind: str, name: str, url: str) -> dict[str, Any]:

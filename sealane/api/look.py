@@ -7,12 +7,25 @@ the newest State's are kept by `Glass`.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence, Set
 from functools import cached_property
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from sealane.api.members import EMPTY, Index
-from sealane.model import FloatingIP, Port, PortForwarding, RBACPolicy, SecurityGroupRule, State, Subnet
+from sealane.model import (
+    FloatingIP,
+    HealthMonitor,
+    Listener,
+    Member,
+    Port,
+    PortForwarding,
+    RBACPolicy,
+    SecurityGroupRule,
+    ServerPool,
+    State,
+    Subnet,
+)
 from sealane.names import ROUTER_INTERFACE, ROUTER_PORTS
 
+Below = TypeVar("Below", Listener, ServerPool, Member, HealthMonitor)
 EVERYBODY = "*"
 """Target of an RBAC policy."""
 
@@ -24,6 +37,10 @@ class Bindings(Protocol):
 
     def chassis(self, port_id: str) -> str | None: ...
 
+    def health(self, port_id: str, protocol: str, port: int) -> str:
+        """What its checks say of a server: "online", "offline", "error"; "" while nothing is known."""
+        ...
+
 
 class Unbound:
     """Bindings while the southbound database was not reached yet: nothing is known to be up."""
@@ -33,6 +50,9 @@ class Unbound:
 
     def chassis(self, port_id: str) -> str | None:
         return None
+
+    def health(self, port_id: str, protocol: str, port: int) -> str:
+        return ""
 
 
 class Look:
@@ -113,6 +133,32 @@ class Look:
         for each in sorted(self.state.port_forwardings.values(), key=lambda f: (f.created_at, f.id)):
             found[each.floatingip_id].append(each)
         return found
+
+    @cached_property
+    def _below(self) -> Mapping[str, Sequence[Any]]:
+        """Listeners and pools by load balancer, members and health monitors by pool."""
+        found: dict[str, list[Any]] = defaultdict(list)
+        state = self.state
+        parts: tuple[Any, ...] = (*state.listeners.values(), *state.pools.values())
+        for each in parts:
+            found[each.loadbalancer_id].append(each)
+        parts = (*state.members.values(), *state.healthmonitors.values())
+        for each in parts:
+            found[each.pool_id].append(each)
+        for rows in found.values():
+            rows.sort(key=lambda row: (row.created_at, row.id))
+        return found
+
+    def below(self, id: str, kind: type[Below]) -> Sequence[Below]:
+        """What of a kind belongs to a load balancer or to a pool."""
+        return [row for row in self._below.get(id, ()) if isinstance(row, kind)]
+
+    @cached_property
+    def holders(self) -> Mapping[tuple[str, str], Port]:
+        """Ports by subnet and address."""
+        return {
+            (f.subnet_id, f.ip_address): port for port in self.state.ports.values() for f in port.fixed_ips
+        }
 
     def floating_of(self, port_id: str) -> Sequence[FloatingIP]:
         return self.floating.get(port_id, ())

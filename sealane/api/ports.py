@@ -221,11 +221,12 @@ def update(old: Any, values: Values, draft: Draft) -> Port:
 
 
 def _check_service(old: Port, given: Values, moves: bool) -> None:
-    """What a router's port is and where is the router's to say."""
+    """What a router's port is, or a load balancer's, and where is theirs to say."""
     if old.device_owner in rules.SERVICE_PORTS:
         if moves or given.keys() & {"mac_address", "device_id", "device_owner", "host"}:
             raise Conflict(
-                f"Port {old.id} is of {old.device_owner}: change the router or the floating IP instead.",
+                f"Port {old.id} is of {old.device_owner}: change the router, the floating IP or the load "
+                "balancer instead.",
                 type="PortInUse",
             )
     elif "device_owner" in given:

@@ -1,7 +1,7 @@
 """/v2.0/quotas: how many resources of each kind a project may have. Without one it may have any number."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,16 @@ from starlette.routing import Route
 from sealane.api import convert
 from sealane.api.answers import answer, empty
 from sealane.api.body import read_object
-from sealane.api.caller import caller_of
+from sealane.api.caller import Caller, caller_of
 from sealane.api.desk import Desk
 from sealane.api.draft import Draft
 from sealane.errors import BadRequest, NotFound
 from sealane.model import (
     FloatingIP,
+    HealthMonitor,
+    Listener,
+    LoadBalancer,
+    Member,
     Network,
     Port,
     Quota,
@@ -25,6 +29,7 @@ from sealane.model import (
     Router,
     SecurityGroup,
     SecurityGroupRule,
+    ServerPool,
     State,
     Subnet,
 )
@@ -33,7 +38,10 @@ from sealane.store.rows import COLLECTIONS, RESOURCES
 
 LIMITED: Mapping[str, str] = {
     RESOURCES[kind]: COLLECTIONS[kind]
-    for kind in (Network, Subnet, Port, Router, FloatingIP, SecurityGroup, SecurityGroupRule, RBACPolicy)
+    for kind in (
+        *(Network, Subnet, Port, Router, FloatingIP, SecurityGroup, SecurityGroupRule, RBACPolicy),
+        *(LoadBalancer, Listener, ServerPool, Member, HealthMonitor),
+    )
 }
 """Kind -> its collection."""
 FLAGS = ("check_limit", "force")
@@ -60,18 +68,17 @@ class Quotas:
 
     async def list(self, request: Request) -> Response:
         """Of the projects that have one."""
-        quotas = sorted(self._desk.look().state.quotas.values(), key=lambda q: q.project_id)
-        return answer({"quotas": [_shown(q.project_id, q.limits) for q in quotas]})
+        return answer({"quotas": [_shown(project, limits) for project, limits in self.all().items()]})
 
     async def show(self, request: Request) -> Response:
-        project = _project(request)
+        project = project_of(request)
         return answer({"quota": _shown(project, _limits(self._desk.look().state, project))})
 
     async def default(self, request: Request) -> Response:
-        return answer({"quota": _shown(_project(request), {})})
+        return answer({"quota": _shown(project_of(request), {})})
 
     async def details(self, request: Request) -> Response:
-        project, state = _project(request), self._desk.look().state
+        project, state = project_of(request), self._desk.look().state
         limits = {**UNLIMITED, **_limits(state, project)}
         counts = {kind: _used(state, project, kind) for kind in LIMITED}
         shown = {k: {"limit": limits[k], "used": counts[k], "reserved": 0} for k in LIMITED}
@@ -79,9 +86,30 @@ class Quotas:
 
     async def update(self, request: Request) -> Response:
         """With `check_limit` no lower than what is used (Neutron's extension quota-check-limit)."""
-        project, body = _project(request), (await read_object(request)).get("quota")
+        project, body = project_of(request), (await read_object(request)).get("quota")
         check, limits = _checks(body), _accepted(body)
+        found = await self._set(caller_of(request), project, limits, check=check)
+        return answer({"quota": _shown(project, found)})
 
+    async def limit(self, caller: Caller, project: str, limits: Any) -> Mapping[str, int]:
+        """Those of the project, from now on with these. Raises BadRequest."""
+        return await self._set(caller, project, _accepted(limits), check=False)
+
+    async def forget(self, caller: Caller, project: str, kinds: Collection[str]) -> None:
+        """The limits of these kinds."""
+        await self._set(caller, project, dict.fromkeys(kinds, -1), check=False)
+
+    def limits(self, project: str) -> Mapping[str, int]:
+        return _limits(self._desk.look().state, project)
+
+    def all(self) -> Mapping[str, Mapping[str, int]]:
+        """Limits by project, of those that have any."""
+        quotas = sorted(self._desk.look().state.quotas.values(), key=lambda q: q.project_id)
+        return {quota.project_id: quota.limits for quota in quotas}
+
+    async def _set(
+        self, caller: Caller, project: str, limits: Mapping[str, int], *, check: bool
+    ) -> Mapping[str, int]:
         def decide(draft: Draft) -> tuple[list[Change], None]:
             old = _of(draft.look.state, project)
             if check:
@@ -91,12 +119,12 @@ class Quotas:
             merged = {**old.limits, **limits}
             return [Update(old, replace(old, limits=merged, updated_at=draft.now))], None
 
-        _, look = await self._desk.write(caller_of(request), decide)
-        return answer({"quota": _shown(project, _limits(look.state, project))})
+        _, look = await self._desk.write(caller, decide)
+        return _limits(look.state, project)
 
     async def delete(self, request: Request) -> Response:
         """Back to no limit."""
-        project = _project(request)
+        project = project_of(request)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
             old = _of(draft.look.state, project)
@@ -108,7 +136,7 @@ class Quotas:
         return empty()
 
 
-def _project(request: Request) -> str:
+def project_of(request: Request) -> str:
     try:
         return str(PROJECT.convert(request.path_params["project"]))
     except ValueError as exc:

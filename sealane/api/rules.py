@@ -12,9 +12,9 @@ from sealane.api.draft import Draft
 from sealane.api.look import Look
 from sealane.errors import AddressInUse, BadRequest, Conflict, NotFound, RevisionMismatch
 from sealane.model import HostRoute, Network, Pool, Port, Resource, Subnet
-from sealane.names import FLOATING_PORT, ROUTER_GATEWAY, ROUTER_PORTS
+from sealane.names import BALANCER_PORT, FLOATING_PORT, HEALTH_PORT, ROUTER_GATEWAY, ROUTER_PORTS
 
-SERVICE_PORTS = ROUTER_PORTS | {FLOATING_PORT}
+SERVICE_PORTS = ROUTER_PORTS | {FLOATING_PORT, BALANCER_PORT, HEALTH_PORT}
 
 
 def revision_is(resource: Resource, wanted: int | None) -> None:
@@ -239,7 +239,7 @@ def subnet_of_address(ip_address: str, network_id: str, draft: Draft) -> Subnet:
 
 
 def port_is_nobodys_service(port: Port) -> None:
-    """Ports of routers and of floating IPs go with them."""
+    """Ports of routers, floating IPs and load balancers go with them."""
     if port.device_owner in SERVICE_PORTS and port.device_id:
         raise Conflict(
             f"Port {port.id} cannot be deleted directly via the port API: has device owner "
@@ -250,7 +250,9 @@ def port_is_nobodys_service(port: Port) -> None:
 
 def owner_is_ones_to_give(device_owner: str) -> None:
     if device_owner in SERVICE_PORTS:
-        raise _invalid(f"device_owner '{device_owner}' is for ports that a router or a floating IP makes")
+        raise _invalid(
+            f"device_owner '{device_owner}' is for what a router, a floating IP or a load balancer has"
+        )
 
 
 def port_may_bind(port: Port) -> None:

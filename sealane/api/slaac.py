@@ -15,7 +15,7 @@ from sealane.errors import BadRequest
 from sealane.model import Subnet
 
 MODES = frozenset({"slaac", "dhcpv6-stateless"})
-_EXEMPT = frozenset({*names.CONTAINER_PORTS, names.AUXILIARY_PORT})
+_EXEMPT = frozenset({*names.CONTAINER_PORTS, names.AUXILIARY_PORT, names.BALANCER_PORT, names.HEALTH_PORT})
 
 
 def follows(device_owner: str) -> bool:

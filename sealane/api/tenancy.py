@@ -13,6 +13,7 @@ from sealane.store.changes import Change, Create, Delete, Stored, Update
 from sealane.store.rows import COLLECTIONS, RESOURCES
 
 OPEN = frozenset({"/", "/v2.0", "/v2.0/", "/healthz", "/openapi.json", "/v2.0/availability_zones"})
+PROVIDERS = ["lbaas", "providers"]
 """Beside /v3, extensions, the quotas of one's own project and the paths of the kinds in TENANTS."""
 PATHS = frozenset(COLLECTION_OF[singular].replace("_", "-") for singular in TENANTS)
 """What follows /v2.0/ in those."""
@@ -25,6 +26,9 @@ def check_call(caller: Caller, method: str, path: str) -> None:
         return
     if caller.role == "unscoped":
         raise Forbidden("You have logged in to no project: log in to one.")
+    if reads and place == PROVIDERS:
+        return
+    place = place[place[:1] == ["lbaas"] :]
     if place[:1] == ["quotas"] and place[1:]:
         if place[1] != caller.project:
             raise NotFound(f"Project {place[1][:255]} could not be found.", type="ProjectNotFound")

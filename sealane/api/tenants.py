@@ -169,6 +169,22 @@ def is_its_port(given: Given) -> bool:
     return given.value is None or (port is not None and own(given.caller, port, given.look))
 
 
+def may_put_a_port(given: Given) -> bool:
+    """Into the network, or the subnet, of a load balancer's address."""
+    subnet = given.look.state.subnets.get(str(given.value))
+    network = given.look.state.networks.get(subnet.network_id if subnet else str(given.value))
+    return network is not None and (
+        own(given.caller, network, given.look) or shared(given.caller, network, given.look)
+    )
+
+
+def owns_the_vips_network(given: Given) -> bool:
+    subnet = given.look.state.subnets.get(str(given.values.get("vip_subnet_id")))
+    id = subnet.network_id if subnet else str(given.values.get("vip_network_id"))
+    network = given.look.state.networks.get(id)
+    return network is None or own(given.caller, network, given.look)
+
+
 def is_one_project(given: Given) -> bool:
     return bool(given.value != "*")
 
@@ -262,6 +278,29 @@ TENANTS: Mapping[str, Tenancy] = {
         fields={"internal_port_id": is_its_port},
         refers={"internal_port_id": "port"},
     ),
+    "loadbalancer": Tenancy(
+        sees=(own,),
+        writes=(own,),
+        fields={
+            "vip_network_id": may_put_a_port,
+            "vip_subnet_id": may_put_a_port,
+            "vip_address": owns_the_vips_network,
+            "vip_port_id": is_its_port,
+        },
+        refers={"vip_network_id": "network", "vip_subnet_id": "subnet", "vip_port_id": "port"},
+    ),
+    "listener": Tenancy(
+        sees=(own,),
+        writes=(own,),
+        refers={"loadbalancer_id": "loadbalancer", "default_pool_id": "pool"},
+    ),
+    "pool": Tenancy(
+        sees=(own,),
+        writes=(own,),
+        refers={"loadbalancer_id": "loadbalancer", "listener_id": "listener"},
+    ),
+    "member": Tenancy(sees=(own,), writes=(own,), refers={"subnet_id": "subnet"}),
+    "healthmonitor": Tenancy(sees=(own,), writes=(own,), refers={"pool_id": "pool"}),
     "security_group": Tenancy(sees=(own, shared), writes=(own,), fields={"shared": nobody}),
     "security_group_rule": Tenancy(
         sees=(own, of_its_group, of_a_shared_group),

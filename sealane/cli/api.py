@@ -123,8 +123,9 @@ class Api:
         guard = {} if revision is None else {"If-Match": f"revision_number={revision}"}
         return dict(self.change("PUT", _path(collection, resource_id), {noun: dict(values)}, guard)[noun])
 
-    def delete(self, collection: str, resource_id: str) -> None:
-        self.change("DELETE", _path(collection, resource_id))
+    def delete(self, collection: str, resource_id: str, **query: str) -> None:
+        asked = f"?{urllib.parse.urlencode(query)}" if query else ""
+        self.change("DELETE", f"{_path(collection, resource_id)}{asked}")
 
     def free_cidr(self, ip_version: int) -> str:
         return str(self.request("GET", f"/v2.0/sealane/free-cidr?ip_version={ip_version}")["cidr"])
@@ -258,7 +259,8 @@ def _error(status: int, raw: bytes, *, by_token: bool) -> errors.SealaneError:
     """Our type of that status, with the API's type and message."""
     try:
         body = json.loads(raw)
-        inner = body.get("NeutronError") or body.get("error", {})  # the latter below /v3
+        # below /v3, and below lbaas
+        inner = body.get("NeutronError") or body.get("error") or body.get("faultstring", {})
     except (ValueError, AttributeError):
         inner = {}
     detail = inner if isinstance(inner, dict) else {"message": inner}

@@ -13,6 +13,7 @@ was seen to send passes, on rows of its own, and all else is refused.
     FDB              yes      port_key                  yes      a port without port security that it holds
     MAC_Binding      yes      mac, timestamp            -        a router's port that the node does work for
     BFD              -        status                    -        a gateway's that may be on the node
+    Service_Monitor  -        status                    -        a server's whose port it holds
     IGMP_Group       yes      ports                     yes      chassis is the node, and it holds the ports
     any other        -        -                         -
 """
@@ -267,6 +268,14 @@ def _own_session(uuid: str, row: Operation, batch: Batch) -> None:
         raise Refused(f"BFD: the session {uuid} is of no gateway that may be on '{batch.node.name}'")
 
 
+def _own_check(uuid: str, row: Operation, batch: Batch) -> None:
+    """Who has a server on him says whether it is there."""
+    entry = batch.view.row("Service_Monitor", uuid)
+    port = batch.view.port(entry["logical_port"]) if entry is not None else None
+    if port is None or batch.view.holder(port) != batch.node.name:
+        raise Refused(f"Service_Monitor: the server of {uuid} is not on '{batch.node.name}'")
+
+
 NewRow = Callable[[Operation, Batch], None]
 OldRow = Callable[[str, Operation, Batch], None]
 
@@ -312,6 +321,7 @@ RULES: Mapping[str, Rule] = {
         frozenset({"mac", "timestamp"}),
     ),
     "BFD": Rule(own_change=_own_session, update=frozenset({"status"})),
+    "Service_Monitor": Rule(own_change=_own_check, update=frozenset({"status"})),
     "IGMP_Group": Rule(
         _new_membership,
         _own_membership,

@@ -18,6 +18,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "HA_Chassis": ("chassis",),
     "MAC_Binding": ("logical_port", "datapath"),
     "BFD": ("logical_port",),
+    "Service_Monitor": ("logical_port",),
     "Datapath_Binding": ("tunnel_key",),
     "FDB": ("dp_key", "port_key"),
     "IGMP_Group": ("chassis", "datapath"),

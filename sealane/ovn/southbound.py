@@ -19,6 +19,7 @@ DATABASE = "OVN_Southbound"
 COLUMNS = {
     "Port_Binding": ("logical_port", "chassis", "up", "tunnel_key"),
     "Chassis": ("name", "hostname"),
+    "Service_Monitor": ("logical_port", "protocol", "port", "status"),
 }
 _log = log.get("southbound")
 
@@ -55,6 +56,7 @@ class Bindings:
         self._client = client
         self._replica: Replica | None = None
         self._bindings: dict[str, Binding] = {}
+        self._health: dict[tuple[str, str, int], str] = {}
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._listeners: list[Callable[[Sequence[BindingChange]], None]] = []
@@ -103,6 +105,13 @@ class Bindings:
         found = self.chassis_of(port_id)
         return found.name if found else None
 
+    def health(self, port_id: str, protocol: str, port: int) -> str:
+        """What the checks of a load balancer's server say (ovn-sb(5), Service_Monitor); "": nothing yet.
+
+        protocol: "tcp", "udp".
+        """
+        return self._health.get((port_id, protocol, port), "")
+
     def chassis_of(self, port_id: str) -> Chassis | None:
         """The chassis that has claimed the port."""
         binding = self._bindings.get(port_id)
@@ -149,6 +158,13 @@ class Bindings:
         for _, new in rows:
             if new is not None:
                 self._bindings[str(new["logical_port"])] = _binding(new)
+        checks = [(old, new) for table, _, old, new in changes if table == "Service_Monitor"]
+        for old, _ in checks:
+            if old is not None:
+                self._health.pop(_server(old), None)
+        for _, new in checks:
+            if new is not None:
+                self._health[_server(new)] = str(new["status"] or "")
         self._tell(before)
 
     def _tell(self, before: Mapping[str, Binding | None]) -> None:
@@ -159,6 +175,10 @@ class Bindings:
         if moved and self._ready.is_set():
             for listener in self._listeners:
                 listener(moved)
+
+
+def _server(row: Row) -> tuple[str, str, int]:
+    return str(row["logical_port"]), str(row["protocol"]), int(str(row["port"]))
 
 
 def _binding(row: Row) -> Binding:

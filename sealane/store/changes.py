@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from sealane.model import (
     AddressGroup,
     FloatingIP,
+    HealthMonitor,
+    Listener,
+    LoadBalancer,
+    Member,
     Network,
     Node,
     Port,
@@ -17,6 +21,7 @@ from sealane.model import (
     Router,
     SecurityGroup,
     SecurityGroupRule,
+    ServerPool,
     Subnet,
     Token,
     User,
@@ -32,6 +37,11 @@ Stored = (
     | Router
     | FloatingIP
     | PortForwarding
+    | LoadBalancer
+    | ServerPool
+    | Listener
+    | Member
+    | HealthMonitor
     | SecurityGroup
     | SecurityGroupRule
     | AddressGroup

@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from sealane.errors import BadRequest
 from sealane.model import (
     FloatingIP,
+    HealthMonitor,
+    Listener,
+    LoadBalancer,
+    Member,
     Network,
     Node,
     Port,
@@ -16,6 +20,7 @@ from sealane.model import (
     RoleAssignment,
     Router,
     SecurityGroupRule,
+    ServerPool,
     Subnet,
     Token,
 )
@@ -31,6 +36,11 @@ FIXED: Mapping[type[Stored], tuple[str, ...]] = {
     Router: ("tunnel_key",),
     FloatingIP: ("floating_network_id", "floating_ip_address", "floating_port_id"),
     PortForwarding: ("floatingip_id",),
+    LoadBalancer: ("vip_port_id", "vip_address", "made_port"),
+    ServerPool: ("loadbalancer_id", "protocol"),
+    Listener: ("loadbalancer_id", "protocol", "protocol_port"),
+    Member: ("pool_id", "subnet_id", "address", "protocol_port"),
+    HealthMonitor: ("pool_id", "type"),
     SecurityGroupRule: (
         "security_group_id",
         "direction",

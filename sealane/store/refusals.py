@@ -18,6 +18,9 @@ _DUPLICATES = {
         "the fixed address has a floating IP already: disassociate that one first",
     ),
     "PortForwarding": ("BadRequest", "the floating IP forwards this protocol and port already"),
+    "Listener": ("Conflict", "the load balancer has a listener with this protocol and protocol_port already"),
+    "Member": ("Conflict", "the pool has a member with this address and protocol_port already"),
+    "HealthMonitor": ("Conflict", "the pool has a health monitor already"),
     "SecurityGroupRule": ("SecurityGroupRuleExists", "Security group rule already exists"),
     "RBACPolicy": ("RbacPolicyExists", "an RBAC policy says the same already"),
     "Project": ("Conflict", "another project has this name or id: choose another"),
@@ -31,7 +34,10 @@ _HOLDERS = {
     "Router": "remove its interfaces, its gateway and its floating IPs first",
     "SecurityGroup": "take it from its ports, and delete the rules that name it, first",
     "AddressGroup": "delete the rules that name it first",
-    "Port": "disassociate its floating IPs and delete its port forwardings first",
+    "Port": "disassociate its floating IPs and delete its port forwardings and load balancers first",
+    "LoadBalancer": "delete its listeners and pools first, or delete it with cascade=true",
+    "ServerPool": "delete its members and take it from its listeners first",
+    "Subnet": "delete the members of load balancers in it first",
 }
 """table -> what to do before a row of it can go."""
 

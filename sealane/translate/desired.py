@@ -5,6 +5,10 @@ from collections.abc import Callable, Iterable
 from sealane.model import (
     AddressGroup,
     FloatingIP,
+    HealthMonitor,
+    Listener,
+    LoadBalancer,
+    Member,
     Network,
     Node,
     Port,
@@ -12,10 +16,11 @@ from sealane.model import (
     Router,
     SecurityGroup,
     SecurityGroupRule,
+    ServerPool,
     State,
     Subnet,
 )
-from sealane.translate import dhcp, floatingips, groups, ports, routers, switches
+from sealane.translate import balancers, dhcp, floatingips, groups, ports, routers, switches
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Row
 
@@ -26,10 +31,12 @@ PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
     groups.rows,  # SecurityGroup, SecurityGroupRule, AddressGroup -> Port_Group, ACL, Address_Set
     routers.rows,  # Router, Node -> Logical_Router, and what is on it
     floatingips.rows,  # FloatingIP, PortForwarding -> NAT, Load_Balancer
+    balancers.rows,  # LoadBalancer, ServerPool, … -> Load_Balancer, and a Logical_Router behind the address
 )
 READS = (
     *(Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup),
     *(Router, Node, FloatingIP, PortForwarding),
+    *(LoadBalancer, ServerPool, Listener, Member, HealthMonitor),
 )
 """What the stages look at; the translator's state has nothing else."""
 

@@ -3,7 +3,7 @@
 What reaches a port is said by its groups (groups.py).  What a port may claim to be is held by port_security:
 its MAC and addresses and those of allowed_address_pairs.  A port without port security may be anything, so
 OVN also sends it what it knows no owner for ('unknown').  A floating IP's port only keeps an address: it has
-no row.
+no row; nor has that from which the health of a load balancer's servers is asked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,13 +21,13 @@ UNKNOWN = "unknown"
 def rows(state: State, memo: Memo) -> list[Row]:
     """A port whose network is not there (yet) has no row: it comes with the network.
 
-    That of a floating IP has none: its router answers for it.
+    That of a floating IP has none: its router answers for it; of a health check's northd does.
     """
     networks, subnets = state.networks, state.subnets
 
     def given(port: Port) -> tuple[Port, Network, *tuple[Subnet | None, ...]] | None:
         network = networks.get(port.network_id)
-        if network is None or port.device_owner == names.FLOATING_PORT:
+        if network is None or port.device_owner in (names.FLOATING_PORT, names.HEALTH_PORT):
             return None
         return (port, network, *(subnets.get(fixed.subnet_id) for fixed in port.fixed_ips))
 
@@ -36,7 +36,7 @@ def rows(state: State, memo: Memo) -> list[Row]:
 
 def _port(port: Port, network: Network, *subnets: Subnet | None) -> Row:
     """`subnets`: of its fixed addresses, one by one."""
-    if port.device_owner in names.ROUTER_PORTS:
+    if port.device_owner in names.ROUTER_PORTS or port.device_owner == names.BALANCER_PORT:
         return _router_port(port, network, subnets)
     allowed = _allowed(port)
     columns: dict[str, Value] = {

@@ -1,7 +1,7 @@
 """Which tables of the northbound database are ours to write, and how their rows hold together.
 
     Logical_Switch ──ports──> Logical_Switch_Port ··dhcpv4_options··> DHCP_Options
-         ·load_balancer·> Load_Balancer <·load_balancer·
+         ·load_balancer·> Load_Balancer <·load_balancer·  Load_Balancer ──health_check──> …_Health_Check
     Logical_Router ──ports──> Logical_Router_Port ──gateway_chassis──> Gateway_Chassis
          ──nat──> NAT    ──static_routes──> Logical_Router_Static_Route ··bfd··> BFD    ──policies──> …_Policy
     Port_Group ··ports··> Logical_Switch_Port        Port_Group ──acls──> ACL
@@ -115,10 +115,14 @@ TABLES: Mapping[str, Table] = {
         columns=("cidr", "options", "external_ids"), maps={**IDS, "options": ALL}, named=False, root=True
     ),
     "Load_Balancer": Table(
-        columns=("name", "vips", "protocol", "selection_fields", "external_ids", "options"),
+        columns=(
+            *("name", "vips", "protocol", "health_check", "ip_port_mappings", "selection_fields"),
+            *("external_ids", "options"),
+        ),
         maps={
             **IDS,
             "vips": ALL,
+            "ip_port_mappings": ALL,
             "options": (
                 "add_route",
                 "affinity_timeout",
@@ -129,7 +133,11 @@ TABLES: Mapping[str, Table] = {
                 "skip_snat",
             ),
         },
+        holds={"health_check": "Load_Balancer_Health_Check"},
         root=True,
+    ),
+    "Load_Balancer_Health_Check": Table(
+        columns=("vip", "options", "external_ids"), maps={**IDS, "options": ALL}, named=False
     ),
     "Logical_Switch_Port": Table(
         columns=(

@@ -28,6 +28,9 @@ class Up:
     def chassis(self, port_id: str) -> str | None:
         return None
 
+    def health(self, port_id: str, protocol: str, port: int) -> str:
+        return ""
+
 
 @dataclass
 class Site:

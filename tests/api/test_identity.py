@@ -81,7 +81,8 @@ async def test_a_password_gets_a_token_that_says_what_it_is_good_for(database: O
         }
         assert {role["name"] for role in token["roles"]} == {"member", "reader"}
         urls = {s["type"]: {e["url"] for e in s["endpoints"]} for s in token["catalog"]}
-        assert urls == {"network": {there.api.url}, "identity": {f"{there.api.url}/v3"}}
+        here = there.api.url
+        assert urls == {"network": {here}, "load-balancer": {here}, "identity": {f"{here}/v3"}}
         text = found.headers["X-Subject-Token"]
         seen = await there.api.call("GET /v3/auth/tokens", headers={"X-Subject-Token": text})
         assert (seen.status, seen.body) == (200, found.body)

@@ -9,6 +9,7 @@ KINDS = dict.fromkeys(
     (
         *("network", "subnet", "port", "router", "floatingip"),
         *("security_group", "security_group_rule", "rbac_policy"),
+        *("loadbalancer", "listener", "pool", "member", "healthmonitor"),
     ),
     -1,
 )

@@ -196,6 +196,9 @@ class Gateways:
     def chassis(self, port_id: str) -> str | None:
         return "host2" if self.up(port_id) else None
 
+    def health(self, port_id: str, protocol: str, port: int) -> str:
+        return ""
+
 
 async def test_a_gateway_tells_where_it_is(database: OvsdbServer) -> None:
     async with live(database, Gateways()) as api:

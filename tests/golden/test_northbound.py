@@ -16,6 +16,10 @@ import yaml
 from sealane.model import (
     AddressGroup,
     FloatingIP,
+    HealthMonitor,
+    Listener,
+    LoadBalancer,
+    Member,
     Network,
     Node,
     Port,
@@ -23,6 +27,7 @@ from sealane.model import (
     Router,
     SecurityGroup,
     SecurityGroupRule,
+    ServerPool,
     State,
     Subnet,
 )
@@ -47,6 +52,11 @@ KINDS = {
     "nodes": Node,
     "floatingips": FloatingIP,
     "port_forwardings": PortForwarding,
+    "loadbalancers": LoadBalancer,
+    "pools": ServerPool,
+    "listeners": Listener,
+    "members": Member,
+    "healthmonitors": HealthMonitor,
 }
 """Collections that a case may have."""
 

@@ -14,6 +14,10 @@ from sealane.model import (
     AddressGroup,
     FixedIP,
     FloatingIP,
+    HealthMonitor,
+    Listener,
+    LoadBalancer,
+    Member,
     Network,
     Port,
     PortForwarding,
@@ -23,10 +27,11 @@ from sealane.model import (
     Router,
     SecurityGroup,
     SecurityGroupRule,
+    ServerPool,
     Subnet,
     User,
 )
-from sealane.names import FLOATING_PORT, ROUTER_INTERFACE
+from sealane.names import BALANCER_PORT, FLOATING_PORT, ROUTER_INTERFACE
 from sealane.store.changes import Create, Delete, Stored, Update
 from sealane.store.create import SCHEMA, convert
 from sealane.store.db import Store
@@ -80,7 +85,32 @@ RULE = SecurityGroupRule(
     port_range_max=80,
     remote_address_group_id=OTHERS.id,
 )
-ALL = (NET, SUBNET, ROUTER, GROUP, OTHERS, PORT, INTERFACE, HOLDER, FLOATING, RULE)
+VIP = Port(
+    id=_id(30), project_id="p", network_id=NET.id, mac_address="fa:16:3e:00:00:30", device_owner=BALANCER_PORT
+)
+BALANCER = LoadBalancer(id=_id(31), project_id="p", vip_port_id=VIP.id, vip_address="10.0.0.30")
+SERVERS = ServerPool(id=_id(32), project_id="p", loadbalancer_id=BALANCER.id, protocol="TCP")
+LISTENER = Listener(
+    id=_id(33),
+    project_id="p",
+    loadbalancer_id=BALANCER.id,
+    protocol="TCP",
+    protocol_port=80,
+    default_pool_id=SERVERS.id,
+)
+MEMBER = Member(
+    id=_id(34),
+    project_id="p",
+    pool_id=SERVERS.id,
+    subnet_id=SUBNET.id,
+    address="10.0.0.6",
+    protocol_port=8080,
+)
+MONITOR = HealthMonitor(
+    id=_id(35), project_id="p", pool_id=SERVERS.id, type="TCP", delay=5, timeout=3, max_retries=2
+)
+BALANCED = (VIP, BALANCER, SERVERS, LISTENER, MEMBER, MONITOR)
+ALL = (NET, SUBNET, ROUTER, GROUP, OTHERS, PORT, INTERFACE, HOLDER, FLOATING, RULE, *BALANCED)
 
 
 @pytest.fixture
@@ -107,6 +137,9 @@ async def stored(server: OvsdbServer, *objects: Stored) -> AsyncIterator[Store]:
         (GROUP, "take it from its ports"),
         (OTHERS, "delete the rules"),
         (PORT, "disassociate"),
+        (VIP, "load balancers"),
+        (BALANCER, "cascade"),
+        (SERVERS, "members"),
     ],
 )
 async def test_what_is_in_use_stays(server: OvsdbServer, held: Stored, says: str) -> None:
@@ -178,6 +211,9 @@ VLAN = Network(
     ("first", "type"),
     [
         (RULE, "SecurityGroupRuleExists"),
+        (LISTENER, "Conflict"),
+        (MEMBER, "Conflict"),
+        (MONITOR, "Conflict"),
         (FORWARDING, "BadRequest"),
         (POLICY, "RbacPolicyExists"),
         (VLAN, "VlanIdInUse"),
@@ -186,7 +222,7 @@ VLAN = Network(
 )
 async def test_the_same_twice_is_a_conflict(server: OvsdbServer, first: Stored, type: str) -> None:
     async with stored(server, *ALL) as store:
-        if first is not RULE:
+        if first not in ALL:
             await store.commit(Create(first), timeout=PATIENCE)
         with pytest.raises(SealaneError) as refused:
             await store.commit(Create(replace(first, id=_id(99))), timeout=PATIENCE)

@@ -14,7 +14,11 @@ from sealane.model import (
     DhcpOption,
     FixedIP,
     FloatingIP,
+    HealthMonitor,
     HostRoute,
+    Listener,
+    LoadBalancer,
+    Member,
     Network,
     Node,
     Pool,
@@ -28,6 +32,7 @@ from sealane.model import (
     Router,
     SecurityGroup,
     SecurityGroupRule,
+    ServerPool,
     Subnet,
     Token,
     User,
@@ -154,6 +159,50 @@ forwardings = st.builds(
     external_last=st.integers(0, 65535),
     internal_last=st.integers(0, 65535),
 )
+balancing = (
+    st.builds(
+        LoadBalancer,
+        **standard,
+        vip_port_id=ids,
+        vip_address=texts,
+        admin_state_up=st.booleans(),
+        made_port=st.booleans(),
+    )
+    | st.builds(
+        ServerPool,
+        **standard,
+        loadbalancer_id=ids,
+        protocol=texts,
+        persistence=texts,
+        persistence_timeout=st.integers(0, 65535),
+    )
+    | st.builds(
+        Listener,
+        **standard,
+        loadbalancer_id=ids,
+        protocol=texts,
+        protocol_port=st.integers(1, 65535),
+        default_pool_id=st.none() | ids,
+    )
+    | st.builds(
+        Member,
+        **standard,
+        pool_id=ids,
+        subnet_id=ids,
+        address=texts,
+        protocol_port=st.integers(1, 65535),
+        weight=st.integers(0, 256),
+    )
+    | st.builds(
+        HealthMonitor,
+        **standard,
+        pool_id=ids,
+        type=texts,
+        delay=st.integers(1, 3600),
+        timeout=st.integers(1, 3600),
+        max_retries=st.integers(1, 10),
+    )
+)
 accounts = (
     st.builds(Project, **standard, enabled=st.booleans())
     | st.builds(User, **standard, password=texts, enabled=st.booleans(), epoch=st.integers(0, 2**31))
@@ -163,7 +212,7 @@ accounts = (
 operators = nodes | tokens | quotas | accounts
 
 
-@given(networks | subnets | ports | operators | routers | floating | policed | forwardings)
+@given(networks | subnets | ports | operators | routers | floating | policed | forwardings | balancing)
 def test_an_object_survives_its_row_and_the_wire(obj: Stored) -> None:
     table = PACKAGED.table(TABLES[type(obj)])
     wire = msgspec.json.decode(msgspec.json.encode(table.encode(to_row(obj))))

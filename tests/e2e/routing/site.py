@@ -85,9 +85,9 @@ class Tenant:
         path = f"/v2.0/routers/{self.router}/{verb}_router_interface"
         self.api.request("PUT", path, {"subnet_id": self.subnet})
 
-    def put(self, host: str, name: str, ip: str = "") -> Machine:
-        """A machine that serves on PORT, and tells its name."""
-        machine = attach(self.lab, host, name, self.network, ip)
+    def put(self, host: str, name: str, ip: str = "", network: str = "") -> Machine:
+        """A machine that serves on PORT, and tells its name; in the tenant's first network or another one."""
+        machine = attach(self.lab, host, name, network or self.network, ip)
         self.machines.append(machine)
         self.api.update("ports", machine.port_id, {"security_groups": [self.group]})
         words = ["ip", "netns", "exec", name, "python3", "-c", SERVER, name, str(PORT)]

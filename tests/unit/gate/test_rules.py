@@ -95,6 +95,7 @@ ALLOWED: Mapping[str, tuple[Operation, ...]] = {
         update("MAC_Binding", world.HEARD_MINE, mac="0a:00:00:00:00:08", timestamp=7),
     ),
     "tell how a station is": (update("BFD", world.SESSION_MINE, status="up"),),
+    "tell how a server is": (update("Service_Monitor", world.CHECK_MINE, status="online"),),
     "hear of a listener": (
         member(["uuid", world.CHASSIS2], ["uuid", world.MINE]),
         update("IGMP_Group", world.GROUP_MINE, ports=["set", [["uuid", world.MINE], ["uuid", world.OPEN]]]),
@@ -130,6 +131,10 @@ REFUSED: Mapping[str, Operation] = {
     "move a neighbour": update("MAC_Binding", world.HEARD_MINE, logical_port="port11"),
     "forget a neighbour": delete("MAC_Binding", world.HEARD_MINE),
     "tell how another's station is": update("BFD", world.SESSION_THEIRS, status="down"),
+    "tell how another's server is": update("Service_Monitor", world.CHECK_THEIRS, status="offline"),
+    "ask another server": update("Service_Monitor", world.CHECK_MINE, logical_port="port2"),
+    "ask one more": insert("Service_Monitor", logical_port="port2", ip="10.0.0.1", port=80),
+    "ask no longer": delete("Service_Monitor", world.CHECK_MINE),
     "watch another station": update("BFD", world.SESSION_MINE, dst_ip="192.0.2.9"),
     "watch one more": insert("BFD", logical_port="port10", dst_ip="192.0.2.9"),
     "watch no longer": delete("BFD", world.SESSION_MINE),
@@ -306,6 +311,8 @@ def owner(table: str, row: Mapping[str, Any]) -> str:
         return ME.name if (row["dp_key"], row["port_key"]) == (77, 8) else "another"
     if table == "IGMP_Group":
         return ME.name if row.get("chassis") in (world.CHASSIS2, ["uuid", world.CHASSIS2]) else "another"
+    if table == "Service_Monitor":
+        return ME.name if row.get("logical_port") == "port2" else "another"
     if table in ("MAC_Binding", "BFD"):
         return ME.name if row.get("logical_port") == "port10" else "another"
     return str(row.get("chassis_name" if table == "Encap" else "name", ""))

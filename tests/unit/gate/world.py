@@ -23,6 +23,8 @@ ENTRY1, ENTRY2 = (f"91000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 HEARD_THEIRS, HEARD_MINE = (f"a1000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 SESSION_THEIRS, SESSION_MINE = (f"a2000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 """Of BFD."""
+CHECK_THEIRS, CHECK_MINE = (f"a3000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+"""Of Service_Monitor."""
 GROUP_THEIRS, GROUP_MINE = (f"b0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 FDB_THEIRS, FDB_MINE = (f"a0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 
@@ -77,6 +79,10 @@ TABLES: Mapping[str, Mapping[str, Row]] = {
     "MAC_Binding": {
         HEARD_THEIRS: {"logical_port": "port11", "datapath": FAR},
         HEARD_MINE: {"logical_port": "port10", "datapath": NEAR},
+    },
+    "Service_Monitor": {
+        CHECK_THEIRS: {"logical_port": "port1"},
+        CHECK_MINE: {"logical_port": "port2"},
     },
     "BFD": {SESSION_THEIRS: {"logical_port": "port11"}, SESSION_MINE: {"logical_port": "port10"}},
     "Datapath_Binding": {DATAPATH: {"tunnel_key": 77}},

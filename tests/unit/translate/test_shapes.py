@@ -48,6 +48,11 @@ def balancer(a: int, b: int) -> Row:
     return row("Load_Balancer", f"lb{a % 2}", {"vips": {f"10.0.0.{b}:80": "10.0.0.9:80"}}, *places)
 
 
+def health_check(a: int, b: int) -> Row:
+    place = on("Load_Balancer", f"lb{b % 2}", "health_check")
+    return row("Load_Balancer_Health_Check", f"hc{a % 3}", {"vip": f"10.0.0.{b}:80"}, place)
+
+
 def port(a: int, b: int) -> Row:
     groups = [on("Port_Group", f"pg{n}", "ports") for n in range(3) if b >> n & 1]
     columns: dict[str, Value] = {
@@ -125,6 +130,7 @@ MAKERS: list[Callable[[int, int], Row]] = [
     session,
     route,
     policy,
+    health_check,
 ]
 
 

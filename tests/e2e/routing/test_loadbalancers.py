@@ -1,0 +1,345 @@
+"""Load balancers between machines of two hosts, other networks and the world."""
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from sealane.cli.api import Api
+from sealane.lab.lab import Lab
+from tests.e2e.overlay.machines import Machine, attach, until
+from tests.e2e.routing.site import PORT, Tenant
+from tests.e2e.routing.world import GATEWAY, SERVER, World, now, serving
+
+VIP_PORT = 80
+LBAAS = "lbaas"
+TRIES = 24
+"""Connections after which each of two servers was chosen, but for one time in eight millions."""
+
+
+@dataclass
+class Shop:
+    """A load balancer of the tenant's, with a listener for TCP and one for UDP, both with all its servers."""
+
+    tenant: Tenant
+    balancer: dict[str, Any]
+    pools: dict[str, str] = field(default_factory=dict)
+    listeners: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        return str(self.balancer["vip_address"])
+
+    def below(self, kind: str) -> str:
+        return f"{LBAAS}/pools/{self.pools[kind]}/members"
+
+    def listen(self, kind: str) -> None:
+        api, protocol = self.tenant.api, kind.upper()
+        at = {"loadbalancer_id": self.balancer["id"], "protocol": protocol, "protocol_port": VIP_PORT}
+        self.listeners[kind] = api.create(f"{LBAAS}/listeners", at)["id"]
+        pool = {"listener_id": self.listeners[kind], "protocol": protocol, "lb_algorithm": "SOURCE_IP_PORT"}
+        self.pools[kind] = api.create(f"{LBAAS}/pools", pool)["id"]
+
+    def add(self, machine: Machine, **values: Any) -> None:
+        for kind in self.pools:
+            body = {"address": machine.addresses[0], "protocol_port": PORT, **values}
+            self.tenant.api.create(self.below(kind), body)
+
+    def change(self, machine: Machine, **values: Any) -> None:
+        for kind in self.pools:
+            (row,) = self.tenant.api.list(self.below(kind), address=machine.addresses[0])
+            self.tenant.api.update(self.below(kind), row["id"], values)
+
+    def remove(self, machine: Machine) -> None:
+        for kind in self.pools:
+            (row,) = self.tenant.api.list(self.below(kind), address=machine.addresses[0])
+            self.tenant.api.delete(self.below(kind), row["id"])
+
+    def statuses(self) -> dict[str, str]:
+        rows = [row for kind in self.pools for row in self.tenant.api.list(self.below(kind))]
+        return {row["address"]: row["operating_status"] for row in rows}
+
+
+@contextmanager
+def shop(tenant: Tenant, *kinds: str, subnet: str = "") -> Iterator[Shop]:
+    body = {"name": "shop", "vip_subnet_id": subnet or tenant.subnet, "project_id": tenant.name}
+    made = Shop(tenant, tenant.api.create(f"{LBAAS}/loadbalancers", body))
+    try:
+        for kind in kinds:
+            made.listen(kind)
+        yield made
+    finally:
+        tenant.api.delete(f"{LBAAS}/loadbalancers", made.balancer["id"], cascade="true")
+
+
+ASK = """
+import socket, sys
+kind, address, port, times = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+for _ in range(times):
+    try:
+        with socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as asking:
+            asking.settimeout(2)
+            asking.connect((address, port))
+            asking.send(b"who")
+            print(*asking.recv(99).decode().split(), flush=True)
+    except OSError:
+        print("-", "-", flush=True)
+        break
+"""
+"""Asks again and again, each time from another port, until nobody answers."""
+Ask = Callable[..., str]
+
+
+def by(machine: Machine) -> Ask:
+    return lambda *words: machine.exec("python3", "-c", ASK, *words).stdout
+
+
+def answers(ask: Ask, kind: str, address: str, port: int = VIP_PORT, times: int = TRIES) -> dict[str, str]:
+    """Name of who answered -> whom it took the question from; "-" is nobody."""
+    said = ask(kind, address, str(port), str(times))
+    return dict(line.split() for line in said.splitlines())
+
+
+def all_answer(ask: Ask, kind: str, address: str, *names: str) -> None:
+    until(
+        lambda: answers(ask, kind, address).keys() == set(names),
+        f"{names} answer by {kind} at {address}, all of them and nobody else",
+    )
+
+
+def nobody_answers(ask: Ask, kind: str, address: str, port: int = VIP_PORT) -> None:
+    until(lambda: answers(ask, kind, address, port, 3).keys() == {"-"}, f"nobody answers at {address}:{port}")
+
+
+def test_servers_on_two_hosts_share_what_comes(world: World, red: Tenant) -> None:
+    one, two, client = (red.put(h, n) for h, n in (("host1", "one"), ("host2", "two"), ("host1", "client")))
+    inside, outside = by(client), lambda *words: world.exec("python3", "-c", ASK, *words)
+    with shop(red, "tcp", "udp") as made:
+        made.add(one)
+        made.add(two)
+        for kind in ("tcp", "udp"):
+            all_answer(inside, kind, made.address, "one", "two")
+            assert set(answers(inside, kind, made.address).values()) == {client.addresses[0]}, (
+                "seen as itself"
+            )
+        all_answer(by(two), "tcp", made.address, "one", "two")
+        assert client.reaches(made.address), "the address answers echoes"
+        nobody_answers(inside, "tcp", made.address, VIP_PORT + 1)
+        outer = red.take(port_id=made.balancer["vip_port_id"])["floating_ip_address"]
+        for kind in ("tcp", "udp"):
+            all_answer(outside, kind, outer, "one", "two")
+            assert set(answers(outside, kind, outer).values()) == {GATEWAY}, "the client's own"
+        all_answer(inside, "tcp", outer, "one", "two")
+        nobody_answers(outside, "tcp", outer, PORT)
+        made.change(one, weight=0)
+        all_answer(inside, "tcp", made.address, "two")
+        all_answer(outside, "tcp", outer, "two")
+        made.change(one, weight=1)
+        made.remove(two)
+        all_answer(inside, "tcp", made.address, "one")
+        red.api.update(f"{LBAAS}/listeners", made.listeners["tcp"], {"admin_state_up": False})
+        nobody_answers(inside, "tcp", made.address)
+        nobody_answers(outside, "tcp", outer)
+        all_answer(inside, "udp", made.address, "one")
+        red.api.update(f"{LBAAS}/loadbalancers", made.balancer["id"], {"admin_state_up": False})
+        nobody_answers(inside, "udp", made.address)
+
+
+STEADY = """
+import socket, sys
+address, port = sys.argv[1], int(sys.argv[2])
+print("begins", flush=True)
+while True:
+    try:
+        with socket.create_connection((address, port), timeout=5) as asking:
+            said = asking.recv(99).decode().split()[0]
+    except (OSError, IndexError) as exc:
+        said = f"-{type(exc).__name__}"
+    try:
+        print(said, flush=True)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit()
+"""
+"""One connection after the other, without a pause; tells who answered each, or what went wrong."""
+
+
+class Customer:
+    """Asks without a pause, from a machine."""
+
+    def __init__(self, machine: Machine, address: str) -> None:
+        argv = ["ip", "netns", "exec", machine.name, "python3", "-c", STEADY, address, str(VIP_PORT)]
+        self._process = subprocess.Popen(
+            machine.lab.command(machine.host, argv), stdout=subprocess.PIPE, text=True
+        )
+        self._said: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdout
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(10)
+        self._process.stdout.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        assert self._process.stdout.readline() == "begins\n"
+        while line := self._process.stdout.readline():
+            self._said.append(line.strip())
+            if self._process.returncode is not None:
+                return
+
+    @property
+    def failures(self) -> list[str]:
+        return [said for said in self._said if said.startswith("-")]
+
+    @property
+    def asked(self) -> int:
+        return len(self._said)
+
+    def is_served_by(self, *names: str) -> None:
+        """From now on: of the next hundred that are asked in a row."""
+
+        def served() -> bool:
+            return len(self._said) - begun > 100 and set(self._said[-100:]) == set(names)
+
+        begun = len(self._said)
+        until(served, f"{names} serve, all of them and nobody else")
+
+
+@contextmanager
+def beside(tenant: Tenant, cidr: str) -> Iterator[str]:
+    """Another network of the tenant's, behind the same router; machines in it are removed before it."""
+    api, own = tenant.api, {"project_id": tenant.name}
+    network = api.create("networks", {"name": "beside", **own})["id"]
+    subnet = api.create("subnets", {"network_id": network, "cidr": cidr, "ip_version": 4, **own})["id"]
+    path = f"/v2.0/routers/{tenant.router}"
+    api.request("PUT", f"{path}/add_router_interface", {"subnet_id": subnet})
+    try:
+        yield network
+    finally:
+        for port in api.list("ports", network_id=network):
+            for machine in [m for m in tenant.machines if m.port_id == port["id"]]:
+                machine.remove()
+                tenant.machines.remove(machine)
+        api.request("PUT", f"{path}/remove_router_interface", {"subnet_id": subnet})
+        until(lambda: not api.list("ports", network_id=network), "ports of the network are gone")
+        api.delete("networks", network)
+
+
+def test_networks_behind_the_router_reach_it_and_strangers_do_not(
+    world: World, red: Tenant, lab: Lab, api: Api, outside: str
+) -> None:
+    """Servers and clients are in both networks; the group of a server's port decides."""
+    with (
+        beside(red, "10.45.0.0/24") as network,
+        shop(red, "tcp") as made,
+        Tenant(lab, api, outside, "blue") as blue,
+    ):
+        one, two = red.put("host1", "one"), red.put("host2", "two", network=network)
+        near, far = red.put("host2", "near"), red.put("host1", "far", network=network)
+        stranger = blue.put("host1", "stranger")
+        made.add(one)
+        made.add(two)
+        for client in (near, far):
+            all_answer(by(client), "tcp", made.address, "one", "two")
+            assert set(answers(by(client), "tcp", made.address).values()) == {client.addresses[0]}
+        nobody_answers(by(stranger), "tcp", made.address)
+        api.update("ports", two.port_id, {"security_groups": []})
+        until(lambda: "-" in answers(by(near), "tcp", made.address), "its group lets nobody in")
+        assert "two" not in answers(by(near), "tcp", made.address) | answers(by(far), "tcp", made.address)
+        made.remove(two)
+        all_answer(by(far), "tcp", made.address, "one")
+
+
+def test_nothing_fails_while_servers_come_and_go(world: World, red: Tenant) -> None:
+    one, two, three = (red.put(h, n) for h, n in (("host1", "one"), ("host2", "two"), ("host2", "three")))
+    client = red.put("host1", "client")
+    with shop(red, "tcp") as made:
+        made.add(one)
+        all_answer(by(client), "tcp", made.address, "one")
+        with Customer(client, made.address) as customer:
+            customer.is_served_by("one")
+            made.add(two)
+            customer.is_served_by("one", "two")
+            made.add(three)
+            customer.is_served_by("one", "two", "three")
+            made.change(one, weight=0)
+            customer.is_served_by("two", "three")
+            made.remove(one)
+            made.change(two, admin_state_up=False)
+            customer.is_served_by("three")
+            print(f"load balancer: {customer.asked} connections, {len(customer.failures)} failed")
+            assert customer.failures == []
+
+
+def test_a_server_that_is_dead_is_out_until_it_is_back(world: World, red: Tenant, lab: Lab) -> None:
+    one, two, client = (red.put(h, n) for h, n in (("host1", "one"), ("host2", "two"), ("host1", "client")))
+    with shop(red, "tcp") as made:
+        made.add(one)
+        made.add(two)
+        monitor = {"pool_id": made.pools["tcp"], "type": "TCP", "delay": 1, "timeout": 1, "max_retries": 1}
+        red.api.create(f"{LBAAS}/healthmonitors", {**monitor, "max_retries_down": 2})
+        good = {machine.addresses[0]: "ONLINE" for machine in (one, two)}
+        until(lambda: made.statuses() == good, "both are found well")
+        all_answer(by(client), "tcp", made.address, "one", "two")
+        lab.exec("host2", "sh", "-c", "kill $(ip netns pids two)")
+        begun = now()
+        until(lambda: made.statuses() == {**good, two.addresses[0]: "ERROR"}, "it is found dead")
+        print(f"load balancer: a dead server is found after {now() - begun:.1f} s")
+        all_answer(by(client), "tcp", made.address, "one")
+        words = ["ip", "netns", "exec", "two", "python3", "-c", SERVER, "two", str(PORT)]
+        with serving(lab.command("host2", words)):
+            until(lambda: made.statuses() == good, "it is found well again")
+            all_answer(by(client), "tcp", made.address, "one", "two")
+
+
+SERVER6 = """
+import socket, sys
+name, port = sys.argv[1], int(sys.argv[2])
+with socket.create_server(("::", port), family=socket.AF_INET6) as server:
+    print("serves", flush=True)
+    while True:
+        connection, peer = server.accept()
+        with connection:
+            connection.sendall(f"{name} {peer[0]}".encode())
+"""
+
+
+def test_ipv6_without_any_router(world: World, red: Tenant, lab: Lab) -> None:
+    """A client stays with the server that it has come to."""
+    api, own = red.api, {"project_id": red.name}
+    network = api.create("networks", {"name": "six", "sealane:gateway": "none", **own})["id"]
+    subnet = api.create("subnets", {"network_id": network, "cidr": "fd00:44::/64", "ip_version": 6, **own})[
+        "id"
+    ]
+    with ExitStack() as stack:
+        stack.callback(api.delete, "networks", network)
+        stack.callback(until, lambda: not api.list("ports", network_id=network), "its ports are gone")
+        machines = []
+        for host, name in (("host1", "six1"), ("host2", "six2"), ("host1", "client6")):
+            machines.append(attach(lab, host, name, network))
+            stack.callback(machines[-1].remove)
+            api.update("ports", machines[-1].port_id, {"port_security_enabled": False, "security_groups": []})
+        one, two, client = machines
+        for machine in (one, two):
+            words = ["ip", "netns", "exec", machine.name, "python3", "-c", SERVER6, machine.name, str(PORT)]
+            stack.enter_context(serving(lab.command(machine.host, words)))
+        made = stack.enter_context(shop(red, "tcp", subnet=subnet))
+        made.add(one)
+        made.add(two)
+        all_answer(by(client), "tcp", made.address, "six1", "six2")
+        client.soon_reaches(made.address)
+        stays = {"session_persistence": {"type": "SOURCE_IP", "persistence_timeout": 60}}
+        api.update(f"{LBAAS}/pools", made.pools["tcp"], stays)
+        until(lambda: len(answers(by(client), "tcp", made.address)) == 1, "it stays with one server")
+        first = answers(by(client), "tcp", made.address)
+        assert answers(by(client), "tcp", made.address) == first
