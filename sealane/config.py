@@ -39,7 +39,7 @@ class Settings:
     host_name: str = ""  # name of this node and of its chassis; empty: the machine's name
     encap_ip: str = ""  # this node's address on the underlay; empty: the default route's source
     datapath: Datapath = "auto"  # auto: the kernel's openvswitch where it exists
-    fastpath: Switched = "off"  # on: flows within a network and host go past Open vSwitch; user space only
+    fastpath: Switched = "off"  # on: flows within a network go past Open vSwitch; user space only
     api_bind: str = "127.0.0.1:9696"  # where the API listens besides the unix socket; empty: nowhere
     api_listen_fd: int = -1  # an inherited listening socket that the API serves as well
     api_socket_extra: str = ""  # a second unix socket of the API

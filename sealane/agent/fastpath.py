@@ -11,17 +11,18 @@ Open vSwitch can't be watched a pause is not ended, but what is fast stays so fo
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address, ip_address
 from typing import TypeVar
 
 from sealane import failpoint, log, names
-from sealane.agent import metrics
+from sealane.agent import locators, metrics
 from sealane.agent.attachment import Attachment
 from sealane.agent.memory import Memory
 from sealane.agent.rules_watch import RulesWatch
 from sealane.config import Settings
 from sealane.errors import Conflict, HostError, SealaneError
 from sealane.fastpath import cache
-from sealane.fastpath.cache import Cache, Counts, Flow, Port
+from sealane.fastpath.cache import Cache, Counts, Flow, Port, Underlay
 from sealane.fastpath.layout import MEANING, Reason
 from sealane.host import link
 from sealane.host.netlink import Socket
@@ -46,10 +47,17 @@ def is_eligible(attachment: Attachment) -> bool:
 
 
 class FastPath:
-    def __init__(self, settings: Settings, memory: Memory, switch: Switch, *, userspace: bool) -> None:
+    """`facts`: what the engine wrote into RUN/datapath.json."""
+
+    def __init__(
+        self, settings: Settings, memory: Memory, switch: Switch, facts: Mapping[str, object]
+    ) -> None:
         self._memory = memory
         self._switch = switch
-        self._userspace = userspace
+        self._userspace = facts["kind"] != "kernel"
+        self._address, self._underlay = str(facts["address"]), str(facts["link"])
+        self._ovs_run_dir = settings.ovs_run_dir
+        self._locators: Mapping[int, locators.Locator] = {}  # by OpenFlow's number of the port
         self._choice = settings.run_dir / "fastpath"  # what was chosen at run time
         self._setting = settings.fastpath == "on"
         self._cache: Cache | None = None
@@ -162,6 +170,8 @@ class FastPath:
             self._stale = False
             there.pause()
             await self._watch.settled()
+            self._locators = await asyncio.to_thread(locators.read, self._ovs_run_dir)
+            await _in_kernel(lambda host: self._set_ports(there, host))
             await asyncio.sleep(DRAIN)
             if self._told is None or number != self._told:
                 await self._switch.tell_fastpath(number)
@@ -174,20 +184,30 @@ class FastPath:
 
     def _opened(self, host: Socket) -> Cache:
         """After a trial run, with what a predecessor of ours has learned."""
-        links = self._links(host)
-        found = Cache.find(one for one, _ in links.values())
+        found = Cache.find(sorted(self._hooked(host)))
         found.try_out()
         if not found.on:
             found.switch(True)
         self._cache = found
-        metrics.show_fastpath(self._reasons, lambda: self._entries)
+        metrics.show_fastpath(self._reasons, self._landed, lambda: self._entries)
         return found
 
     def _set_ports(self, there: Cache, host: Socket) -> None:
         links = self._links(host)
         attachments = {a.port_id: a for a in self._memory.attachments.values() if a.port_id in links}
-        self._ports = {id: _port(one, *links[id]) for id, one in attachments.items()}
-        there.set_ports(self._ports.values())
+        self._ports = {
+            id: _port(one, *links[id], self._locators.get(self._switch.number(names.ovs_port(id)) or 0))
+            for id, one in attachments.items()
+        }
+        there.set_ports(self._ports.values(), self._way_out(host))
+
+    def _way_out(self, host: Socket) -> Underlay | None:
+        """None: tunnels end where no other host is, are of IPv6, or their link has no Ethernet."""
+        address = ip_address(self._address)
+        found, tunnel = link.find(host, self._underlay), link.index(host, names.TUNNEL_LINK)
+        if not isinstance(address, IPv4Address) or address.is_loopback or found is None or tunnel is None:
+            return None
+        return Underlay(found.index, tunnel, address) if found.mac else None
 
     async def _leave(self) -> None:
         """Off: nothing of it is at any link, also of an agent before us."""
@@ -195,12 +215,18 @@ class FastPath:
             return
         if self._cache is not None:
             self._cache.switch(False)
-        await _in_kernel(lambda host: cache.detach(i for pair in self._links(host).values() for i in pair))
+        await _in_kernel(lambda host: cache.detach(self._hooked(host)))
         if self._cache is not None:
             self._cache.close()
         self._cache, self._ports, self._told, self._stale = None, {}, None, True
         await self._switch.tell_fastpath(None)
         self._left = True
+
+    def _hooked(self, host: Socket) -> set[int]:
+        """Links that may have programs of ours."""
+        shared = {link.index(host, name) for name in (self._underlay, names.TUNNEL_LINK)} - {None}
+        own = {index for pair in self._links(host).values() for index in pair}
+        return own | {index for index in shared if index is not None}
 
     def _links(self, host: Socket) -> dict[str, tuple[int, int]]:
         """Port -> the container's link and the switch's, of those that have both."""
@@ -226,6 +252,7 @@ class FastPath:
                 "trouble": self._trouble,
                 "flows": len(flows),
                 **_ratio(self._reasons()),
+                "landed": _ratio(self._landed()),
                 "ports": [self._shown(id, port) for id, port in sorted(self._ports.items())],
             }
 
@@ -235,11 +262,15 @@ class FastPath:
 
     async def reasons(self) -> list[dict[str, object]]:
         async with self._turn:
-            counts = self._reasons()
-            return [_reason(reason, counts.get(reason, (0, 0))) for reason in Reason]
+            sent, landed = self._reasons(), self._landed()
+            none = (0, 0)
+            return [_reason(one, sent.get(one, none), landed.get(one, none)) for one in Reason]
 
     def _reasons(self) -> Counts:
         return self._cache.reasons() if self._cache else {}
+
+    def _landed(self) -> Counts:
+        return self._cache.landed() if self._cache else {}
 
     def _flows(self) -> list[Flow]:
         return list(self._cache.flows()) if self._cache else []
@@ -258,7 +289,7 @@ class FastPath:
             "port_id": port_id,
             "network_id": port.network,
             "name": named[0].name or named[0].container if named else "",
-            "addresses": port.addresses,
+            "addresses": [text.partition("/")[0] for text in port.addresses],
             **_ratio(self._cache.reasons(port.link)),
         }
 
@@ -271,9 +302,17 @@ def _sweep(there: Cache) -> int:
     return len(flows) - len(idle)
 
 
-def _port(attachment: Attachment, one: int, door: int) -> Port:
-    addresses = tuple(text.partition("/")[0] for text in attachment.addresses)
-    return Port(one, door, attachment.network_id, attachment.mac, addresses, attachment.mtu)
+def _port(attachment: Attachment, one: int, door: int, at: locators.Locator | None) -> Port:
+    return Port(
+        one,
+        door,
+        attachment.network_id,
+        attachment.mac,
+        attachment.addresses,
+        attachment.mtu,
+        vni=at.vni if at else 0,
+        number=at.number if at else 0,
+    )
 
 
 def _ratio(counts: Counts) -> Mapping[str, object]:
@@ -282,14 +321,16 @@ def _ratio(counts: Counts) -> Mapping[str, object]:
     return {"packets": packets, "fast": fast, "hit_ratio": round(fast / packets, 4) if packets else 0.0}
 
 
-def _reason(reason: Reason, counted: tuple[int, int]) -> dict[str, object]:
-    packets, octets = counted
+def _reason(reason: Reason, sent: tuple[int, int], landed: tuple[int, int]) -> dict[str, object]:
+    packets, octets = sent
     name = reason.name.lower().replace("_", "-")
     return {
         "number": int(reason),
         "reason": name,
         "packets": packets,
         "bytes": octets,
+        "landed": landed[0],
+        "landed_bytes": landed[1],
         "meaning": MEANING[reason],
     }
 

@@ -75,7 +75,7 @@ class Agent:
         view = View(self._api, self._memory, targets, settings.host_name)
         cni = CniDoor(self._door, self._unready, userspace=self._datapath != "kernel")
         plugs = PlugDoor(self._api, self._memory, self._reconciler, settings.host_name)
-        self._fastpath = FastPath(settings, self._memory, self._switch, userspace=self._datapath != "kernel")
+        self._fastpath = FastPath(settings, self._memory, self._switch, facts)
         self._labels = RuntimeLabels(self._docker.labels, self._memory)
         app = App(self._door, self._memory, view, cni, plugs, self._status)
         app.quarantined = self._docker.labels.reasons
@@ -295,7 +295,7 @@ def _facts(settings: Settings) -> Mapping[str, object]:
     path = settings.run_dir / "datapath.json"
     try:
         facts = json.loads(path.read_text())
-        return {key: facts[key] for key in ("kind", "switch", "address")}
+        return {key: facts[key] for key in ("kind", "switch", "address", "link")}
     except (OSError, ValueError, KeyError) as exc:
         raise Unavailable(f"{path} can't be read ({exc}); start the node with 'sealane node'") from exc
 

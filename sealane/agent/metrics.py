@@ -66,29 +66,37 @@ class _FastPath(Collector):
 
     def __init__(self) -> None:
         self.reasons: Callable[[], Counts] = dict
+        self.landed: Callable[[], Counts] = dict
         self.flows: Callable[[], int] = int
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
-        packets = CounterMetricFamily(
-            "sealane_fastpath_packets",
-            "Packets that containers sent, by why they went where they went: see `sealane fastpath reasons`",
-            labels=("reason",),
-        )
-        octets = CounterMetricFamily("sealane_fastpath_bytes", "The same in bytes", labels=("reason",))
-        for reason, (count, size) in self.reasons().items():
-            packets.add_metric([reason.name.lower()], count)
-            octets.add_metric([reason.name.lower()], size)
-        yield packets
-        yield octets
+        yield from _by_reason("sealane_fastpath", "Packets that containers sent", self.reasons())
+        yield from _by_reason("sealane_fastpath_landed", "Packets in tunnels to this host", self.landed())
         yield GaugeMetricFamily("sealane_fastpath_flows", "Entries of flows", value=self.flows())
+
+
+def _by_reason(name: str, what: str, counts: Counts) -> Iterator[CounterMetricFamily]:
+    packets = CounterMetricFamily(
+        f"{name}_packets",
+        f"{what}, by why they went where they went: see `sealane fastpath reasons`",
+        labels=("reason",),
+    )
+    octets = CounterMetricFamily(f"{name}_bytes", "The same in bytes", labels=("reason",))
+    for reason, (count, size) in counts.items():
+        packets.add_metric([reason.name.lower()], count)
+        octets.add_metric([reason.name.lower()], size)
+    yield packets
+    yield octets
 
 
 _fastpath = _FastPath()
 _registry.register(_fastpath)
 
 
-def show_fastpath(reasons: Callable[[], Counts], flows: Callable[[], int]) -> None:
-    _fastpath.reasons, _fastpath.flows = reasons, flows
+def show_fastpath(
+    reasons: Callable[[], Counts], landed: Callable[[], Counts], flows: Callable[[], int]
+) -> None:
+    _fastpath.reasons, _fastpath.landed, _fastpath.flows = reasons, landed, flows
 
 
 def show() -> Response:

@@ -31,6 +31,7 @@ REASONS = (
     Column("REASON", "reason"),
     Column("PACKETS", "packets"),
     Column("BYTES", "bytes"),
+    Column("LANDED", "landed"),
     Column("MEANING", "meaning"),
 )
 
@@ -63,7 +64,9 @@ def flows(output: str) -> None:
 @fastpath.command("reasons")
 @output_option
 def reasons(output: str) -> None:
-    """Why packets that containers sent went where they went; 0 is the fast path, all else Open vSwitch.
+    """Why packets went where they went; 0 is the fast path, all else Open vSwitch.
+
+    Those that containers sent, and, as LANDED, those that came in tunnels from other hosts.
 
     \b
     Example:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import shlex
 import shutil
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from sealane.config import Settings, joined_file, main_file
 from sealane.engine import datapath, forwarding, host_switch, leftovers, node, own_engine, physical
 from sealane.engine.command import run, succeeds
 from sealane.errors import HostError
+from sealane.fastpath import cache
 from sealane.host import iptables, sysctl
 
 logger = log.get("down")
@@ -54,6 +56,12 @@ async def _kernel_datapath(settings: Settings) -> None:
     if (facts.get("kind"), facts.get("switch")) == ("kernel", "own") and not datapath.host_vswitchd():
         await succeeds("ovs-dpctl", "del-dp", "ovs-system")
         await succeeds("ip", "link", "delete", "genev_sys_6081")
+
+
+async def _fast_path(settings: Settings) -> None:
+    """Its programs go with our links, but one is at the host's own."""
+    with contextlib.suppress(OSError):
+        cache.detach([socket.if_nametoindex(str(datapath.read(settings).get("link", "")))])
 
 
 async def _links(settings: Settings) -> None:
@@ -145,6 +153,7 @@ def _remove_but_labs(directory: Path) -> None:
 
 STEPS: tuple[Step, ...] = (
     _processes,
+    _fast_path,
     _docker_networks,
     _host_switch,
     _kernel_datapath,

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address, ip_interface
 from pathlib import Path
 
 from sealane.errors import HostError
@@ -32,9 +32,20 @@ class Port:
     door: int
     network: str  # UUID
     mac: str
-    addresses: tuple[str, ...]
+    addresses: tuple[str, ...]  # "10.0.0.2/24"; without a length it has no neighbour on another host
     mtu: int
     peer: bool = True  # the container's end is in another namespace
+    vni: int = 0  # OVN's number of the network's datapath
+    number: int = 0  # OVN's of the port in it; 0: not known, and nothing goes to or comes from other hosts
+
+
+@dataclass(frozen=True)
+class Underlay:
+    """Where packets of tunnels come and go."""
+
+    link: int  # which bears the address
+    tunnel: int  # by which Open vSwitch hands over what it has put into a tunnel
+    address: IPv4Address
 
 
 @dataclass(frozen=True)
@@ -67,19 +78,25 @@ class Cache:
 
     @classmethod
     def find(cls, links: Iterable[int] = ()) -> "Cache":
-        """With the maps that programs of this very version use at the links; else with new ones."""
+        """With the maps that programs of this very version use at the links; else with new ones.
+
+        Each program has some of the maps: what none of them has is new.
+        """
         programs = elf.read(_OBJECT.read_bytes())
         own = cls({one.name: bpf.create_map(one) for one in layout.MAPS}, programs)
-        tag = bpf.program_info(own._programs["leave"]).tag
+        tags = {name: bpf.program_info(program).tag for name, program in own._programs.items()}
+        found: dict[str, int] = {}
         for link in links:
             for program in _ours(link):
                 info = bpf.program_info(program)
                 os.close(program)
-                if info.name == "leave" and info.tag == tag:
-                    maps = _open_maps(info)
-                    own.close()
-                    return cls(maps, programs)
-        return own
+                if info.tag == tags[info.name]:
+                    _open_maps(info, found)
+        if not found:
+            return own
+        maps = {name: found.get(name) or os.dup(fresh) for name, fresh in own._maps.items()}
+        own.close()
+        return cls(maps, programs)
 
     def close(self) -> None:
         """What is attached goes on."""
@@ -107,30 +124,50 @@ class Cache:
 
     def switch(self, on: bool) -> None:
         """Also ends the generation: what was learned before an interruption is learned again."""
-        self._write((self._era() | layout.LEARNS) + 1, on)
+        self._write(era=self._next_era(), on=int(on))
 
     def pause(self) -> None:
         """From now on nothing is fast, and nothing is learned, until `resume`."""
-        self._write((self._era() | layout.LEARNS) + 1, self.on)
+        self._write(era=self._next_era())
 
     def resume(self) -> None:
-        self._write(self._era() | layout.LEARNS, self.on)
+        self._write(era=self._era() | layout.LEARNS)
 
     # ports
 
-    def set_ports(self, wanted: Iterable[Port]) -> None:
+    def set_ports(self, wanted: Iterable[Port], underlay: Underlay | None = None) -> None:
         """Make these, and no others, the fast path's.  Where that changes something, a pause begins.
 
-        Whatever is not wanted any more is gone before anything new is there.
+        Whatever is not wanted any more is gone before anything new is there.  `underlay` None: nothing
+        goes to or comes from other hosts.
         """
         ports = tuple(wanted)
-        asked = {"ports": dict(_port_rows(ports)), "endpoints": dict(_endpoint_rows(ports))}
+        asked = {
+            "ports": dict(_port_rows(ports)),
+            "endpoints": dict(_endpoint_rows(ports)),
+            "locators": dict(_locator_rows(ports)),
+        }
         there = {name: self._rows(name) for name in asked}
         if asked != there:
             self.pause()
             self._set_rows(asked, there)
             self._set_tallies({layout.link_key(port.link) for port in ports})
-        self._attach(ports)
+        self._set_underlay(underlay)
+        self._attach(ports, underlay)
+
+    def _set_underlay(self, wanted: Underlay | None) -> None:
+        before = self._config()
+        after: dict[str, Value] = {"underlay": 0, "tunnel": 0, "address": bytes(4)}
+        if wanted is not None:
+            after = {
+                "underlay": wanted.link,
+                "tunnel": wanted.tunnel,
+                "address": wanted.address.packed,
+            }
+        if {name: before[name] for name in after} != after:
+            self.pause()
+            self._write(**after)
+            detach({_int(before["underlay"]), _int(before["tunnel"])} - {0})
 
     def _set_rows(self, asked: Mapping[str, Rows], there: Mapping[str, Rows]) -> None:
         for name, rows in asked.items():
@@ -141,15 +178,17 @@ class Cache:
                 if there[name].get(key) != value:
                     bpf.update(self._maps[name], _MAPS[name], key, value)
 
-    def _attach(self, ports: Iterable[Port]) -> None:
+    def _attach(self, ports: Iterable[Port], underlay: Underlay | None) -> None:
         """Raises the first error after all have been tried: a link may be gone by now."""
         failures = []
-        for port in ports:
-            for name, link in (("leave", port.link), ("arrive", port.door)):
-                try:
-                    self._attach_one(name, link)
-                except HostError as exc:
-                    failures.append(exc)
+        places = [place for port in ports for place in (("leave", port.link), ("arrive", port.door))]
+        if underlay is not None:
+            places += [("depart", underlay.tunnel), ("land", underlay.link)]
+        for name, link in places:
+            try:
+                self._attach_one(name, link)
+            except HostError as exc:
+                failures.append(exc)
         if failures:
             raise failures[0]
 
@@ -176,8 +215,14 @@ class Cache:
     # what there is to see
 
     def reasons(self, link: int | None = None) -> Counts:
-        """Of all packets since the maps were made, or of those that one link sent."""
-        name, key = ("total", _FIRST) if link is None else ("tallies", layout.link_key(link))
+        """Of all packets that containers sent since the maps were made, or of those that one link sent."""
+        return self._counts(*(("total", _FIRST) if link is None else ("tallies", layout.link_key(link))))
+
+    def landed(self) -> Counts:
+        """Of the packets in tunnels that other hosts sent here."""
+        return self._counts("landed", _FIRST)
+
+    def _counts(self, name: str, key: bytes) -> Counts:
         values = bpf.lookup(self._maps[name], _MAPS[name], key) or []
         rows = [layout.TALLY.unpack(value) for value in values]
         return {
@@ -202,8 +247,11 @@ class Cache:
     def _era(self) -> int:
         return _int(self._config()["era"])
 
-    def _write(self, era: int, on: bool) -> None:
-        value = layout.CONFIG.pack(era=era & (1 << 33) - 1, on=int(on))
+    def _next_era(self) -> int:
+        return (self._era() | layout.LEARNS) + 1 & (1 << 33) - 1
+
+    def _write(self, **changes: Value) -> None:
+        value = layout.CONFIG.pack(**(dict(self._config()) | changes))
         bpf.update(self._maps["settings"], _MAPS["settings"], _FIRST, value)
 
     def _keys(self, name: str) -> list[bytes]:
@@ -238,27 +286,46 @@ def _ours(link: int) -> Iterator[int]:
                 os.close(program)
 
 
-def _open_maps(info: bpf.Loaded) -> dict[str, int]:
-    found = {}
+def _open_maps(info: bpf.Loaded, found: dict[str, int]) -> None:
+    """Those that were not found before."""
     for number in info.maps:
         descriptor = bpf.map_by_id(number)
-        found[bpf.map_name(descriptor)] = descriptor
-    return found
+        if found.setdefault(bpf.map_name(descriptor), descriptor) != descriptor:
+            os.close(descriptor)
 
 
 def _port_rows(ports: Iterable[Port]) -> Iterator[tuple[bytes, bytes]]:
     for port in ports:
-        value = layout.PORT.pack(network=_network(port), mac=_mac(port), link=port.link)
+        value = _port_row(port)
         yield layout.link_key(port.link), value
         yield layout.link_key(port.door), value
+
+
+def _locator_rows(ports: Iterable[Port]) -> Iterator[tuple[bytes, bytes]]:
+    for port in ports:
+        if port.number:
+            yield layout.LOCATOR.pack(vni=port.vni, number=port.number), _port_row(port)
+
+
+def _port_row(port: Port) -> bytes:
+    return layout.PORT.pack(
+        network=_network(port), mac=_mac(port), link=port.link, vni=port.vni, number=port.number
+    )
 
 
 def _endpoint_rows(ports: Iterable[Port]) -> Iterator[tuple[bytes, bytes]]:
     for port in ports:
         flags = layout.PEER if port.peer else 0
-        value = layout.ENDPOINT.pack(link=port.link, flags=flags, mac=_mac(port), mtu=port.mtu)
         for text in port.addresses:
-            address = ip_address(text)
+            interface = ip_interface(text)
+            address, length = interface.ip, interface.network.prefixlen
+            value = layout.ENDPOINT.pack(
+                link=port.link,
+                flags=flags,
+                mac=_mac(port),
+                mtu=port.mtu,
+                prefix=128 - address.max_prefixlen + length,
+            )
             key = layout.ENDPOINT_KEY.pack(
                 network=_network(port),
                 address=layout.mapped(address.packed),

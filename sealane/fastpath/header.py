@@ -16,7 +16,7 @@ def _lines() -> Iterator[str]:
     yield "#pragma once"
     yield "#include <linux/types.h>"
     yield ""
-    for name in ("PROBE", "LEASE", "PEER", "LEARNS"):
+    for name in ("PROBE", "LAND_PROBE", "LEASE", "PEER", "LEARNS", "GENEVE_PORT", "OVERHEAD"):
         yield f"#define {name} {getattr(layout, name)}ULL"
     yield ""
     for record in layout.RECORDS:

@@ -4,25 +4,36 @@
 #include <linux/types.h>
 
 #define PROBE 1000000000ULL
+#define LAND_PROBE 2000000000ULL
 #define LEASE 4000000000ULL
 #define PEER 1ULL
 #define LEARNS 1ULL
+#define GENEVE_PORT 6081ULL
+#define OVERHEAD 58ULL
 
 struct config {
 	__u64 era;
 	__u32 on;
-	__u32 pad;
+	__u32 underlay;
+	__u32 tunnel;
+	__u8 address[4];
 };
-_Static_assert(sizeof(struct config) == 16, "config");
+_Static_assert(sizeof(struct config) == 24, "config");
 
 struct port {
 	__u8 network[16];
 	__u8 mac[6];
-	__u16 pad;
+	__u16 number;
 	__u32 link;
-	__u32 pad2;
+	__u32 vni;
 };
 _Static_assert(sizeof(struct port) == 32, "port");
+
+struct locator {
+	__u32 vni;
+	__u32 number;
+};
+_Static_assert(sizeof(struct locator) == 8, "locator");
 
 struct endpoint_key {
 	__u8 network[16];
@@ -37,8 +48,10 @@ struct endpoint {
 	__u32 flags;
 	__u8 mac[6];
 	__u16 mtu;
+	__u32 prefix;
+	__u32 pad;
 };
-_Static_assert(sizeof(struct endpoint) == 16, "endpoint");
+_Static_assert(sizeof(struct endpoint) == 24, "endpoint");
 
 struct flow_key {
 	__u8 network[16];
@@ -58,14 +71,16 @@ struct flow {
 	__u64 passed_at[2];
 	__u64 packets[2];
 	__u64 bytes[2];
+	__u64 place;
+	__u64 mac;
 };
-_Static_assert(sizeof(struct flow) == 96, "flow");
+_Static_assert(sizeof(struct flow) == 112, "flow");
 
 struct tally {
-	__u64 packets[23];
-	__u64 bytes[23];
+	__u64 packets[31];
+	__u64 bytes[31];
 };
-_Static_assert(sizeof(struct tally) == 368, "tally");
+_Static_assert(sizeof(struct tally) == 496, "tally");
 
 enum reason {
 	FAST = 0,
@@ -91,12 +106,22 @@ enum reason {
 	KEEPALIVE = 20,
 	MTU = 21,
 	FULL = 22,
+	BUNDLE = 23,
+	ROUTE = 24,
+	NESTED = 25,
+	OUTER = 26,
+	OUTER_CHECKSUM = 27,
+	CONGESTION = 28,
+	STRANGER = 29,
+	DAMAGED = 30,
 };
 
 struct map { __u32 unused; };
 struct map settings SECTION("maps"); /* __u32 -> struct config */
 struct map ports SECTION("maps"); /* __u32 -> struct port */
 struct map endpoints SECTION("maps"); /* struct endpoint_key -> struct endpoint */
+struct map locators SECTION("maps"); /* struct locator -> struct port */
 struct map flows SECTION("maps"); /* struct flow_key -> struct flow */
 struct map total SECTION("maps"); /* __u32 -> struct tally */
+struct map landed SECTION("maps"); /* __u32 -> struct tally */
 struct map tallies SECTION("maps"); /* __u32 -> struct tally */

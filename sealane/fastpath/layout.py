@@ -68,7 +68,8 @@ def _flat(field: Field, value: Value | None) -> list[int | bytes]:
 
 
 class Reason(IntEnum):
-    """What became of a packet that a container sent: 0 is the fast path, all else went to Open vSwitch."""
+    """What became of a packet that a container or, in a tunnel, another host sent: 0 is the fast path, all
+    else went to Open vSwitch."""
 
     FAST = 0
     OFF = 1
@@ -93,6 +94,14 @@ class Reason(IntEnum):
     KEEPALIVE = 20
     MTU = 21
     FULL = 22
+    BUNDLE = 23
+    ROUTE = 24
+    NESTED = 25
+    OUTER = 26
+    OUTER_CHECKSUM = 27
+    CONGESTION = 28
+    STRANGER = 29
+    DAMAGED = 30
 
 
 MEANING: Mapping[Reason, str] = {
@@ -110,7 +119,7 @@ MEANING: Mapping[Reason, str] = {
     Reason.SERVICE: "DNS or DHCP, which Open vSwitch may answer itself",
     Reason.SENDER: "the sender's MAC or address is not the port's",
     Reason.BEGINS_OR_ENDS: "SYN, FIN or RST: a connection begins or ends",
-    Reason.ELSEWHERE: "the receiver is not in this network on this host",
+    Reason.ELSEWHERE: "the receiver is not on this host, nor in the sender's subnet on another",
     Reason.ROUTED: "to another MAC than the receiver's own",
     Reason.PAUSED: "rules are changing: nothing is learned just now",
     Reason.NEW: "the first of a flow, or the first since rules changed",
@@ -119,6 +128,14 @@ MEANING: Mapping[Reason, str] = {
     Reason.KEEPALIVE: "one of a fast flow, so that its entry in Open vSwitch's connection tracking lives",
     Reason.MTU: "longer than the receiver's link takes",
     Reason.FULL: "the table of flows is full",
+    Reason.BUNDLE: "several UDP datagrams in one piece, to or from another host",
+    Reason.ROUTE: "the host has no way to the other one at hand, or a narrower one",
+    Reason.NESTED: "in a tunnel of the container's own already",
+    Reason.OUTER: "the tunnel's headers are not those that OVN makes for a packet of a port to a port",
+    Reason.OUTER_CHECKSUM: "the tunnel's header has a checksum: an Open vSwitch sent it",
+    Reason.CONGESTION: "congestion was marked on the way between the hosts",
+    Reason.STRANGER: "not from the host, the port or the MAC to which the flow's packets go",
+    Reason.DAMAGED: "dropped: the kernel had no memory to change its headers",
 }
 
 PROBE = 1_000_000_000
@@ -127,6 +144,11 @@ LEASE = 4_000_000_000
 """Nanoseconds for which a direction stays fast after a packet of it came out of Open vSwitch."""
 LEARNS = 1
 """Of config.era: the rest of it is the generation, shifted; both in one, for they are read in one go."""
+LAND_PROBE = 2_000_000_000
+"""PROBE for what comes from another host, whose own such packets should suffice."""
+GENEVE_PORT = 6081
+OVERHEAD = 58
+"""Bytes that a tunnel adds: IPv4 20, UDP 8, Geneve 8, OVN's option 8, the inner Ethernet header 14."""
 PEER = 1
 """endpoint.flags: the receiver's end is in another namespace, straight into which the packet can be put."""
 
@@ -134,15 +156,22 @@ CONFIG = Record(
     "config",
     Field("__u64", "era"),
     Field("__u32", "on"),
-    Field("__u32", "pad"),
+    Field("__u32", "underlay"),  # the link that bears the address of tunnels; 0: none is fast
+    Field("__u32", "tunnel"),  # the link on which Open vSwitch hands over what it has put into a tunnel
+    Field("__u8", "address", 4),
 )
 PORT = Record(
     "port",
     Field("__u8", "network", 16),
     Field("__u8", "mac", 6),
-    Field("__u16", "pad"),
+    Field("__u16", "number"),  # OVN's of the port in its datapath; 0: not known
     Field("__u32", "link"),
-    Field("__u32", "pad2"),
+    Field("__u32", "vni"),  # OVN's number of the datapath
+)
+LOCATOR = Record(
+    "locator",
+    Field("__u32", "vni"),
+    Field("__u32", "number"),
 )
 ENDPOINT_KEY = Record(
     "endpoint_key",
@@ -157,6 +186,8 @@ ENDPOINT = Record(
     Field("__u32", "flags"),
     Field("__u8", "mac", 6),
     Field("__u16", "mtu"),
+    Field("__u32", "prefix"),  # of its subnet, of 128 bits
+    Field("__u32", "pad"),
 )
 FLOW_KEY = Record(
     "flow_key",
@@ -176,9 +207,11 @@ FLOW = Record(
     Field("__u64", "passed_at", 2),
     Field("__u64", "packets", 2),
     Field("__u64", "bytes", 2),
+    Field("__u64", "place"),  # of the end on another host: its host's address, OVN's number of its port
+    Field("__u64", "mac"),
 )
 TALLY = Record("tally", Field("__u64", "packets", len(Reason)), Field("__u64", "bytes", len(Reason)))
-RECORDS = (CONFIG, PORT, ENDPOINT_KEY, ENDPOINT, FLOW_KEY, FLOW, TALLY)
+RECORDS = (CONFIG, PORT, LOCATOR, ENDPOINT_KEY, ENDPOINT, FLOW_KEY, FLOW, TALLY)
 
 HASH, ARRAY, PERCPU_HASH, PERCPU_ARRAY = 1, 2, 5, 6
 _NO_PREALLOC = 1
@@ -211,12 +244,14 @@ MAPS = (
     Map("settings", ARRAY, None, CONFIG, 1),
     Map("ports", HASH, None, PORT, 16384),
     Map("endpoints", HASH, ENDPOINT_KEY, ENDPOINT, 32768),
+    Map("locators", HASH, LOCATOR, PORT, 8192),
     Map("flows", HASH, FLOW_KEY, FLOW, 131072),
     Map("total", PERCPU_ARRAY, None, TALLY, 1),
+    Map("landed", PERCPU_ARRAY, None, TALLY, 1),
     Map("tallies", PERCPU_HASH, None, TALLY, 8192),
 )
 
-PROGRAMS = ("leave", "arrive")
+PROGRAMS = ("leave", "arrive", "depart", "land")
 
 
 def link_key(index: int) -> bytes:
