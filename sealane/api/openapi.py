@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import sealane
-from sealane.api import identity_paths, odl
+from sealane.api import identity_paths, octavia_paths, odl
 from sealane.api.answers import answer
 from sealane.api.attributes import Kind
 from sealane.api.paths import EXTRA_PATHS
@@ -21,7 +21,7 @@ def document(kinds: Iterable[Kind], of_odl: Iterable[Kind] = ()) -> Part:
         paths |= _paths(kind) | _tag_paths(kind)
     for kind in of_odl:
         paths |= _odl_paths(kind)
-    paths |= EXTRA_PATHS
+    paths |= EXTRA_PATHS | octavia_paths.paths()
     return {
         "openapi": "3.0.3",
         "info": {"title": "Sealane: OpenStack Networking API v2.0", "version": sealane.__version__},
@@ -35,6 +35,7 @@ def document(kinds: Iterable[Kind], of_odl: Iterable[Kind] = ()) -> Part:
             "schemas": {
                 "Error": error(),
                 "IdentityError": identity_paths.error(),
+                **octavia_paths.schemas(),
                 **{k.singular: schema(k, lambda a: a.visible) for k in kinds},
             },
         },

@@ -92,7 +92,7 @@ class Api:
 
     def find(self, collection: str, wanted: str, **within: str) -> Body:
         """By id, then by name. Raises NotFound, or Conflict when several have that name."""
-        noun = collection[:-1]
+        noun = collection.rpartition("/")[2][:-1]
         if not wanted:
             raise errors.BadRequest(f"the name or id of the {noun} is empty; give one of them")
         rows = self.list(collection, id=wanted) or self.list(collection, name=wanted, **within)

@@ -55,6 +55,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
             "sealane.cli.floating_ip:floating_ip",
             "Outer addresses of ports: list, create, associate, forward, …",
         ),
+        "loadbalancer": Entry(
+            "sealane.cli.loadbalancer:loadbalancer", f"Addresses that lead to several servers: {VERBS}."
+        ),
         "quota": Entry("sealane.cli.quota:quota", "How many of each a project may have: show, set, reset."),
         "attach": Entry("sealane.cli.attachment:attach", "Put a container or a namespace on a network."),
         "detach": Entry("sealane.cli.attachment:detach", "Take it off again."),

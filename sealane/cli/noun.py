@@ -57,10 +57,14 @@ class Noun:
     """What narrows a name that several have: "network" is --network."""
     examples: dict[str, str]
     """By verb, for its help."""
+    path: str = ""
+    """Of its collection, where that is not its name."""
+    tagged: bool = True
+    """Whether it has calls for single tags."""
 
     @property
     def collection(self) -> str:
-        return f"{self.name}s"
+        return self.path or f"{self.name}s"
 
     @property
     def words(self) -> str:
@@ -145,7 +149,7 @@ def group(noun: Noun, create: click.Command) -> click.Group:
         help=f"{noun.title}: {', '.join(VERBS)}.\n\n{noun.example('group')}",
     )
     verbs = [reading.listing(noun), reading.show(noun), create, changing.set_(noun), changing.add(noun)]
-    verbs += [changing.unset(noun), changing.delete(noun), tagging.tag(noun)]
+    verbs += [changing.unset(noun), changing.delete(noun), *([tagging.tag(noun)] if noun.tagged else [])]
     for command in verbs:
         made.add_command(command)
     return made

@@ -122,7 +122,9 @@ def central(running: Central) -> Iterator[Central]:
 
 
 def clear_routing(client: Api) -> None:
-    """Floating IPs and routers hold networks and ports."""
+    """Load balancers, floating IPs and routers hold networks and ports."""
+    for balancer in client.list("lbaas/loadbalancers"):
+        client.delete("lbaas/loadbalancers", balancer["id"], cascade="true")
     for floating in client.list("floatingips"):
         for forwarded in floating["port_forwardings"]:
             client.delete(f"floatingips/{floating['id']}/port_forwardings", forwarded["id"])

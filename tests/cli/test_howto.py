@@ -18,7 +18,16 @@ def commands(page: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "page", ("networks.md", "events.md", "dhcp-and-dns.md", "routers.md", "security-groups.md", "tenants.md")
+    "page",
+    (
+        "load-balancers.md",
+        "networks.md",
+        "events.md",
+        "dhcp-and-dns.md",
+        "routers.md",
+        "security-groups.md",
+        "tenants.md",
+    ),
 )
 def test_the_commands_of_a_page_succeed(page, central):
     script = commands(page)
