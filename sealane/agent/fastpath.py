@@ -10,6 +10,7 @@ Open vSwitch can't be watched a pause is not ended, but what is fast stays so fo
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, ip_address
 from typing import TypeVar
@@ -20,7 +21,7 @@ from sealane.agent.attachment import Attachment
 from sealane.agent.memory import Memory
 from sealane.agent.rules_watch import RulesWatch
 from sealane.config import Settings
-from sealane.errors import Conflict, HostError, SealaneError
+from sealane.errors import BadRequest, Conflict, HostError, SealaneError
 from sealane.fastpath import cache
 from sealane.fastpath.cache import Cache, Counts, Flow, Port, Underlay
 from sealane.fastpath.layout import MEANING, Reason
@@ -59,6 +60,7 @@ class FastPath:
         self._ovs_run_dir = settings.ovs_run_dir
         self._locators: Mapping[int, locators.Locator] = {}  # by OpenFlow's number of the port
         self._choice = settings.run_dir / "fastpath"  # what was chosen at run time
+        self._apart = settings.run_dir / "fastpath.off"  # ids of networks that it is off for, one a line
         self._setting = settings.fastpath == "on"
         self._cache: Cache | None = None
         self._ports: dict[str, Port] = {}
@@ -79,6 +81,25 @@ class FastPath:
             return self._choice.read_text().strip() == "on"
         except OSError:
             return self._setting
+
+    @property
+    def networks_off(self) -> frozenset[str]:
+        """Networks whose flows all go through Open vSwitch on this node, whatever else is on."""
+        try:
+            return frozenset(self._apart.read_text().split())
+        except OSError:
+            return frozenset()
+
+    async def switch_network(self, network: str, on: bool) -> None:
+        """Until the node is stopped.  Raises BadRequest (no UUID), HostError."""
+        try:
+            id = str(uuid.UUID(network))
+        except ValueError as exc:
+            raise BadRequest(f"'network' can't be '{network}': it has to be a network's id") from exc
+        after = self.networks_off - {id} if on else self.networks_off | {id}
+        with failpoint.effect("file", "fastpath", HostError):
+            self._apart.write_text("".join(f"{one}\n" for one in sorted(after)))
+        await self._round()
 
     async def switch(self, on: bool) -> None:
         """Until the node is stopped, whatever the settings say.  Raises Conflict, HostError."""
@@ -193,8 +214,10 @@ class FastPath:
         return found
 
     def _set_ports(self, there: Cache, host: Socket) -> None:
-        links = self._links(host)
-        attachments = {a.port_id: a for a in self._memory.attachments.values() if a.port_id in links}
+        links, off = self._links(host), self.networks_off
+        here = [a for a in self._memory.attachments.values() if a.port_id in links]
+        cache.detach(end for a in here if a.network_id in off for end in links[a.port_id])
+        attachments = {a.port_id: a for a in here if a.network_id not in off}
         self._ports = {
             id: _port(one, *links[id], self._locators.get(self._switch.number(names.ovs_port(id)) or 0))
             for id, one in attachments.items()
@@ -248,6 +271,7 @@ class FastPath:
             flows = await asyncio.to_thread(self._flows)
             return {
                 "on": self.on,
+                "networks_off": sorted(self.networks_off),
                 "state": self._state(),
                 "trouble": self._trouble,
                 "flows": len(flows),

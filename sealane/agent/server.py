@@ -2,7 +2,7 @@
 
 GET  /status        what the agent sees of its surroundings
 GET  /metrics       where its time goes, for Prometheus
-GET  /fastpath, /fastpath/flows, /fastpath/reasons    POST /fastpath {"on": true}
+GET  /fastpath, /fastpath/flows, /fastpath/reasons    POST /fastpath {"on": true, "network": ID}
 GET  /attachments   all of this host, with what they publish (`sealane ps`)
 POST /attach        asked.AttachRequest
 POST /detach        {"id": …} or {"target": "web" or "/path", "ifname": "eth0"}
@@ -55,6 +55,7 @@ class FindRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 class SwitchRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     on: bool
+    network: str = ""  # id; "": the node
 
 
 class FastPathPaths:
@@ -73,7 +74,11 @@ class FastPathPaths:
         return _json(await self._fastpath.status())
 
     async def switch(self, request: Request) -> Response:
-        await self._fastpath.switch(_decoded(await request.body(), SwitchRequest).on)
+        wanted = _decoded(await request.body(), SwitchRequest)
+        if wanted.network:
+            await self._fastpath.switch_network(wanted.network, wanted.on)
+        else:
+            await self._fastpath.switch(wanted.on)
         return _json(await self._fastpath.status())
 
     async def flows(self, _: Request) -> Response:

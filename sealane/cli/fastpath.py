@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import click
+
 from sealane.cli.attachment import agent
-from sealane.cli.noun import Ordered
+from sealane.cli.complete import names
+from sealane.cli.noun import Ordered, api
 from sealane.cli.output import Column, output_option, show_json, show_many, show_one
 
 fastpath = Ordered(
@@ -75,28 +78,47 @@ def reasons(output: str) -> None:
     show_many(agent().request("GET", "/fastpath/reasons")["reasons"], REASONS, output)
 
 
+network_option = click.option(
+    "--network",
+    default="",
+    help="Name or id of the network of which alone this is said.",
+    shell_complete=names("networks"),
+)
+
+
 @fastpath.command("on")
+@network_option
 @output_option
-def on(output: str) -> None:
+def on(network: str, output: str) -> None:
     """Until Sealane is stopped on this node; for good by the setting `fastpath`.
+
+    With --network, for a network that was off: where it is on for the node.
 
     \b
     Example:
       sealane fastpath on
+      sealane fastpath on --network blue
     """
-    _show(agent().request("POST", "/fastpath", {"on": True}), output)
+    _show(_switched(True, network), output)
 
 
 @fastpath.command("off")
+@network_option
 @output_option
-def off(output: str) -> None:
+def off(network: str, output: str) -> None:
     """Everything goes through Open vSwitch; connections go on. Until Sealane is stopped on this node.
 
     \b
     Example:
       sealane fastpath off
+      sealane fastpath off --network blue
     """
-    _show(agent().request("POST", "/fastpath", {"on": False}), output)
+    _show(_switched(False, network), output)
+
+
+def _switched(on: bool, network: str) -> dict[str, Any]:
+    which = {"network": api().find("networks", network)["id"]} if network else {}
+    return agent().request("POST", "/fastpath", {"on": on, **which})
 
 
 def _show(told: dict[str, Any], output: str) -> None:

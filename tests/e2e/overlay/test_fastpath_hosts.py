@@ -233,6 +233,26 @@ def test_a_connection_outlives_the_death_of_the_switch(
         until(lambda: landed(lab, two.host) > before + 20, "and is fast again")
 
 
+def test_it_can_be_off_for_one_network(
+    lab: Lab, ends: tuple[Machine, Machine], switch: Callable[..., None]
+) -> None:
+    """On one host: there nothing of it is fast any more, until it is on again; connections go on."""
+    switch(*HOSTS)
+    one, two = ends
+    with fast(lab, ends, "tcp") as said:
+        lab.exec(two.host, "sealane", "fastpath", "off", "--network", "wide")
+        seen = told(lab, host=two.host)
+        assert seen["state"] == "working" and len(seen["networks_off"]) == 1
+        assert two.port_id not in [port["port_id"] for port in seen["ports"]]
+        before, count = landed(lab, two.host), len(said().splitlines())
+        until(lambda: len(said().splitlines()) > count + 20, "the connection goes on")
+        assert landed(lab, two.host) == before
+        assert one.port_id in [port["port_id"] for port in told(lab, host=one.host)["ports"]]
+        lab.exec(two.host, "sealane", "fastpath", "on", "--network", "wide")
+        assert told(lab, host=two.host)["networks_off"] == []
+        until(lambda: landed(lab, two.host) > before + 20, "it is fast again")
+
+
 def test_reasons_tell_of_what_came_in_tunnels(
     lab: Lab, ends: tuple[Machine, Machine], switch: Callable[..., None]
 ) -> None:
