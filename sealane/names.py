@@ -111,6 +111,11 @@ def ovs_port(port_id: str) -> str:
     return f"tap{port_id[:11]}"
 
 
+def lent_port(port_id: str) -> str:
+    """The port on br-int of a device that its owner put there too: nova under the name of `ovs_port`."""
+    return f"slt{port_id[:11]}"
+
+
 def host_link(port_id: str) -> str:
     """Host's end of the container's veth pair."""
     return f"slh{port_id[:11]}"

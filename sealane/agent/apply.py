@@ -9,7 +9,7 @@ from typing import ParamSpec
 
 from sealane import names
 from sealane.agent import gateway, inside
-from sealane.agent.facts import Answers, Bridge, Fact, Gateway, Guard, Inside, Pair, Redirect, Rules
+from sealane.agent.facts import Answers, Bridge, Fact, Gateway, Guard, Inside, Lent, Pair, Redirect, Rules
 from sealane.agent.gateway import Where
 from sealane.errors import Conflict, NotFound, SealaneError
 from sealane.host import answers, guard, link, netns, nft, offload, tap, tc
@@ -24,7 +24,9 @@ def remove(doomed: Iterable[Fact], where: Where, host: Socket) -> None:
     failures: list[SealaneError] = []
     _try(failures, _remove_links, [f for f in facts if isinstance(f, Pair | Bridge)], host)
     for fact in facts:
-        if isinstance(fact, Guard):
+        if isinstance(fact, Lent):
+            _try(failures, _give_back, fact, host)
+        elif isinstance(fact, Guard):
             _try(failures, _remove_guard, fact, host)
         elif isinstance(fact, Answers):
             _try(failures, _remove_answers, fact, host)
@@ -68,6 +70,8 @@ def _ensure(fact: Fact, where: Where, host: Socket) -> None:
     match fact:
         case Pair():
             _ensure_pair(fact, where, host)
+        case Lent():
+            _borrow(fact, host)
         case Bridge():
             _ensure_bridge(fact, host)
         case Redirect():
@@ -104,6 +108,23 @@ def _ensure_pair(pair: Pair, where: Where, host: Socket) -> None:
         link.add_pair(host, link.End(pair.name, pair.mtu), far, pair.mark, up=True)
     if pair.finish:
         offload.transmit_checksums_off(host, pair.name)
+
+
+def _borrow(fact: Lent, host: Socket) -> None:
+    there = link.find(host, fact.name)
+    if there is None:
+        raise NotFound(f"the link {fact.name} vanished")
+    if there.alias.startswith(names.LINK_MARK) and there.alias != fact.mark:
+        raise Conflict(f"the link {fact.name} is in use by {there.alias}")
+    link.label(host, there.index, fact.mark)
+
+
+def _give_back(fact: Lent, host: Socket) -> None:
+    """Its owner may have taken it away, or lent it for another port."""
+    there = link.find(host, fact.name)
+    if there is not None and there.alias == fact.mark:
+        tc.let_go(host, there.index)
+        link.label(host, there.index, "")
 
 
 def _ensure_bridge(bridge: Bridge, host: Socket) -> None:

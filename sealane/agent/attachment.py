@@ -72,7 +72,7 @@ class Attachment:
     started: int = 0  # of the process by which the sandbox is known: host/process.py
     key: str = ""  # by which the door's caller knows it
     device: str = ""  # of a guest, on the host; "": the container's link under its first name
-    device_kind: Literal["", "tap", "veth", "bridge"] = ""
+    device_kind: Literal["", "tap", "veth", "bridge", "lent"] = ""
     bridge: str = ""  # where the device is a port of it
     defaults: tuple[str, ...] | None = None  # next hops of default routes; None: the gateways
     publish: tuple[Publication, ...] = ()

@@ -7,12 +7,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sealane import names
-from sealane.agent.facts import Answers, Bridge, Fact, Gateway, Guard, Inside, Key, Pair, Redirect, Rules
+from sealane.agent.facts import (
+    Answers,
+    Bridge,
+    Fact,
+    Gateway,
+    Guard,
+    Inside,
+    Key,
+    Lent,
+    Pair,
+    Redirect,
+    Rules,
+)
 from sealane.host.values import SwitchPort
 
 _ORDER = {
     kind: rank
-    for rank, kind in enumerate((Pair, Guard, Answers, Bridge, Redirect, Gateway, SwitchPort, Inside, Rules))
+    for rank, kind in enumerate(
+        (Pair, Lent, Guard, Answers, Bridge, Redirect, Gateway, SwitchPort, Inside, Rules)
+    )
 }
 
 

@@ -22,6 +22,7 @@ from sealane.host.values import SwitchPort, Table
 
 MARK_PORT = "sealane:port:"
 MARK_BRIDGE = "sealane:bridge:"
+MARK_LENT = "sealane:lent:"
 MARK_GATEWAY = "sealane:gateway:"
 """Aliases of links; the attachment's or the network's id follows."""
 
@@ -56,6 +57,18 @@ class Bridge:
     @property
     def key(self) -> tuple[str, str]:
         return ("bridge", self.name)
+
+
+@dataclass(frozen=True)
+class Lent:
+    """A link of somebody else's, who put it on br-int: it gets our mark and loses it again, no more."""
+
+    name: str
+    mark: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("lent", self.name)
 
 
 @dataclass(frozen=True)
@@ -146,5 +159,5 @@ class Rules:
         return ("rules", self.namespace)
 
 
-Fact = Pair | Bridge | Redirect | Guard | Answers | SwitchPort | Inside | Gateway | Rules
+Fact = Pair | Lent | Bridge | Redirect | Guard | Answers | SwitchPort | Inside | Gateway | Rules
 Key = tuple[str, str]

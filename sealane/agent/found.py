@@ -7,6 +7,7 @@ from sealane import names
 from sealane.agent import gateway, inside, translation
 from sealane.agent.facts import (
     MARK_BRIDGE,
+    MARK_LENT,
     MARK_PORT,
     Answers,
     Bridge,
@@ -14,6 +15,7 @@ from sealane.agent.facts import (
     Gateway,
     Guard,
     Inside,
+    Lent,
     Pair,
     Redirect,
     Rules,
@@ -45,6 +47,9 @@ def everything(wanted: Iterable[Fact], where: Where, host: Socket) -> set[Fact]:
             found.update(_redirect(host, one, links))
             found.update(_guards(host, one))
             found.update(_answers(host, one, links.values()))
+        elif one.alias.startswith(MARK_LENT):
+            found.add(Lent(one.name, one.alias))
+            found.update(_redirect(host, one, links))
         elif one.alias.startswith(MARK_BRIDGE):
             found.add(_as_bridge(one, links.values()))
     for network_id in where.gateways():
@@ -59,6 +64,9 @@ def _one(fact: Fact, where: Where, host: Socket) -> Fact | None:
         case Pair():
             found = link.find(host, fact.name)
             return None if found is None else Pair(found.name, found.alias, found.mtu)
+        case Lent():
+            found = link.find(host, fact.name)
+            return None if found is None else Lent(found.name, found.alias)
         case Bridge():
             return _bridge(host, fact.name)
         case Redirect():

@@ -19,6 +19,7 @@ from contextlib import suppress
 
 from sealane import config, failpoint, log
 from sealane.agent import feed, membership, metrics, modes, renewal, runtimes
+from sealane.agent.adoption import Adoption
 from sealane.agent.announce import Announcer
 from sealane.agent.cni.door import CniDoor
 from sealane.agent.docker.door import DockerDoor
@@ -75,6 +76,7 @@ class Agent:
         view = View(self._api, self._memory, targets, settings.host_name)
         cni = CniDoor(self._door, self._unready, userspace=self._datapath != "kernel")
         plugs = PlugDoor(self._api, self._memory, self._reconciler, settings.host_name)
+        self._adoption = Adoption(self._switch, self._memory, plugs)
         self._fastpath = FastPath(settings, self._memory, self._switch, facts)
         self._labels = RuntimeLabels(self._docker.labels, self._memory)
         app = App(self._door, self._memory, view, cni, plugs, self._status)
@@ -186,6 +188,8 @@ class Agent:
         """What can be seen of the namespaces without asking anybody."""
         await _attempt(self._door.bury)
         await _attempt(self._fulfil_named)
+        if self._datapath != "kernel":
+            await _attempt(self._adoption.look)
 
     async def _follow_labels(self) -> None:
         await _attempt(self._labels.follow)

@@ -44,8 +44,11 @@ class PlugDoor:
         self._host = host
         self._turns = Turns()
 
-    async def plug(self, request: PlugRequest) -> Attachment:
-        """Repeating it is harmless.  Raises BadRequest, NotFound (the port), Conflict."""
+    async def plug(self, request: PlugRequest, *, lent: bool = False) -> Attachment:
+        """Repeating it is harmless; `lent`: the device is its caller's.
+
+        Raises BadRequest, NotFound (the port), Conflict.
+        """
         _check(request)
         async with self._turns.of(request.port):
             port = await self._bound(await self._api.get("ports", request.port), request)
@@ -53,6 +56,8 @@ class PlugDoor:
             made = await self._attachment(request, port)
             if known is not None:
                 made = replace(made, created=known.created)
+            if lent:
+                made = replace(made, device_kind="lent")
             self._check_free(made)
             await self._reconciler.set(made)
             return made
@@ -109,6 +114,7 @@ class PlugDoor:
                 name=request.name,
                 internal=mode == "none",
                 gateway_mode=mode,
+                guarded=port["port_security_enabled"],
                 adopted=known.adopted if known else not port.get("device_owner"),
                 created=time.time(),
             )

@@ -67,7 +67,7 @@ class View:
             "publish": [asdict(p) for p in one.publish],
             "persist": one.id in self._memory.wishes,
             "host_link": _first_there(names.host_link(one.port_id), names.ovs_port(one.port_id)),
-            "ovs_port": names.ovs_port(one.port_id),
+            "ovs_port": (names.lent_port if one.device_kind == "lent" else names.ovs_port)(one.port_id),
             "logical_port": names.logical_port(one.port_id),
             "chassis": self._host,
             **await self._in_api(one),

@@ -10,6 +10,7 @@ from sealane.agent import translation
 from sealane.agent.attachment import Attachment, Route
 from sealane.agent.facts import (
     MARK_BRIDGE,
+    MARK_LENT,
     MARK_PORT,
     Answers,
     Bridge,
@@ -17,6 +18,7 @@ from sealane.agent.facts import (
     Gateway,
     Guard,
     Inside,
+    Lent,
     Pair,
     Redirect,
     Rules,
@@ -151,7 +153,8 @@ def _to_resolver(attachment: Attachment) -> tuple[Route, ...]:
 
 def _userspace_vif(attachment: Attachment) -> set[Fact]:
     port, mark = attachment.port_id, MARK_PORT + attachment.id
-    switch, tap = names.switch_link(port), names.ovs_port(port)
+    lent = attachment.device_kind == "lent"
+    switch, tap = names.switch_link(port), names.lent_port(port) if lent else names.ovs_port(port)
     guest = _guest(attachment, names.host_link(port))
     host = guest.name
     return {
@@ -163,8 +166,10 @@ def _userspace_vif(attachment: Attachment) -> set[Fact]:
     }
 
 
-def _guest(attachment: Attachment, name: str) -> Pair:
-    """What the guest gets: a TAP device, or a pair, one end of which it takes."""
+def _guest(attachment: Attachment, name: str) -> Pair | Lent:
+    """What the guest gets: a TAP device, or a pair, one end of which it takes; or what it has already."""
+    if attachment.device_kind == "lent":
+        return Lent(attachment.device, MARK_LENT + attachment.id)
     mark = MARK_PORT + attachment.id
     if attachment.device_kind == "tap":
         return Pair(attachment.device, mark, attachment.mtu, tap=True)

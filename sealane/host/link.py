@@ -115,6 +115,12 @@ def mark(socket: Socket, name: str, mtu: int, alias: str) -> None:
     )
 
 
+def label(socket: Socket, index: int, alias: str) -> None:
+    """Give the link an alias, or with "" none."""
+    body = _body(index) + text(_IFLA_IFALIAS, alias)
+    socket.request(Message(RTM_SETLINK, body, what=f"labelling link {index}"))
+
+
 def find(socket: Socket, name: str) -> Link | None:
     data = socket.get(RTM_GETLINK, _body() + text(_IFLA_IFNAME, name))
     return None if data is None else _decoded(data)

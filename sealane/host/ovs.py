@@ -76,6 +76,18 @@ class Switch:
         if uuids:
             await self._transact([_mutate_ports("delete", uuids)])
 
+    def strangers(self) -> dict[str, str]:
+        """Interfaces that somebody else has put on br-int: iface-id -> name."""
+        bridges, ports, rows = (self._rows(table) for table in ("Bridge", "Port", "Interface"))
+        there = (bridge["ports"] for bridge in bridges.values() if bridge["name"] == BRIDGE)
+        held = (ports[port]["interfaces"] for some in there for port in some if port in ports)
+        found = (rows[interface] for some in held for interface in some if interface in rows)
+        return {
+            row["external_ids"]["iface-id"]: row["name"]
+            for row in found
+            if "iface-id" in row["external_ids"] and row["external_ids"].get(names.OWNER_KEY) != names.OWNER
+        }
+
     def applied(self) -> int:
         """The number of the newest northbound state whose flows ovn-controller has put into br-int."""
         for row in self._rows("Bridge").values():

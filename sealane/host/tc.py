@@ -26,6 +26,11 @@ def redirect(socket: Socket, source: int, target: int) -> None:
     clsact.attach(socket, _place(source), _options(target), what)
 
 
+def let_go(socket: Socket, source: int) -> None:
+    """What arrives on link `source` is the host's own again."""
+    clsact.detach(socket, _place(source), f"ending the redirection of link {source}")
+
+
 def redirected_to(socket: Socket, source: int) -> int | None:
     """Index of the link to which all that arrives on `source` is sent."""
     targets = map(_target, clsact.attached(socket, _place(source)))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sealane.agent.attachment import Attachment, Publication, Route
 from sealane.agent.diff import Plan, diff
-from sealane.agent.facts import Answers, Fact, Gateway, Guard, Inside, Pair, Redirect, Rules
+from sealane.agent.facts import Answers, Fact, Gateway, Guard, Inside, Lent, Pair, Redirect, Rules
 from sealane.agent.modes import moved
 from sealane.agent.translation import Uplinks, gateway_table, host_table, lanes
 from sealane.agent.wanted import Layout, gateways, wanted
@@ -55,6 +55,15 @@ def test_kernel_wants_one_pair_whose_end_is_the_port() -> None:
     assert [f.name for f in of(Pair, facts)] == ["tap0a0b0c0d-00"]  # type: ignore[union-attr]
     assert of(Guard, facts) == [Guard("tap0a0b0c0d-00", outward=False)]
     assert len(facts) == 3
+
+
+def test_a_device_that_somebody_lends_is_redirected_and_no_more() -> None:
+    lent = replace(ONE, door="os-vif", gateways=(), device="tap0a0b0c0d-00", device_kind="lent")
+    facts = wanted([lent], {NET: 5}, USERSPACE)
+    assert of(Lent, facts) == [Lent("tap0a0b0c0d-00", f"sealane:lent:{ONE.id}")]
+    assert [f.name for f in of(Pair, facts)] == ["sls0a0b0c0d-00"]  # type: ignore[union-attr]
+    assert Redirect("tap0a0b0c0d-00", "sls0a0b0c0d-00") in facts
+    assert SwitchPort("slt0a0b0c0d-00", ONE.port_id, ONE.mac) in facts, "its owner's row has the other name"
 
 
 def test_without_port_security_a_router_may_be_announced() -> None:
