@@ -11,6 +11,9 @@ from sealane.errors import BadRequest
 
 IFNAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$")
 """15 bytes at most (netdevice(7)); no path, no option."""
+PHYSICAL_NETWORK = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+VLANS = 4094
+"""The last that there is (IEEE 802.1Q)."""
 
 
 class AttachRequest(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -19,6 +22,8 @@ class AttachRequest(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
     target: str = ""
     netns: str = ""
     network: str = ""  # id or name; "": that of the port
+    physical: str = ""  # instead of the network: the physical network that it is a segment of
+    vlan: int = 0  # the VLAN there; 0: what has no tag
     port: str = ""  # id of one made before
     ip: str = ""
     ips: tuple[str, ...] = ()  # further ones
@@ -43,8 +48,7 @@ def check(request: AttachRequest) -> None:
     """Raises BadRequest that names the field."""
     if not (request.target or request.netns or request.door == "host"):
         raise BadRequest("target: say which container, process or namespace is to be attached")
-    if not (request.network or request.port):
-        raise BadRequest("network: say on which network, or give a port")
+    _network(request)
     if request.ifname and not IFNAME.match(request.ifname):
         raise BadRequest(
             f"ifname: {request.ifname!r} is no name of an interface; 15 letters and digits at most"
@@ -57,6 +61,19 @@ def check(request: AttachRequest) -> None:
         _address("gateway", request.gateway)
     for route in request.routes:
         _route(route)
+
+
+def _network(request: AttachRequest) -> None:
+    if not (request.network or request.physical or request.port):
+        raise BadRequest("network: say on which network, or give a port")
+    if request.network and request.physical:
+        raise BadRequest("physical: give either a network or a physical network")
+    if request.vlan and not request.physical:
+        raise BadRequest("vlan: it is for a physical network; give that too")
+    if not 0 <= request.vlan <= VLANS:
+        raise BadRequest(f"vlan: {request.vlan} is not between 1 and {VLANS}; leave it out for no tag")
+    if request.physical and not PHYSICAL_NETWORK.fullmatch(request.physical):
+        raise BadRequest(f"physical: {request.physical[:80]!r} is no name of a physical network")
 
 
 def _address(field: str, value: str) -> Any:

@@ -23,6 +23,7 @@ from sealane.agent.leases import ADOPTED, MADE, RUNTIME, Leases
 from sealane.agent.memory import Memory, Wish
 from sealane.agent.reconciler import Reconciler
 from sealane.agent.targets import Place, Targets, is_alive
+from sealane.agent.ways import Ways
 from sealane.client import ApiClient, Body
 from sealane.errors import BadRequest, Conflict, NotFound, SealaneError
 
@@ -33,12 +34,19 @@ _log = log.get("netns-door")
 
 class NetnsDoor:
     def __init__(
-        self, api: ApiClient, memory: Memory, reconciler: Reconciler, targets: Targets, host_name: str
+        self,
+        api: ApiClient,
+        memory: Memory,
+        reconciler: Reconciler,
+        targets: Targets,
+        ways: Ways,
+        host_name: str,
     ) -> None:
         self._memory = memory
         self._reconciler = reconciler
         self._leases = Leases(api, host_name)
         self._targets = targets
+        self._ways = ways
         self._turns = Turns()
         self._pending: set[str] = set()
 
@@ -188,10 +196,17 @@ class NetnsDoor:
     async def _port(self, device: str, request: AttachRequest, place: Place, wish: Wish | None) -> Body:
         if wish is not None:
             return await self._leases.again(wish.port_id)
-        network = await self._leases.network(request.network) if request.network else None
+        network = await self._network(request)
         if network is not None and not request.ifname:
             self._check_first(network, place)
         return await self._leases.take(request, network, device, request.name or place.name)
+
+    async def _network(self, request: AttachRequest) -> Body | None:
+        """None: that of the port."""
+        if request.physical:
+            self._ways.check(request.physical)
+            return await self._leases.segment(request.physical, request.vlan)
+        return await self._leases.network(request.network) if request.network else None
 
     async def _plug(self, attachment: Attachment, request: AttachRequest, place: Place) -> Attachment:
         """The link goes into the sandbox only when OVN's flows, policy included, are there."""

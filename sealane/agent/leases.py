@@ -29,6 +29,21 @@ class Leases:
             return await self._api.get("networks", wanted)
         return await self._one("networks", wanted)
 
+    async def segment(self, physical: str, vlan: int) -> Body:
+        """The network that is this part of a physical network; 0: what has no tag.  Raises NotFound."""
+        tag = {"provider:segmentation_id": str(vlan)} if vlan else {}
+        kind = "vlan" if vlan else "flat"
+        wanted = {"provider:physical_network": physical, "provider:network_type": kind, **tag}
+        found = await self._api.list("networks", **wanted)
+        if found:
+            return found[0]
+        words = f"--physical-network {physical}" + (f" --vlan {vlan}" if vlan else "")
+        field, what = ("vlan", f"VLAN {vlan}") if vlan else ("physical", "the untagged part")
+        raise NotFound(
+            f"{field}: no network is {what} of the physical network '{physical}'; make one:"
+            f" sealane network create {physical}{vlan or ''} {words} --subnet SUBNET"
+        )
+
     async def subnets(self, network_id: str) -> list[Body]:
         return await self._api.list("subnets", network_id=network_id)
 
@@ -81,7 +96,9 @@ class Leases:
     async def _adopt(self, request: AttachRequest, network: Body | None, device: str) -> Body:
         port = await self._api.get("ports", request.port)
         if network is not None and port["network_id"] != network["id"]:
-            raise BadRequest(f"port: {request.port} is on another network than {request.network}")
+            raise BadRequest(
+                f"port: {request.port} is on another network than {network['name'] or network['id']}"
+            )
         there = {fixed["ip_address"] for fixed in port["fixed_ips"]}
         for ip in request.addresses:
             if ip not in there:

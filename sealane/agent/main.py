@@ -36,6 +36,7 @@ from sealane.agent.runtimes import RuntimeLabels
 from sealane.agent.server import App, FastPathPaths, Listener
 from sealane.agent.targets import Targets
 from sealane.agent.view import View
+from sealane.agent.ways import Ways
 from sealane.client import ApiClient
 from sealane.config import Settings
 from sealane.errors import SealaneError, Unavailable
@@ -71,7 +72,9 @@ class Agent:
         self._announcer = Announcer(self._api, settings, self._switch)
         self._docker = DockerDoor(settings, self._api, self._reconciler, self._memory, self._names)
         targets = Targets(self._docker.engine, settings.netns_dir)
-        self._door = NetnsDoor(self._api, self._memory, self._reconciler, targets, settings.host_name)
+        self._door = NetnsDoor(
+            self._api, self._memory, self._reconciler, targets, Ways(settings), settings.host_name
+        )
         self._docker.started = self._attach_again
         view = View(self._api, self._memory, targets, settings.host_name)
         cni = CniDoor(self._door, self._unready, userspace=self._datapath != "kernel")

@@ -7,6 +7,7 @@ import asyncio
 import json
 
 from sealane import log
+from sealane.agent import ways
 from sealane.client import ApiClient
 from sealane.config import Settings
 from sealane.errors import NotFound, SealaneError, Unavailable
@@ -44,16 +45,16 @@ async def register(api: ApiClient, settings: Settings) -> None:
 async def keep_registered(api: ApiClient, settings: Settings) -> None:
     """For ever: at the start, and when a way to a physical network has come or gone."""
     while True:
-        said = _physical_networks(settings)
+        said = ways.found(settings)
         await register(api, settings)
-        while _physical_networks(settings) == said:
+        while ways.found(settings) == said:
             await asyncio.sleep(RETRY)
 
 
 async def _say(api: ApiClient, settings: Settings) -> None:
     values = {
         "address": underlay_address(settings),
-        "physical_networks": _physical_networks(settings),
+        "physical_networks": ways.found(settings),
     }
     if not is_remote(settings):
         values = {"name": settings.host_name, **values}
@@ -66,15 +67,6 @@ async def _say(api: ApiClient, settings: Settings) -> None:
     if moved:
         await api.update("sealane/nodes", str(found[0]["id"]), moved)
         _log.info("told the API where this node is now", **moved)
-
-
-def _physical_networks(settings: Settings) -> list[str]:
-    """Those that the engine has found a way to."""
-    try:
-        found: list[str] = json.loads((settings.run_dir / "physical.json").read_text())
-    except FileNotFoundError:
-        return []
-    return found
 
 
 def underlay_address(settings: Settings) -> str:

@@ -7,15 +7,18 @@ import pytest
 
 from sealane.lab.lab import Lab
 from tests import labs
-from tests.e2e.docker.engines import Engine
+from tests.e2e.docker.engines import Engine, until
+from tests.e2e.docker.outside import INTERFACE, PHYSICAL, plug
 from tests.e2e.doors.house import House
 
 
 @pytest.fixture(scope="package")
 def lab() -> Iterator[Lab]:
-    made = Lab(labs.name("doors"), hosts=2, docker=True)
+    mappings = [f"{PHYSICAL}:{INTERFACE}", "away:away0"]  # the second leads nowhere
+    made = Lab(labs.name("doors"), hosts=2, docker=True, settings={"bridge_mappings": mappings})
     made.down()  # of a run that was killed
     with made:
+        plug(made)
         Engine(made, "host1").image()
         yield made
 
@@ -35,6 +38,7 @@ def house(lab: Lab) -> House:
     made = House(lab, "host1")
     made.run("mkdir", "-p", "/etc/containers")
     assert made.exec("tee", "/etc/containers/storage.conf", stdin=STORAGE).returncode == 0
+    until(lambda: leads(made), what="the engine finds the way to the LAN")
     made.sealane("network", "create", "blue", "--subnet", "10.7.0.0/24")
     made.sealane("network", "create", "red", "--subnet", "10.8.0.0/24")
     there = House(lab, "host2")
@@ -48,6 +52,12 @@ def house(lab: Lab) -> House:
     made.sealane("security-group", "rule", "create", "open", "--protocol", "icmp")
     made.sealane("port", "add", attached["port_id"], "--security-group", "open")
     return made
+
+
+def leads(house: House) -> bool:
+    """Out to the LAN?"""
+    nodes = house.json("node", "list")
+    return all(node["physical_networks"] == [PHYSICAL] for node in nodes)
 
 
 @pytest.fixture(autouse=True)

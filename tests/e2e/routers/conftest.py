@@ -4,9 +4,8 @@ outside:  w100 172.31.100.1, w101 172.31.101.1 ── tagger ── lan (bridge)
                           lan0 of host1 and of host2, spare interfaces ─┘     dcbr, a bridge of host1 ─┘
 """
 
-import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
@@ -15,8 +14,8 @@ from sealane.lab.lab import Lab
 from tests import labs
 from tests.e2e.overlay import machines
 from tests.e2e.overlay.machines import until
-from tests.e2e.routers import tagger
 from tests.e2e.routers.site import Site
+from tests.e2e.routers.station import outside, station
 
 MAPPINGS = ["lan:lan0", "dc:dcbr"]
 VLANS = (100, 101)
@@ -29,7 +28,7 @@ def lab() -> Iterator[Lab]:
     with made, ExitStack() as stack:
         _world(made)
         for vlan in VLANS:
-            stack.enter_context(_station(made, vlan))
+            stack.enter_context(station(made, vlan))
         for host in ("host1", "host2"):
             plug(made, host, "lan", "lan0")
         plug(made, "host1", "dc", "dc0")
@@ -44,32 +43,6 @@ def _world(lab: Lab) -> None:
         outside(lab, "ip", "link", "add", bridge, "type", "bridge", "forward_delay", "0")
         outside(lab, "ip", "link", "set", bridge, "up")
     outside(lab, "ip", "address", "add", "172.31.200.1/24", "dev", "dc")
-
-
-@contextmanager
-def _station(lab: Lab, vlan: int) -> Iterator[None]:
-    """A link of the world in a VLAN of `lan`; the kernel need not know of VLANs."""
-    link, plain, trunk = f"w{vlan}", f"p{vlan}", f"t{vlan}"
-    outside(lab, "ip", "link", "add", link, "type", "veth", "peer", "name", plain)
-    outside(lab, "ip", "link", "add", f"l{vlan}", "type", "veth", "peer", "name", trunk)
-    outside(lab, "ip", "link", "set", f"l{vlan}", "master", "lan")
-    for each in (link, plain, trunk, f"l{vlan}"):
-        outside(lab, "ethtool", "-K", each, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
-        outside(lab, "ip", "link", "set", each, "up")
-    outside(lab, "ip", "address", "add", f"172.31.{vlan}.1/24", "dev", link)
-    outside(lab, "ip", "address", "add", f"fd31:{vlan}::1/64", "dev", link, "nodad")
-    words = ["nsenter", f"--net={lab.plan.outside}", "python3", tagger.__file__, plain, trunk, str(vlan)]
-    process = subprocess.Popen(words)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait(60)
-
-
-def outside(lab: Lab, *argv: str) -> str:
-    words = ["nsenter", f"--net={lab.plan.outside}", *argv]
-    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 def plug(lab: Lab, host: str, bridge: str, link: str) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.e2e.overlay.machines import until
-from tests.e2e.routers.conftest import outside
 from tests.e2e.routers.site import Site, seen, soon_seen
+from tests.e2e.routers.station import outside
 
 WORLD, WORLD6, OTHER, FLAT, PORT = "172.31.100.1", "fd31:100::1", "172.31.101.1", "172.31.200.1", 7300
 
