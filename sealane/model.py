@@ -61,6 +61,8 @@ class Network(Resource):
     physical_network: str | None = None
     segmentation_id: int | None = None
     """VLAN of a network of type vlan; the key of an overlay is `tunnel_key`."""
+    qos_policy_id: str | None = None
+    """Of each of its ports that has none of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +135,7 @@ class Port(Resource):
     quarantine: bool = False
     """In no group at all until somebody has looked at what it belongs to."""
     extra_dhcp_opts: tuple[DhcpOption, ...] = ()
+    qos_policy_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +164,7 @@ class FloatingIP(Resource):
     router_id: str | None = None
     dns_name: str = ""
     dns_domain: str = ""
+    qos_policy_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,6 +281,32 @@ class AddressGroup(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
+class QosPolicy(Resource):
+    """Of quality of service; its rules say what it is good for."""
+
+    shared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandwidthLimitRule(Resource):
+    """Rates are in kilobits a second, bursts in kilobits. egress: what the port sends."""
+
+    qos_policy_id: str
+    max_kbps: int
+    max_burst_kbps: int = 0
+    """0: left to the translation."""
+    direction: Direction = "egress"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DscpMarkingRule(Resource):
+    """What the port sends bears that mark (RFC 2474)."""
+
+    qos_policy_id: str
+    dscp_mark: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RBACPolicy(Resource):
     """Lets a project use what belongs to another."""
 
@@ -384,6 +414,10 @@ class State:
     security_group_rules: Mapping[str, SecurityGroupRule] = field(default_factory=dict)
     address_groups: Mapping[str, AddressGroup] = field(default_factory=dict)
     rbac_policies: Mapping[str, RBACPolicy] = field(default_factory=dict)
+    policies: Mapping[str, QosPolicy] = field(default_factory=dict)
+    """Of quality of service, as Neutron calls them."""
+    bandwidth_limit_rules: Mapping[str, BandwidthLimitRule] = field(default_factory=dict)
+    dscp_marking_rules: Mapping[str, DscpMarkingRule] = field(default_factory=dict)
     projects: Mapping[str, Project] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
     role_assignments: Mapping[str, RoleAssignment] = field(default_factory=dict)

@@ -60,6 +60,8 @@ SECURITY_GROUPS = "sealane.security-groups"
 """Docker's option and label, and the label of a network: names or ids of groups, with commas between."""
 ROUTER = "sealane.router"
 """Docker's option of a network, by name or id, and the label of a network: id of its router."""
+QOS = "sealane.qos"
+"""Docker's option of a network and of an endpoint, and a container's label: name or id of a policy."""
 BY_LABEL = "sealane.security-groups-by-label"
 """Label of a network, or tag of a project's default group: what a container is in, its label says."""
 

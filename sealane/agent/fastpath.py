@@ -4,6 +4,8 @@
     OVN has applied a newer state ───────────┼─> round: ports; wait until Open vSwitch passes packets by
     attachments come and go ─────────────────┘          the new rules; resume; tell
 
+Ports that have a limit or a mark (shaped.py) are none of it: their packets all go through Open vSwitch.
+
 What is told (`Switch.tell_fastpath`) is waited for by who wants to know that a change is applied.  While
 Open vSwitch can't be watched a pause is not ended, but what is fast stays so for as long as it may (LEASE).
 """
@@ -20,6 +22,7 @@ from sealane.agent import locators, metrics
 from sealane.agent.attachment import Attachment
 from sealane.agent.memory import Memory
 from sealane.agent.rules_watch import RulesWatch
+from sealane.agent.shaped import shaped
 from sealane.config import Settings
 from sealane.errors import BadRequest, Conflict, HostError, SealaneError
 from sealane.fastpath import cache
@@ -64,6 +67,7 @@ class FastPath:
         self._setting = settings.fastpath == "on"
         self._cache: Cache | None = None
         self._ports: dict[str, Port] = {}
+        self._shaped: frozenset[int] = frozenset()  # numbers in br-int of ports that have none
         self._turn = asyncio.Lock()
         self._stale = True
         self._told: int | None = None
@@ -192,6 +196,7 @@ class FastPath:
             there.pause()
             await self._watch.settled()
             self._locators = await asyncio.to_thread(locators.read, self._ovs_run_dir)
+            self._shaped = shaped(await self._watch.rules())
             await _in_kernel(lambda host: self._set_ports(there, host))
             await asyncio.sleep(DRAIN)
             if self._told is None or number != self._told:
@@ -216,13 +221,17 @@ class FastPath:
     def _set_ports(self, there: Cache, host: Socket) -> None:
         links, off = self._links(host), self.networks_off
         here = [a for a in self._memory.attachments.values() if a.port_id in links]
-        cache.detach(end for a in here if a.network_id in off for end in links[a.port_id])
-        attachments = {a.port_id: a for a in here if a.network_id not in off}
+        slow = {a.port_id for a in here if a.network_id in off or self._is_shaped(a)}
+        cache.detach(end for port_id in slow for end in links[port_id])
+        attachments = {a.port_id: a for a in here if a.port_id not in slow}
         self._ports = {
             id: _port(one, *links[id], self._locators.get(self._switch.number(names.ovs_port(id)) or 0))
             for id, one in attachments.items()
         }
         there.set_ports(self._ports.values(), self._way_out(host))
+
+    def _is_shaped(self, attachment: Attachment) -> bool:
+        return self._switch.number(names.ovs_port(attachment.port_id)) in self._shaped
 
     def _way_out(self, host: Socket) -> Underlay | None:
         """None: tunnels end where no other host is, are of IPv6, or their link has no Ethernet."""

@@ -1,4 +1,4 @@
-"""Groups by a container's label: `docker run --label sealane.security-groups=web,db`.
+"""Groups and limits by a container's label: `docker run --label sealane.security-groups=web,db`.
 
 No driver and no plugin is told labels, so the runtime is asked when the container has started: Docker's
 engine by docker/identity.py, others by runtimes.py. Where that would be too late the port begins in
@@ -7,9 +7,12 @@ what its network says.
 
 A label that can't be followed puts the port into quarantine: a mistyped policy must not be a missing one.
 An endpoint's own option and an adopted port's groups go before.
+
+`sealane.qos=NAME` gives a port that policy of quality of service, unless it has one; a name that there is
+none of is told in the log, and the port keeps what its network says.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +23,7 @@ from sealane.agent.docker.options import group_names, label_options
 from sealane.agent.memory import Memory
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, NotFound
-from sealane.names import SECURITY_GROUPS
+from sealane.names import QOS, SECURITY_GROUPS
 
 GIVEN, QUARANTINE, LABEL = "given", "quarantine", "label "
 """Of Attachment.policy; the last is followed by the label's text, as it was followed."""
@@ -34,10 +37,16 @@ class Labels:
         self._memory = memory
         self.troubles: dict[str, str] = {}
         """Attachment -> why it is not in the groups that its container's labels name."""
+        self._shaped: dict[str, str] = {}
+        """Attachment -> the label by which it has a policy of quality of service, or can't have one."""
 
-    async def follow(self, container: str, labels: Mapping[str, str], mine: Iterable[Attachment]) -> None:
+    async def follow(self, container: str, labels: Mapping[str, str], mine: Collection[Attachment]) -> None:
         """Once for each attachment. Raises Unavailable, and is then asked again. `container`: its name."""
-        text = label_options(labels).get(SECURITY_GROUPS)
+        given = label_options(labels)
+        if QOS in given:
+            for attachment in mine:
+                await self._shape(attachment, given[QOS], container)
+        text = given.get(SECURITY_GROUPS)
         wanted = "" if text is None else LABEL + text
         for attachment in mine:
             if attachment.policy in (GIVEN, wanted):
@@ -46,6 +55,24 @@ class Labels:
                 self._note(attachment, wanted)
                 self.troubles.pop(attachment.id, None)
                 _log.info("groups by label", container=container, label=text or "")
+
+    async def _shape(self, attachment: Attachment, text: str, container: str) -> None:
+        if self._shaped.get(attachment.id) == text:
+            return
+        try:
+            network = await self._catalog.network(attachment.network_id)
+            policy = await self._catalog.policy(network.project, text)
+            port = await self._api.get("ports", attachment.port_id)
+            if port["qos_policy_id"] is None:
+                await self._api.update("ports", attachment.port_id, {"qos_policy_id": policy})
+                _log.info("limits by label", container=container, label=text)
+        except NotFound:
+            return
+        except BadRequest as exc:
+            _log.warning("the label can't be followed", container=container, label=text, reason=exc.message)
+        self._shaped[attachment.id] = text
+        for gone in self._shaped.keys() - self._memory.attachments.keys():
+            del self._shaped[gone]
 
     def reasons(self) -> dict[str, str]:
         """Attachment in quarantine -> why."""

@@ -1,6 +1,6 @@
 """Whether rules in br-int change: `ovs-ofctl monitor`, which tells each flow that comes or goes.
 
-Whoever changes them and why does not matter; nor does what they say.
+Whoever changes them and why does not matter.
 """
 
 import asyncio
@@ -40,6 +40,11 @@ class RulesWatch:
         Raises HostError, DeadlineExceeded.
         """
         await self._appctl("revalidator/wait")
+
+    async def rules(self) -> str:
+        """All of them, as ovs-ofctl says them. Raises HostError, DeadlineExceeded."""
+        argv = ("ovs-ofctl", "-O", "OpenFlow15", "dump-flows", self._bridge, "--no-stats")
+        return await asyncio.to_thread(command.run, argv)
 
     async def _once(self) -> None:
         await self._appctl("dpctl/ct-disable-tcp-seq-chk")  # it sees few packets of a fast flow

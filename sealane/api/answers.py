@@ -22,7 +22,6 @@ NOT_SERVED = {
     "address-scopes": "address-scope",
     "floatingips": "router",
     "log": "logging",
-    "qos": "qos",
     "routers": "router",
     "security-group-rules": "security-group",
     "security-groups": "security-group",

@@ -23,6 +23,8 @@ from sealane.api import (
     odl,
     openapi,
     ports,
+    qos,
+    qos_calls,
     rbac,
     routers,
     security_groups,
@@ -60,12 +62,13 @@ RESOURCES = (
     ADDRESS_GROUPS := Resource(
         address_groups.ADDRESS_GROUPS, address_groups.create, address_groups.update, address_groups.delete
     ),
+    Resource(qos.POLICIES, qos.create, qos.update, qos.delete),
     Resource(rbac.RBAC_POLICIES, rbac.create, rbac.update, rbac.delete),
     ROUTERS := Resource(routers.ROUTERS, routers.create, routers.update, routers.delete),
     Resource(floatingips.FLOATINGIPS, floatingips.create, floatingips.update, floatingips.delete),
 )
 KINDS = tuple(r.kind for r in RESOURCES)
-ODL = tuple(r for r in RESOURCES if r.kind.singular not in ("address_group", "rbac_policy"))
+ODL = tuple(r for r in RESOURCES if r.kind.singular not in ("address_group", "policy", "rbac_policy"))
 """What OpenDaylight has as well."""
 
 Handler = Callable[[Request], object]
@@ -120,6 +123,7 @@ def create_app(
         Route("/v2.0/", documents.version(KINDS), methods=["GET"]),
         *(route for resource in RESOURCES for route in routes_of(Handlers(resource, desk))),
         *address_groups.routes(Handlers(ADDRESS_GROUPS, desk)),
+        *qos_calls.routes(desk),
         *RouterCalls(Handlers(ROUTERS, desk)).routes(),
         *forwarding_calls.ForwardingHandlers(forwarding_calls.RESOURCE, desk).routes(),
         *odl.routes(ODL, desk),

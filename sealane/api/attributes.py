@@ -74,6 +74,8 @@ class Kind:
     attributes: tuple[Attribute, ...]
     collection: Callable[[State], Mapping[str, Any]]
     followed: bool = False
+    place: str = ""
+    """Where it is below /v2.0, where that is not the plural."""
     words: str = ""
     """What it is called in messages and types of errors, where that is not the singular."""
 
@@ -88,7 +90,7 @@ class Kind:
     @property
     def path(self) -> str:
         """What it is called in URLs."""
-        return self.plural.replace("_", "-")
+        return self.place or self.plural.replace("_", "-")
 
     @property
     def title(self) -> str:

@@ -64,6 +64,13 @@ EXTENSIONS = {
     ),
     "project-id": ("project_id field enabled", "project_id as tenant_id"),
     "provider": ("Provider Network", "Provider network attributes"),
+    "qos": ("Quality of Service", "Limits and marks of ports, networks and floating IPs"),
+    "qos-bw-limit-direction": (
+        "Direction for QoS bandwidth limit rule",
+        "Limits in both directions",
+    ),
+    "qos-fip": ("Floating IP QoS", "Limits of floating IPs"),
+    "qos-port-network-policy": ("QoS port network policy ID", "The policy of a port's network"),
     "quota-check-limit": ("Quota engine limit check", "Quotas no lower than what is used"),
     "quota_details": ("Quota details management support", "Quotas with what is used"),
     "quotas": ("Quota management support", "Quotas"),

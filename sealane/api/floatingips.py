@@ -8,7 +8,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from sealane.api import convert, floating_reach, port_forwardings, ports, rules
+from sealane.api import convert, floating_reach, port_forwardings, ports, qos, rules
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, standard
 from sealane.api.convert import WantedIP, nullable
 from sealane.api.draft import Draft
@@ -64,6 +64,7 @@ FLOATINGIPS = Kind(
         Attribute(name="status", type=convert.NAME, read=_status),
         Attribute(name="port_details", type=convert.ANY, read=_details, filter=False),
         Attribute(name="port_forwardings", type=convert.ANY, read=_forwardings, filter=False),
+        qos.POLICY,
         Attribute(name="dns_name", type=convert.DNS, default="", post=True),
         Attribute(name="dns_domain", type=convert.DNS, default="", post=True),
     ),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from sealane.api import convert, rules
+from sealane.api import convert, qos, rules
 from sealane.api.attributes import Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, nullable, one_of
 from sealane.api.draft import Draft
@@ -31,6 +31,7 @@ NETWORKS = Kind(
             put=True,
         ),
         Attribute(name="port_security_enabled", type=BOOLEAN, default=True, post=True, put=True),
+        qos.POLICY,
         Attribute(name="dns_domain", type=convert.DNS, default="", post=True, put=True),
         Attribute(
             name="status",

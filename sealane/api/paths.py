@@ -7,6 +7,7 @@ from sealane.api.attributes import Kind
 from sealane.api.convert import ID
 from sealane.api.nodes import NODES
 from sealane.api.port_forwardings import PORT_FORWARDINGS
+from sealane.api.qos import LIMITS, MARKINGS
 from sealane.api.quotas import FLAGS, LIMITED
 from sealane.api.router_gateways import GATEWAYS
 from sealane.api.router_routes import ROUTES
@@ -239,6 +240,7 @@ def _documents() -> Part:
         "/v2.0": _read(wrapped("version", OBJECT)),
         "/v2.0/extensions": _read(wrapped("extensions", _many(extension))),
         "/v2.0/extensions/{alias}": _read(wrapped("extension", extension), "alias"),
+        "/v2.0/qos/rule-types": _read(wrapped("rule_types", _many(_texts("type")))),
         "/v2.0/availability_zones": _read(wrapped("availability_zones", _many(OBJECT))),
         "/v2.0/agents": {
             "get": {
@@ -251,14 +253,15 @@ def _documents() -> Part:
     }
 
 
-def _port_forwardings() -> Part:
-    kind, base = PORT_FORWARDINGS, "/v2.0/floatingips/{floatingip_id}/port_forwardings"
-    one, many, shown = kind.singular, kind.plural, schema(PORT_FORWARDINGS, lambda a: a.visible)
+def _below(kind: Kind, parent: str, named: str) -> Part:
+    """Rows that are below others in the path, as theirs."""
+    base = f"/v2.0/{parent}/{{{named}}}/{kind.plural}"
+    one, many, shown = kind.singular, kind.plural, schema(kind, lambda a: a.visible)
     made = wrapped(one, schema(kind, lambda a: a.post, required=True))
     change = body(wrapped(one, schema(kind, lambda a: a.put)))
     return {
         base: {
-            "parameters": [in_path("floatingip_id")],
+            "parameters": [in_path(named)],
             "get": {
                 "parameters": parameters(kind),
                 "responses": responses("200", wrapped(many, _many(shown))),
@@ -266,7 +269,7 @@ def _port_forwardings() -> Part:
             "post": {"requestBody": body(made), "responses": responses("201", OBJECT)},
         },
         f"{base}/{{id}}": {
-            "parameters": [in_path("floatingip_id"), in_path("id")],
+            "parameters": [in_path(named), in_path("id")],
             "get": {"responses": responses("200", wrapped(one, shown))},
             "put": {"requestBody": change, "responses": responses("200", wrapped(one, shown))},
             "delete": {"responses": responses("204", None)},
@@ -274,5 +277,8 @@ def _port_forwardings() -> Part:
     }
 
 
-EXTRA_PATHS |= _quotas() | _documents() | _address_groups() | _port_forwardings()
+EXTRA_PATHS |= _quotas() | _documents() | _address_groups()
+EXTRA_PATHS |= _below(PORT_FORWARDINGS, "floatingips", "floatingip_id")
+for _kind in (LIMITS, MARKINGS):
+    EXTRA_PATHS |= _below(_kind, "qos/policies", "policy_id")
 EXTRA_PATHS |= identity_paths.paths()

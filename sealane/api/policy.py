@@ -26,6 +26,7 @@ from sealane.model import (
     Network,
     Node,
     Port,
+    QosPolicy,
     Resource,
     Router,
     SecurityGroup,
@@ -41,7 +42,13 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         *("/v2.0/networks", "/v2.0/networks/*", "/v2.0/networks/*/tags", "/v2.0/networks/*/tags/*"),
         *("/v2.0/subnets", "/v2.0/subnets/*", "/v2.0/subnets/*/tags", "/v2.0/subnets/*/tags/*"),
         *("/v2.0/ports", "/v2.0/ports/*", "/v2.0/ports/*/tags", "/v2.0/ports/*/tags/*"),
-        *("/v2.0/security-groups", "/v2.0/security-groups/*", "/v2.0/routers", "/v2.0/routers/*"),
+        *(
+            "/v2.0/security-groups",
+            "/v2.0/security-groups/*",
+            "/v2.0/qos/policies",
+            "/v2.0/routers",
+            "/v2.0/routers/*",
+        ),
         *("/v2.0/extensions", "/v2.0/extensions/*", "/v2.0/availability_zones"),
         *("/v2.0/agents", "/v2.0/agents/*"),
         *("/v2.0/sealane/changes", "/v2.0/sealane/free-cidr", "/v2.0/sealane/ca"),
@@ -143,7 +150,7 @@ def itself(ask: Ask) -> bool:
 STANDARD = frozenset({"id", "project_id", "revision_number", "created_at", "updated_at", "tunnel_key"})
 """Given with every new row, by the caller or by the API."""
 IDENTITY = frozenset({"name", "device_id", "dns_name", "dns_aliases"})
-POLICY = frozenset({"security_groups", "quarantine"})
+POLICY = frozenset({"security_groups", "quarantine", "qos_policy_id"})
 """What a container's label or its endpoint says; only groups that the node sees (NAMED)."""
 
 ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
@@ -151,7 +158,7 @@ ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
         Right(
             "networks of Docker in its projects",
             (in_its_projects, made_by_docker),
-            STANDARD | {"name", "tags", "mtu", "dns_domain", "gateway", "origin", "labels"},
+            STANDARD | {"name", "tags", "mtu", "dns_domain", "gateway", "origin", "labels", "qos_policy_id"},
         ),
     ),
     ("update", Network): (
@@ -272,6 +279,7 @@ NAMED: Mapping[str, tuple[str, str]] = {
     "security_group_id": ("security_groups", "SecurityGroup"),
     "remote_group_id": ("security_groups", "SecurityGroup"),
     "remote_address_group_id": ("address_groups", "AddressGroup"),
+    "qos_policy_id": ("policies", "QosPolicy"),
 }
 """Attributes that name other resources -> the collection, and what one of it is called in errors."""
 
@@ -295,7 +303,7 @@ def sees(caller: Caller, row: Resource, look: Look) -> bool:
         return True
     if isinstance(row, Port):
         return row.host == caller.node
-    if isinstance(row, SecurityGroup | AddressGroup):
+    if isinstance(row, SecurityGroup | AddressGroup | QosPolicy):
         return row.shared or look.is_shared(row.id)
     network = look.state.networks.get(row.network_id) if isinstance(row, Subnet) else row
     return isinstance(network, Network) and (network.shared or (network is row and network.external))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from sealane import names
-from sealane.api import container_groups, convert, extra_dhcp, floating_reach, ipam, rules, slaac
+from sealane.api import container_groups, convert, extra_dhcp, floating_reach, ipam, qos, rules, slaac
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, WantedIP, nullable, one_of
 from sealane.api.draft import Draft
@@ -140,7 +140,12 @@ PORTS = Kind(
             put=True,
             filter=False,
         ),
-        constant("qos_policy_id", None),
+        qos.POLICY,
+        Attribute(
+            name="qos_network_policy_id",
+            type=nullable(convert.ID),
+            read=lambda port, look: getattr(look.state.networks.get(port.network_id), "qos_policy_id", None),
+        ),
         constant("ip_allocation", "immediate"),
         Attribute(
             name="sealane:dns_aliases",

@@ -213,6 +213,17 @@ def is_a_plain_gateway(given: Given) -> bool:
     return given.value.enable_snat is None and given.value.fixed_ips is None
 
 
+def of_its_policy(caller: Caller, row: Any, look: Look) -> bool:
+    policy = look.state.policies.get(row.qos_policy_id)
+    return policy is not None and (own(caller, policy, look) or shared(caller, policy, look))
+
+
+def may_leave_its_policy(given: Given) -> bool:
+    """A limit that somebody else has set is not for its owner to take off."""
+    now = given.look.state.policies.get(given.row.qos_policy_id or "") if given.row is not None else None
+    return now is None or own(given.caller, now, given.look) or shared(given.caller, now, given.look)
+
+
 def is_to_share(given: Given) -> bool:
     return bool(given.value == "access_as_shared")
 
@@ -230,7 +241,9 @@ TENANTS: Mapping[str, Tenancy] = {
             "provider:segmentation_id": nobody,
             "sealane:origin": nobody,
             "sealane:gateway": is_under_policy,
+            "qos_policy_id": may_leave_its_policy,
         },
+        refers={"qos_policy_id": "policy"},
         hidden=frozenset(
             {"provider:network_type", "provider:physical_network", "provider:segmentation_id"},
         ),
@@ -257,8 +270,9 @@ TENANTS: Mapping[str, Tenancy] = {
             "binding:profile": nobody,
             "binding:vnic_type": lambda given: given.value == "normal",
             "sealane:dns_aliases": owns_the_network,
+            "qos_policy_id": may_leave_its_policy,
         },
-        refers={"network_id": "network", "security_groups": "security_group"},
+        refers={"network_id": "network", "security_groups": "security_group", "qos_policy_id": "policy"},
         hidden=frozenset({"binding:host_id", "binding:profile", "binding:vif_type", "binding:vif_details"}),
     ),
     "router": Tenancy(
@@ -269,8 +283,12 @@ TENANTS: Mapping[str, Tenancy] = {
     "floatingip": Tenancy(
         sees=(own,),
         writes=(own,),
-        fields={"floating_ip_address": nobody, "port_id": is_its_port},
-        refers={"floating_network_id": "network", "port_id": "port"},
+        fields={
+            "floating_ip_address": nobody,
+            "port_id": is_its_port,
+            "qos_policy_id": may_leave_its_policy,
+        },
+        refers={"floating_network_id": "network", "port_id": "port", "qos_policy_id": "policy"},
     ),
     "port_forwarding": Tenancy(
         sees=(own,),
@@ -313,6 +331,9 @@ TENANTS: Mapping[str, Tenancy] = {
             "remote_address_group_id": "address_group",
         },
     ),
+    "policy": Tenancy(sees=(own, shared), writes=()),
+    "bandwidth_limit_rule": Tenancy(sees=(of_its_policy,), writes=()),
+    "dscp_marking_rule": Tenancy(sees=(of_its_policy,), writes=()),
     "address_group": Tenancy(sees=(own, shared), writes=(own,), fields={"shared": nobody}),
     "rbac_policy": Tenancy(
         sees=(own,),

@@ -23,6 +23,8 @@ from sealane.pki.node import Credentials
 Body = dict[str, Any]
 DEADLINE = 15.0
 """Seconds for one call."""
+NOUNS = {"qos/policies": "qos"}
+"""Collections that a command is not called like."""
 MOST_IDS = 5
 """Ids in an error that says that a name is ambiguous."""
 
@@ -92,7 +94,7 @@ class Api:
 
     def find(self, collection: str, wanted: str, **within: str) -> Body:
         """By id, then by name. Raises NotFound, or Conflict when several have that name."""
-        noun = collection.rpartition("/")[2][:-1]
+        noun = NOUNS.get(collection) or collection.rpartition("/")[2][:-1]
         if not wanted:
             raise errors.BadRequest(f"the name or id of the {noun} is empty; give one of them")
         rows = self.list(collection, id=wanted) or self.list(collection, name=wanted, **within)

@@ -144,7 +144,7 @@ def delete(noun: Noun) -> click.Command:
     @click.command(
         "delete",
         cls=Patient,
-        help=f"Delete {noun.words}s; goes on after an error and tells all of them.",
+        help=f"Delete {noun.several}; goes on after an error and tells all of them.",
         epilog=noun.example("delete"),
     )
     @click.argument(

@@ -276,3 +276,8 @@ def number(low: int, high: int) -> Read:
         return int(text)
 
     return read
+
+
+def policy(text: str, scope: Scope) -> str:
+    """The id of a policy of quality of service. Raises NotFound, Conflict."""
+    return str(scope.api.find("qos/policies", text)["id"])

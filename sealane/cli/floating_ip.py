@@ -29,8 +29,8 @@ COLUMNS = (
 
 floating_ip = Ordered(
     "floating-ip",
-    help="Addresses of external networks that lead to ports: list, show, create, associate, disassociate, "
-    "delete, forward.\n\n"
+    help="Addresses of external networks that lead to ports: list, show, create, set, associate, "
+    "disassociate, delete, forward.\n\n"
     "\b\nExample:\n"
     "  sealane floating-ip create world --port web\n"
     "  sealane floating-ip associate 203.0.113.7 web\n"
@@ -95,11 +95,14 @@ def show(wanted: str, output: str) -> None:
 @click.option(
     "--project", "project_id", help="Whose it is; left out: the port's project, or the default one."
 )
+@click.option("--qos", help="Its limits.", metavar="POLICY", shell_complete=names("qos/policies"))
 @click.option("--description", default="", help="A text for people.")
 @click.option("--tag", "tags", multiple=True, help="A tag to find it by.")
 @wait_option
 @output_option
-def create(network: str, port: str | None, wait: int | None, output: str, **given: Any) -> None:
+def create(
+    network: str, port: str | None, qos: str | None, wait: int | None, output: str, **given: Any
+) -> None:
     """Take an address of an external network.
 
     \b
@@ -115,6 +118,8 @@ def create(network: str, port: str | None, wait: int | None, output: str, **give
     body |= {API_NAMES.get(key, key): value for key, value in given.items() if value}
     if given["subnet_id"]:
         body["subnet_id"] = client.find("subnets", given["subnet_id"])["id"]
+    if qos:
+        body["qos_policy_id"] = client.find("qos/policies", qos)["id"]
     if port:
         found = client.find("ports", port)
         body = {"project_id": found["project_id"], **body, "port_id": found["id"]}
@@ -141,6 +146,32 @@ def associate(wanted: str, port: str, fixed_ip: str | None, wait: int | None, ou
     values |= {"fixed_ip_address": fixed_ip} if fixed_ip else {}
     show_one(client.update(FLOATING, find(client, wanted)["id"], values), output)
     settle(client, "associated")
+
+
+@floating_ip.command("set", cls=Patient)
+@click.argument("wanted", metavar="ADDRESS|ID")
+@click.option(
+    "--qos",
+    required=True,
+    metavar="POLICY|none",
+    help="Its limits, or none.",
+    shell_complete=names("qos/policies"),
+)
+@wait_option
+@output_option
+def set_(wanted: str, qos: str, wait: int | None, output: str) -> None:
+    """Change what a floating IP may carry.
+
+    \b
+    Example:
+      sealane floating-ip set 203.0.113.7 --qos slow
+      sealane floating-ip set 203.0.113.7 --qos none
+    """
+    client = api()
+    client.wait = wait
+    policy = None if qos == "none" else client.find("qos/policies", qos)["id"]
+    show_one(client.update(FLOATING, find(client, wanted)["id"], {"qos_policy_id": policy}), output)
+    settle(client, "changed")
 
 
 @floating_ip.command(cls=Patient)

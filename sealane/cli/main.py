@@ -58,6 +58,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "loadbalancer": Entry(
             "sealane.cli.loadbalancer:loadbalancer", f"Addresses that lead to several servers: {VERBS}."
         ),
+        "qos": Entry(
+            "sealane.cli.qos:qos", "Quality of service: limits and marks; list, create, limit, mark, …"
+        ),
         "quota": Entry("sealane.cli.quota:quota", "How many of each a project may have: show, set, reset."),
         "attach": Entry("sealane.cli.attachment:attach", "Put a container or a namespace on a network."),
         "detach": Entry("sealane.cli.attachment:detach", "Take it off again."),

@@ -7,6 +7,7 @@ import click
 
 from sealane.cli import creating, fields, noun
 from sealane.cli.api import Api, Body
+from sealane.cli.complete import names
 from sealane.cli.fields import Field, Scope
 from sealane.cli.noun import Filter
 from sealane.cli.output import Column
@@ -56,6 +57,16 @@ NETWORK = noun.Noun(
             metavar="NAME",
             help="Domain of the names on it.",
             empty="",
+        ),
+        Field(
+            option="--qos",
+            key="qos_policy_id",
+            metavar="POLICY",
+            read=fields.policy,
+            lookup=True,
+            complete=names("qos/policies"),
+            help="Limits and marks of each of its ports that has none of its own.",
+            empty=None,
         ),
         Field(option="--enable/--disable", key="admin_state_up", help="Carry traffic, or none."),
         Field(

@@ -72,6 +72,11 @@ class Noun:
         return self.name.replace("-", " ")
 
     @property
+    def several(self) -> str:
+        """Within a sentence."""
+        return f"{self.words}s"
+
+    @property
     def one(self) -> str:
         return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.words}"
 

@@ -100,6 +100,16 @@ PORT = noun.Noun(
             many=True,
             help="A group whose rules say what reaches it; left out: the project's default one.",
         ),
+        Field(
+            option="--qos",
+            key="qos_policy_id",
+            metavar="POLICY",
+            read=fields.policy,
+            lookup=True,
+            complete=names("qos/policies"),
+            help="Its limits and marks; left out: those of its network.",
+            empty=None,
+        ),
         Field(option="--dns-name", key="dns_name", metavar="NAME", help="A name for it in DNS.", empty=""),
         Field(
             option="--dns-alias",

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from sealane.model import (
     AddressGroup,
+    BandwidthLimitRule,
+    DscpMarkingRule,
     FloatingIP,
     HealthMonitor,
     Listener,
@@ -14,6 +16,7 @@ from sealane.model import (
     Port,
     PortForwarding,
     Project,
+    QosPolicy,
     Quota,
     RBACPolicy,
     Revocation,
@@ -46,6 +49,9 @@ Stored = (
     | SecurityGroupRule
     | AddressGroup
     | RBACPolicy
+    | QosPolicy
+    | BandwidthLimitRule
+    | DscpMarkingRule
     | Project
     | User
     | RoleAssignment

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from sealane.errors import BadRequest
 from sealane.model import (
+    BandwidthLimitRule,
+    DscpMarkingRule,
     FloatingIP,
     HealthMonitor,
     Listener,
@@ -52,6 +54,8 @@ FIXED: Mapping[type[Stored], tuple[str, ...]] = {
         "remote_group_id",
         "remote_address_group_id",
     ),
+    BandwidthLimitRule: ("qos_policy_id",),
+    DscpMarkingRule: ("qos_policy_id",),
     RBACPolicy: ("object_type", "object_id", "action"),
     Project: ("project_id",),
     RoleAssignment: ("user_id", "project", "role"),

@@ -15,6 +15,8 @@ import msgspec
 from sealane.errors import BadRequest
 from sealane.model import (
     AddressGroup,
+    BandwidthLimitRule,
+    DscpMarkingRule,
     FixedIP,
     FloatingIP,
     HealthMonitor,
@@ -26,6 +28,7 @@ from sealane.model import (
     Port,
     PortForwarding,
     Project,
+    QosPolicy,
     Quota,
     RBACPolicy,
     Revocation,
@@ -60,6 +63,9 @@ COLLECTIONS: Mapping[type[Stored], str] = {
     SecurityGroupRule: "security_group_rules",
     AddressGroup: "address_groups",
     RBACPolicy: "rbac_policies",
+    QosPolicy: "policies",
+    BandwidthLimitRule: "bandwidth_limit_rules",
+    DscpMarkingRule: "dscp_marking_rules",
     Project: "projects",
     User: "users",
     RoleAssignment: "role_assignments",
@@ -88,6 +94,7 @@ _RENAMED = {
     "default_pool_id": "default_pool",
     "pool_id": "pool",
     "subnet_id": "subnet",
+    "qos_policy_id": "qos_policy",
 }
 """attribute -> the column that refers to the row."""
 _JSON = {

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 
 from sealane.model import (
     AddressGroup,
+    BandwidthLimitRule,
+    DscpMarkingRule,
     FloatingIP,
     HealthMonitor,
     Listener,
@@ -20,7 +22,7 @@ from sealane.model import (
     State,
     Subnet,
 )
-from sealane.translate import balancers, dhcp, floatingips, groups, ports, routers, switches
+from sealane.translate import balancers, dhcp, floatingips, groups, ports, qos, routers, switches
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Row
 
@@ -32,11 +34,13 @@ PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
     routers.rows,  # Router, Node -> Logical_Router, and what is on it
     floatingips.rows,  # FloatingIP, PortForwarding -> NAT, Load_Balancer
     balancers.rows,  # LoadBalancer, ServerPool, … -> Load_Balancer, and a Logical_Router behind the address
+    qos.rows,  # BandwidthLimitRule, DscpMarkingRule -> QoS
 )
 READS = (
     *(Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup),
     *(Router, Node, FloatingIP, PortForwarding),
     *(LoadBalancer, ServerPool, Listener, Member, HealthMonitor),
+    *(BandwidthLimitRule, DscpMarkingRule),
 )
 """What the stages look at; the translator's state has nothing else."""
 

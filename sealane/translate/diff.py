@@ -114,7 +114,7 @@ def _pointer(world: World, ref: Ref) -> Value:
 def _update(world: World, row: Row, uuid: str) -> Update | None:
     columns = world.tables[row.table][uuid]
     put: dict[str, Value] = {}
-    merge: dict[str, Mapping[str, str]] = {}
+    merge: dict[str, Mapping[str, str | int]] = {}
     drop: dict[str, frozenset[str]] = {}
     insert: dict[str, frozenset[object]] = {}
     remove: dict[str, frozenset[object]] = {}

@@ -35,7 +35,7 @@ def _addresses(state: State, memo: Memo) -> list[Row]:
         if inner is None or outer is None or router is None or network is None:
             return None
         there = is_out_there(inner, nodes.get(inner.host), network)
-        return floating, inner, outer, _gateway(router, floating, ports), there
+        return floating, inner, outer, gateway(router, floating, ports), there
 
     return memo.each(_nat, state.floatingips, given, (ports, routers, networks, state.nodes))
 
@@ -47,7 +47,7 @@ def is_out_there(port: Port, host: Node | None, network: Network) -> bool:
     return network.physical_network in (None, *host.physical_networks)
 
 
-def _gateway(router: Router, floating: FloatingIP, ports: Mapping[str, Port]) -> str | None:
+def gateway(router: Router, floating: FloatingIP, ports: Mapping[str, Port]) -> str | None:
     """The router's port in the floating IP's network."""
     there = (ports[id] for id in router.gateway_ports if id in ports)
     return next((port.id for port in there if port.network_id == floating.floating_network_id), None)

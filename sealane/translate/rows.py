@@ -20,7 +20,7 @@ class Ref(NamedTuple):
     key: str
 
 
-Value = str | int | float | bool | None | frozenset[str] | frozenset[int] | Mapping[str, str] | Ref
+Value = str | int | float | bool | None | frozenset[str] | frozenset[int] | Mapping[str, str | int] | Ref
 """None is the empty set of an optional column. A Ref points to another wanted row, or to none while that
 does not come."""
 
@@ -65,7 +65,7 @@ class Update:
     ref: Ref
     uuid: str
     put: Mapping[str, Value] = field(default_factory=dict)
-    merge: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    merge: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
     drop: Mapping[str, frozenset[str]] = field(default_factory=dict)
     insert: Mapping[str, frozenset[object]] = field(default_factory=dict)
     remove: Mapping[str, frozenset[object]] = field(default_factory=dict)

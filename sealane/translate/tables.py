@@ -2,6 +2,7 @@
 
     Logical_Switch ──ports──> Logical_Switch_Port ··dhcpv4_options··> DHCP_Options
          ·load_balancer·> Load_Balancer <·load_balancer·  Load_Balancer ──health_check──> …_Health_Check
+         ──qos_rules──> QoS
     Logical_Router ──ports──> Logical_Router_Port ──gateway_chassis──> Gateway_Chassis
          ──nat──> NAT    ──static_routes──> Logical_Router_Static_Route ··bfd··> BFD    ──policies──> …_Policy
     Port_Group ··ports··> Logical_Switch_Port        Port_Group ──acls──> ACL
@@ -52,7 +53,7 @@ IDS = {"external_ids": ("neutron:", "sealane:")}
 
 TABLES: Mapping[str, Table] = {
     "Logical_Switch": Table(
-        columns=("name", "ports", "load_balancer", "external_ids", "other_config"),
+        columns=("name", "ports", "qos_rules", "load_balancer", "external_ids", "other_config"),
         maps={
             **IDS,
             "other_config": (
@@ -62,7 +63,7 @@ TABLES: Mapping[str, Table] = {
                 "vlan-passthru",
             ),
         },
-        holds={"ports": "Logical_Switch_Port"},
+        holds={"ports": "Logical_Switch_Port", "qos_rules": "QoS"},
         shares={"load_balancer": "Load_Balancer"},
         root=True,
     ),
@@ -235,6 +236,11 @@ TABLES: Mapping[str, Table] = {
         ),
         maps={**IDS, "options": ALL},
         refers={"gateway_port": "Logical_Router_Port"},
+        named=False,
+    ),
+    "QoS": Table(
+        columns=("priority", "direction", "match", "bandwidth", "action", "external_ids"),
+        maps={**IDS, "bandwidth": ALL, "action": ALL},
         named=False,
     ),
     "BFD": Table(columns=("logical_port", "dst_ip", "external_ids"), maps=IDS, named=False, root=True),

@@ -63,6 +63,8 @@ class Live:
 
 def plural(kind: str) -> str:
     """What a kind is called in paths."""
+    if kind == "policy":
+        return "qos/policies"
     return (f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s").replace("_", "-")
 
 

@@ -108,7 +108,7 @@ async def test_ports_in_detail_zones_and_what_is_not_served(database: OvsdbServe
         assert [z["Zone Name"] for z in zones] == ["default"]
         for line, said in (
             ("network show nobody", "no network found for nobody"),
-            ("network qos policy list", "'qos' is not loaded"),
+            ("network trunk list", "'trunk' is not loaded"),
             ("network delete more", "one or more ports"),
         ):
             assert said in (await openstack(api, line, fails=True)).lower(), line

@@ -37,6 +37,14 @@ PUTS: dict[str, dict[str, tuple[Any, int]]] = {
         "description": ("x", 200),
         "port_id": ("GUEST", 403),
         "fixed_ip_address": (None, 200),
+        "qos_policy_id": ("HARD", 404),
+    },
+    # an admin's to write
+    "policy": {
+        "name": ("x", 403),
+        "description": ("x", 403),
+        "shared": (True, 403),
+        "is_default": (False, 403),
     },
 }
 NAMED: dict[str, tuple[Any, int]] = {
@@ -86,6 +94,13 @@ POSTS: dict[str, dict[str, tuple[Any, int]]] = {
         "fixed_ip_address": (None, 201),
         "dns_name": ("x", 201),
         "dns_domain": ("x.", 201),
+        "qos_policy_id": ("GOLD", 201),
+    },
+    "policy": {
+        **{name: (value, 403) for name, (value, _) in NAMED.items()},
+        "project_id": ("theirs", 400),
+        "shared": (True, 403),
+        "is_default": (False, 403),
     },
 }
 NEEDED = {"security_group_id", "direction", "object_type", "object_id", "floating_network_id"}
@@ -97,6 +112,7 @@ ROW_CALLS = {
     "DELETE /tags/t": 204,
     "DELETE": 204,
 }
+CALLS_OF = {"policy": {call: wanted if call.startswith("GET") else 403 for call, wanted in ROW_CALLS.items()}}
 
 
 @dataclass
@@ -114,6 +130,9 @@ class Yard:
         around = await self.root.make("subnet", network_id=net["id"], cidr="192.0.2.0/24")
         guest = await self.rooms.port("host")
         self.ids = {"NET": net["id"], "OUTSIDE": around["id"], "GUEST": guest["id"]}
+        for name, shared in (("GOLD", True), ("HARD", False)):
+            made = await self.root.make("policy", name=name, project_id="theirs", shared=shared)
+            self.ids[name] = made["id"]
         for situation, project in OWN.items():
             group = await self.root.make("security_group", project_id=project, name="g")
             self.ids[f"group {situation}"] = group["id"]
@@ -174,7 +193,7 @@ async def test_members_write_what_is_theirs_and_readers_nothing(database: OvsdbS
                 await ask("reader", line, body, 403)
                 await ask("member", line, body, member)
         for kind in PUTS:
-            for call, wanted in ROW_CALLS.items():
+            for call, wanted in CALLS_OF.get(kind, ROW_CALLS).items():
                 verb, _, below = call.partition(" ")
                 for situation, member in (("own", wanted), ("foreign", 404)):
                     line = f"{verb} /v2.0/{plural(kind)}/{await yard.row(kind, situation)}{below}"

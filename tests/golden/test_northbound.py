@@ -15,6 +15,8 @@ import yaml
 
 from sealane.model import (
     AddressGroup,
+    BandwidthLimitRule,
+    DscpMarkingRule,
     FloatingIP,
     HealthMonitor,
     Listener,
@@ -57,6 +59,8 @@ KINDS = {
     "listeners": Listener,
     "members": Member,
     "healthmonitors": HealthMonitor,
+    "bandwidth_limit_rules": BandwidthLimitRule,
+    "dscp_marking_rules": DscpMarkingRule,
 }
 """Collections that a case may have."""
 

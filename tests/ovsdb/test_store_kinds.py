@@ -12,6 +12,8 @@ import pytest
 from sealane.errors import Conflict, SealaneError
 from sealane.model import (
     AddressGroup,
+    BandwidthLimitRule,
+    DscpMarkingRule,
     FixedIP,
     FloatingIP,
     HealthMonitor,
@@ -22,6 +24,7 @@ from sealane.model import (
     Port,
     PortForwarding,
     Project,
+    QosPolicy,
     RBACPolicy,
     RoleAssignment,
     Router,
@@ -195,6 +198,9 @@ POLICY = RBACPolicy(
     action="access_as_shared",
     target_tenant="*",
 )
+SLOW = QosPolicy(id=_id(23), project_id="p", name="slow")
+LIMIT = BandwidthLimitRule(id=_id(24), project_id="p", qos_policy_id=SLOW.id, max_kbps=1000)
+MARK = DscpMarkingRule(id=_id(25), project_id="p", qos_policy_id=SLOW.id, dscp_mark=46)
 PROJECT = Project(id=_id(20), project_id="red", name="red")
 USER = User(id=_id(21), project_id="", name="ann", password="")
 ROLE = RoleAssignment(id=_id(22), project_id="red", project=PROJECT.id, user_id=USER.id, role="member")
@@ -217,16 +223,34 @@ VLAN = Network(
         (FORWARDING, "BadRequest"),
         (POLICY, "RbacPolicyExists"),
         (VLAN, "VlanIdInUse"),
+        (LIMIT, "QoSRulesConflict"),
+        (MARK, "QoSRulesConflict"),
         (replace(VLAN, network_type="flat", segmentation_id=None), "VlanIdInUse"),
     ],
 )
 async def test_the_same_twice_is_a_conflict(server: OvsdbServer, first: Stored, type: str) -> None:
     async with stored(server, *ALL) as store:
+        if first in (LIMIT, MARK):
+            await store.commit(Create(SLOW), timeout=PATIENCE)
         if first not in ALL:
             await store.commit(Create(first), timeout=PATIENCE)
         with pytest.raises(SealaneError) as refused:
             await store.commit(Create(replace(first, id=_id(99))), timeout=PATIENCE)
         assert refused.value.type == type
+
+
+async def test_a_policy_that_something_has_can_t_go(server: OvsdbServer) -> None:
+    async with stored(server, *ALL, SLOW, LIMIT) as store:
+        held = store.state.ports[PORT.id]
+        state = await store.commit(Update(held, replace(held, qos_policy_id=SLOW.id)), timeout=PATIENCE)
+        assert state.ports[PORT.id].qos_policy_id == SLOW.id
+        with pytest.raises(Conflict) as refused:
+            await store.commit(Delete(LIMIT), Delete(SLOW), timeout=PATIENCE)
+        assert refused.value.type == "QosPolicyInUse"
+        held = state.ports[PORT.id]
+        await store.commit(Update(held, replace(held, qos_policy_id=None)), timeout=PATIENCE)
+        state = await store.commit(Delete(LIMIT), Delete(SLOW), timeout=PATIENCE)
+        assert not (state.policies or state.bandwidth_limit_rules)
 
 
 async def test_names_of_users_and_projects_are_theirs_alone(server: OvsdbServer) -> None:
@@ -260,8 +284,15 @@ def _older(path: Path) -> Path:
     schema = json.loads(SCHEMA.read_text())
     schema["version"] = "1.1.0"
     since = {
-        "Network": ("external", "network_type", "physical_network", "segmentation_id", "segment"),
-        "Port": ("security_groups", "extra_dhcp_opts", "router"),
+        "Network": (
+            "external",
+            "network_type",
+            "physical_network",
+            "segmentation_id",
+            "segment",
+            "qos_policy",
+        ),
+        "Port": ("security_groups", "extra_dhcp_opts", "router", "qos_policy"),
     }
     kept = (
         "Sealane",

@@ -32,6 +32,7 @@ def port_row(name: str) -> dict[str, object]:
         "name": name,
         "profile": "{}",
         "revision_number": 1,
+        "qos_policy": None,
         "tunnel_key": 5,
         "security_groups": frozenset(),
         **dict.fromkeys(("admin_state_up", "port_security_enabled"), True),

@@ -11,7 +11,9 @@ from sealane.errors import BadRequest
 from sealane.model import (
     AddressGroup,
     AddressPair,
+    BandwidthLimitRule,
     DhcpOption,
+    DscpMarkingRule,
     FixedIP,
     FloatingIP,
     HealthMonitor,
@@ -25,6 +27,7 @@ from sealane.model import (
     Port,
     PortForwarding,
     Project,
+    QosPolicy,
     Quota,
     RBACPolicy,
     Revocation,
@@ -203,6 +206,18 @@ balancing = (
         max_retries=st.integers(1, 10),
     )
 )
+quality = (
+    st.builds(QosPolicy, **standard, shared=st.booleans())
+    | st.builds(
+        BandwidthLimitRule,
+        **standard,
+        qos_policy_id=ids,
+        max_kbps=st.integers(1, 2**31),
+        max_burst_kbps=st.integers(0, 2**31),
+        direction=st.sampled_from(["ingress", "egress"]),
+    )
+    | st.builds(DscpMarkingRule, **standard, qos_policy_id=ids, dscp_mark=st.integers(0, 63))
+)
 accounts = (
     st.builds(Project, **standard, enabled=st.booleans())
     | st.builds(User, **standard, password=texts, enabled=st.booleans(), epoch=st.integers(0, 2**31))
@@ -210,9 +225,10 @@ accounts = (
     | st.builds(Revocation, **standard, expires_at=st.integers(0, 2**40))
 )
 operators = nodes | tokens | quotas | accounts
+others = forwardings | balancing | quality
 
 
-@given(networks | subnets | ports | operators | routers | floating | policed | forwardings | balancing)
+@given(networks | subnets | ports | operators | routers | floating | policed | others)
 def test_an_object_survives_its_row_and_the_wire(obj: Stored) -> None:
     table = PACKAGED.table(TABLES[type(obj)])
     wire = msgspec.json.decode(msgspec.json.encode(table.encode(to_row(obj))))

@@ -14,6 +14,7 @@ from sealane.agent.docker.pools import NEW
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, NotFound
 from sealane.model import GatewayMode
+from sealane.names import QOS
 
 BUILTIN_LABEL = "sealane.ipam"
 """The label "docker": the engine where the network was made picks addresses, from the pool's bottom."""
@@ -160,6 +161,16 @@ class Catalog:
                 raise BadRequest(f"{many} called '{name}' in project '{network.project}'")
             found.append(str(rows[0]["id"]))
         return sorted(set(found))
+
+    async def policy(self, project: str, name: str) -> str:
+        """Id of a policy of quality of service: the project's own before a shared one. Raises BadRequest."""
+        rows = await self._api.list("qos/policies", **({"id": name} if is_uuid(name) else {"name": name}))
+        usable = [row for row in rows if row["project_id"] == project or row["shared"]]
+        own = [row for row in usable if row["project_id"] == project] or usable
+        if len(own) != 1:
+            many = f"{len(own)} policies are" if own else "no policy is"
+            raise BadRequest(f"{QOS}: {many} called '{name}' in project '{project}'")
+        return str(own[0]["id"])
 
     async def named(self, text: str, project: str | None) -> NetworkView:
         """The network that a user means by an id or a name. Raises NotFound, BadRequest (ambiguous)."""

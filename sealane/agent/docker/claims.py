@@ -230,6 +230,10 @@ class Claims:
         body = await self._api.update("ports", claim.port_id, changes, applied_on=applied_on)
         return _claim(network, body)
 
+    async def shape(self, port_id: str, policy: str) -> None:
+        """Give the port that policy; returns when this host has applied it: the link comes up later."""
+        await self._api.update("ports", port_id, {"qos_policy_id": policy}, applied_on=self.host)
+
     async def _promise(self, network: NetworkView, subnet: SubnetView, address: str) -> str:
         """At random: two hosts hardly promise the same one of a /64; in a small pool, of the free ones."""
         if not address:

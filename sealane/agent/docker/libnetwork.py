@@ -218,12 +218,15 @@ class NetworkDriver:
         groups = None
         if options.security_groups is not None:
             groups = await self._catalog.groups(network, options.security_groups)
+        policy = await self._catalog.policy(network.project, options.qos) if options.qos else ""
         if options.port:
             if groups is not None:
                 raise BadRequest(f"port {options.port} has groups of its own: leave the option out")
             claim = await self._claims.adopt(network, options.port, mac, addresses)
         else:
             claim = await self._claims.take(network, mac, addresses, groups)
+        if policy:
+            await self._claims.shape(claim.port_id, policy)
         made = _attachment(request.endpoint_id, record, network, claim)
         return made if groups is None else replace(made, policy=GIVEN)
 

@@ -222,7 +222,10 @@ class Networks:
         return network
 
     async def _make_network(self, request: m.CreateNetwork, options: NetworkOptions) -> str:
-        body = await self._api.create("networks", _network_body(request, options, self._claims.host))
+        wanted = _network_body(request, options, self._claims.host)
+        if options.qos:
+            wanted["qos_policy_id"] = await self._catalog.policy(wanted["project_id"], options.qos)
+        body = await self._api.create("networks", wanted)
         return str(body["id"])
 
     def _pending(self, data: m.PoolData) -> PendingPool | None:

@@ -6,6 +6,7 @@
     -o sealane.dns-domain=corp.example
     -o sealane.gateway=host|router|docker|none
     -o sealane.router=NAME             a new network is connected to that router, by name or id
+    -o sealane.qos=slow                what each of its ports may carry; also a driver-opt and a label
     -o sealane.security-groups=web,db               what its containers are in
     -o sealane.security-groups-by-label=true        what is asked of each container's label
     --network name=N,driver-opt=sealane.port=ID     adopt a port made before
@@ -29,7 +30,7 @@ from sealane.agent.attachment import PortRequest, Protocol
 from sealane.agent.docker.messages import PortMap
 from sealane.errors import BadRequest
 from sealane.model import GatewayMode
-from sealane.names import BY_LABEL, ROUTER, SECURITY_GROUPS
+from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS
 
 GENERIC = "com.docker.network.generic"
 INTERNAL = "com.docker.network.internal"
@@ -50,11 +51,11 @@ ALIASES = {
 NETWORK_KEYS = frozenset(
     {
         *(NETWORK, "sealane.project", "sealane.mtu", "sealane.dns-domain", "sealane.gateway"),
-        *(ROUTER, SECURITY_GROUPS, BY_LABEL),
+        *(ROUTER, SECURITY_GROUPS, BY_LABEL, QOS),
     },
 )
-NOT_YET = frozenset({"sealane.qos", "sealane.service"})
-ENDPOINT_KEYS = frozenset({PORT, SECURITY_GROUPS}) | NOT_YET
+NOT_YET = frozenset({"sealane.service"})
+ENDPOINT_KEYS = frozenset({PORT, SECURITY_GROUPS, QOS}) | NOT_YET
 PROTOCOLS: Mapping[int, Protocol] = {6: "tcp", 17: "udp", 132: "sctp"}
 """IANA's protocol numbers, as in PortMap.Proto."""
 
@@ -76,12 +77,14 @@ class NetworkOptions:
     internal: bool = False
     security_groups: tuple[str, ...] | None = None
     by_label: bool = False
+    qos: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointOptions:
     port: str | None = None
     security_groups: tuple[str, ...] | None = None
+    qos: str | None = None
 
 
 def network_options(raw: Mapping[str, Any] | None) -> NetworkOptions:
@@ -99,6 +102,7 @@ def network_options(raw: Mapping[str, Any] | None) -> NetworkOptions:
         internal=internal,
         security_groups=_groups(given),
         by_label=_switch(given, BY_LABEL),
+        qos=_named(given, QOS),
     )
     if internal and options.gateway not in (None, "none"):
         raise BadRequest(f"--internal and sealane.gateway={options.gateway} exclude each other")
@@ -117,6 +121,7 @@ def _check_join(options: NetworkOptions) -> None:
         ROUTER: options.router,
         SECURITY_GROUPS: options.security_groups,
         BY_LABEL: options.by_label or None,
+        QOS: options.qos,
     }
     for key, value in new.items():
         if options.network and value is not None:
@@ -134,7 +139,7 @@ def endpoint_options(raw: Mapping[str, Any] | None) -> EndpointOptions:
     given = _ours(raw, ENDPOINT_KEYS)
     for key in sorted(NOT_YET & given.keys()):
         raise BadRequest(f"{key} is not supported yet: leave it out")
-    return EndpointOptions(port=_named(given, PORT), security_groups=_groups(given))
+    return EndpointOptions(port=_named(given, PORT), security_groups=_groups(given), qos=_named(given, QOS))
 
 
 def label_options(labels: Mapping[str, str]) -> dict[str, str]:

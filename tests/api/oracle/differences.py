@@ -39,7 +39,7 @@ EXTRA: dict[str, tuple[str, ...]] = {
     "flavor_id": ("router",),
     **dict.fromkeys(("ipv4_address_scope", "ipv6_address_scope", "is_default", "l2_adjacency"), ("network",)),
     **dict.fromkeys(("dns_publish_fixed_ip", "router:external", "segment_id", "service_types"), ("subnet",)),
-    **dict.fromkeys(("ip_allocation", "qos_policy_id", "security_groups"), ("port",)),
+    **dict.fromkeys(("ip_allocation", "security_groups"), ("port",)),
     # our own
     **dict.fromkeys(("sealane:gateway", "sealane:labels", "sealane:origin"), ("network",)),
     **dict.fromkeys(("sealane:allocate_from", "sealane:dns_aliases", "sealane:quarantine"), ("port",)),
@@ -119,7 +119,7 @@ STRICTER: Reasons = {
     "gateway_ip": [(_number, "a number is no address")],
     **{
         f"{what}_id": [(lambda v: _text(v) and "-" not in v, "ids have one spelling")]
-        for what in ("network", "floating_network", "subnet", "port")
+        for what in ("network", "floating_network", "subnet", "port", "qos_policy")
     },
     **{f"{what}_address": [(_number, "a number is no address")] for what in ("floating_ip", "fixed_ip")},
     "mac_address": [

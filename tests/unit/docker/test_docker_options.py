@@ -51,7 +51,7 @@ def test_internal_and_a_gateway_exclude_each_other() -> None:
 
 def test_policy_that_is_not_enforced_yet_is_refused() -> None:
     with pytest.raises(BadRequest, match="not supported yet"):
-        o.endpoint_options({"sealane.qos": "fast"})
+        o.endpoint_options({"sealane.service": "web"})
     assert o.endpoint_options({"com.docker.network.portmap": [], "sealane.port": "x"}).port == "x"
 
 

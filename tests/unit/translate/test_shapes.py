@@ -88,6 +88,12 @@ def nat(a: int, b: int) -> Row:
     )
 
 
+def quality(a: int, b: int) -> Row:
+    columns: dict[str, Value] = {"bandwidth": {"rate": b, "burst": 8} if b % 2 else {}, "action": {"dscp": b}}
+    place = on("Logical_Switch", f"ls{b % 2}", "qos_rules")
+    return row("QoS", f"q{a % 2}", {**columns, "priority": b, "match": "ip4"}, place)
+
+
 def session(a: int, b: int) -> Row:
     return row("BFD", f"bfd{a % 2}", {"logical_port": f"lrp{a % 2}", "dst_ip": f"10.0.0.{b}"})
 
@@ -127,6 +133,7 @@ MAKERS: list[Callable[[int, int], Row]] = [
     gateway,
     acl,
     nat,
+    quality,
     session,
     route,
     policy,
