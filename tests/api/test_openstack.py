@@ -168,3 +168,35 @@ async def test_a_router_gets_a_gateway_and_loses_it(database: OvsdbServer) -> No
             await openstack(api, f"router {line}")
             (router,) = (await api.call("GET /v2.0/routers?name=edge")).body["routers"]
             assert len(router["external_gateways"]) == gateways
+
+
+async def test_quality_of_service(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        await openstack(api, "network create blue -f json")
+        await openstack(api, "subnet create low --network blue --subnet-range 10.7.0.0/24 -f json")
+        made = await openstack(api, "network qos policy create slow --description guests -f json")
+        rules = "network qos rule create slow"
+        limit = await openstack(api, f"{rules} --type bandwidth-limit --max-kbps 4000 --egress -f json")
+        assert (limit["max_kbps"], limit["direction"]) == (4000, "egress")
+        await openstack(
+            api, f"{rules} --type bandwidth-limit --max-kbps 2000 --max-burst-kbits 300 --ingress -f json"
+        )
+        await openstack(api, f"{rules} --type dscp-marking --dscp-mark 46 -f json")
+        again = await openstack(api, f"{rules} --type bandwidth-limit --max-kbps 9000 --egress", fails=True)
+        assert "already exists in QoS Policy" in again
+        refused = await openstack(
+            api, f"{rules} --type minimum-bandwidth --min-kbps 9000 --egress", fails=True
+        )
+        assert "min_kbps" in refused
+        await openstack(api, f"network qos rule set slow {limit['id']} --max-kbps 5000")
+        listed = await openstack(api, "network qos rule list slow -f json")
+        assert {r["Max Kbps"] for r in listed} == {5000, 2000, ""}
+        await openstack(api, "port create web --network blue --qos-policy slow -f json")
+        assert (await openstack(api, "port show web -f json"))["qos_policy_id"] == made["id"]
+        assert "used by port" in await openstack(api, "network qos policy delete slow", fails=True)
+        await openstack(api, "port unset web --qos-policy")
+        await openstack(api, f"network qos rule delete slow {limit['id']}")
+        types = await openstack(api, "network qos rule type list -f json")
+        assert {t["Type"] for t in types} == {"bandwidth_limit", "dscp_marking"}
+        await openstack(api, "network qos policy delete slow")
+        assert await openstack(api, "network qos policy list -f json") == []
