@@ -17,6 +17,7 @@ SIZE = 1000
 """Bytes of a datagram."""
 FRAME = SIZE + 42
 """With the headers of UDP, IPv4 and Ethernet, which the engine counts as well."""
+HOSTS = ("host1", "host2")
 WINDOW = 3.0
 """Seconds over which a rate is measured; the burst is 2 to 3 % of what is let through in them."""
 FLOOD = f"""
@@ -160,6 +161,27 @@ def test_the_fast_path_goes_round_no_limit(lab: Lab, api: Api, policy: str, put:
             until(lambda: fast_packets(lab, limited) > 50, "it is fast again")
     finally:
         lab.exec("host1", "sealane", "fastpath", "off")
+
+
+def test_the_fast_path_between_hosts_goes_round_no_limit(lab: Lab, api: Api, policy: str, put: Any) -> None:
+    """The sender's limit on its host, the receiver's on the other, where the sender's host is fast."""
+    near, far = put("host1", "qa"), put("host2", "qc")
+    near.soon_reaches(far.addresses[0])
+    for host in HOSTS:
+        lab.exec(host, "sealane", "fastpath", "on")
+    try:
+        until(lambda: all(told(lab, host=h)["state"] == "working" for h in HOSTS), "the fast path works")
+        with flow(near, far) as out:
+            until(lambda: fast_packets(lab, near) > 50, "it is fast")
+            give(api, near, policy)
+            holds(out, 4000)
+            give(api, near, None)
+            until(lambda: fast_packets(lab, near) > 50, "it is fast again")
+            give(api, far, policy)
+            holds(out, 2000)
+    finally:
+        for host in HOSTS:
+            lab.exec(host, "sealane", "fastpath", "off")
 
 
 def test_a_mark_is_seen_on_the_wire(lab: Lab, api: Api, put: Any) -> None:
