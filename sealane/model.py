@@ -136,6 +136,10 @@ class Port(Resource):
     """In no group at all until somebody has looked at what it belongs to."""
     extra_dhcp_opts: tuple[DhcpOption, ...] = ()
     qos_policy_id: str | None = None
+    services: tuple[str, ...] = ()
+    """What it offers, NAME:PORT:PORT/PROTOCOL: the name, the port of the load balancer and its own."""
+    withdrawn: bool = False
+    """Offers them to nobody new at the moment."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from sealane.api import (
     routers,
     security_groups,
     security_rules,
+    services,
     subnets,
 )
 from sealane.api.auth import Guard, Keys
@@ -49,7 +50,7 @@ from sealane.pki.bearer import Signer
 RESOURCES = (
     Resource(networks.NETWORKS, networks.create, networks.update, networks.delete),
     Resource(subnets.SUBNETS, subnets.create, subnets.update, subnets.delete),
-    Resource(ports.PORTS, ports.create, ports.update, ports.delete),
+    Resource(ports.PORTS, services.create_port, services.update_port, services.delete_port),
     Resource(
         security_groups.GROUPS,
         security_groups.create,

@@ -79,6 +79,8 @@ API_NAMES: Mapping[tuple[str, str], str] = {
     ("port", "profile"): "binding:profile",
     ("port", "dns_aliases"): "sealane:dns_aliases",
     ("port", "quarantine"): "sealane:quarantine",
+    ("port", "services"): "sealane:services",
+    ("port", "withdrawn"): "sealane:withdrawn",
 }
 QUIET = frozenset({"revision_number", "updated_at", "tunnel_key"})
 """Change with every update, or are nobody's wish."""

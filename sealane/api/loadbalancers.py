@@ -87,13 +87,14 @@ LOADBALANCERS = Kind(
 )
 
 
-def create(id: str, values: Values, draft: Draft) -> LoadBalancer:
+def create(id: str, values: Values, draft: Draft, *, dns_name: str = "") -> LoadBalancer:
+    """dns_name: by which DNS knows the address."""
     given = LOADBALANCERS.as_fields(balancing.stored(values, UNSTORED))
     if values["vip_port_id"] is not None:
         port = _adopted(id, values, draft)
         address = values["vip_address"] or port.fixed_ips[0].ip_address
     else:
-        port = _made(id, values, draft)
+        port = _made(id, values, draft, dns_name)
         address = port.fixed_ips[0].ip_address
     made = LoadBalancer(
         id=id,
@@ -182,7 +183,7 @@ def _adopted(id: str, values: Values, draft: Draft) -> Port:
     return used
 
 
-def _made(id: str, values: Values, draft: Draft) -> Port:
+def _made(id: str, values: Values, draft: Draft, dns_name: str) -> Port:
     subnet_id, network_id = values["vip_subnet_id"], values["vip_network_id"]
     if subnet_id is not None:
         subnet = balancing.subnet_there(subnet_id, "vip_subnet_id", draft)
@@ -206,6 +207,7 @@ def _made(id: str, values: Values, draft: Draft) -> Port:
         name=f"ovn-lb-vip-{id}",
         project_id=values["project_id"],
         port_security_enabled=False,
+        dns_name=dns_name,
         device_owner=names.BALANCER_PORT,
         device_id=names.balancer_device(id),
     )

@@ -149,7 +149,7 @@ def itself(ask: Ask) -> bool:
 
 STANDARD = frozenset({"id", "project_id", "revision_number", "created_at", "updated_at", "tunnel_key"})
 """Given with every new row, by the caller or by the API."""
-IDENTITY = frozenset({"name", "device_id", "dns_name", "dns_aliases"})
+IDENTITY = frozenset({"name", "device_id", "dns_name", "dns_aliases", "services", "withdrawn"})
 POLICY = frozenset({"security_groups", "quarantine", "qos_policy_id"})
 """What a container's label or its endpoint says; only groups that the node sees (NAMED)."""
 

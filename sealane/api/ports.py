@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from sealane import names
-from sealane.api import container_groups, convert, extra_dhcp, floating_reach, ipam, qos, rules, slaac
+from sealane.api import container_groups, convert, extra_dhcp, floating_reach, ipam, offers, qos, rules, slaac
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, WantedIP, nullable, one_of
 from sealane.api.draft import Draft
@@ -155,6 +155,19 @@ PORTS = Kind(
             post=True,
             put=True,
             filter=False,
+        ),
+        Attribute(
+            name="sealane:services",
+            type=offers.SERVICES,
+            field="services",
+            read=lambda port, look: list(port.services),
+            default=(),
+            post=True,
+            put=True,
+            filter=False,
+        ),
+        Attribute(
+            name="sealane:withdrawn", type=BOOLEAN, field="withdrawn", default=False, post=True, put=True
         ),
         Attribute(name="sealane:quarantine", type=BOOLEAN, field="quarantine", post=True, put=True),
         Attribute(

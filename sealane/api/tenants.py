@@ -271,6 +271,7 @@ TENANTS: Mapping[str, Tenancy] = {
             "binding:vnic_type": lambda given: given.value == "normal",
             "sealane:dns_aliases": owns_the_network,
             "qos_policy_id": may_leave_its_policy,
+            "sealane:services": owns_the_network,
         },
         refers={"network_id": "network", "security_groups": "security_group", "qos_policy_id": "policy"},
         hidden=frozenset({"binding:host_id", "binding:profile", "binding:vif_type", "binding:vif_details"}),

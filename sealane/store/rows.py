@@ -113,9 +113,10 @@ _JSON = {
     "routes",
     "gateway_ports",
     "addresses",
+    "services",
 }
 _SETS = {"security_groups"}
-_SINCE = {"network_type": "geneve", "extra_dhcp_opts": "[]", "physical_networks": "[]"}
+_SINCE = {"network_type": "geneve", "extra_dhcp_opts": "[]", "physical_networks": "[]", "services": "[]"}
 """What a row means that is older than the column, which is empty then."""
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")

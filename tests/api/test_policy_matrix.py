@@ -52,6 +52,8 @@ PORT_PUT: dict[str, tuple[Any, str]] = {
     "extra_dhcp_opts": (OPTION, "403 403 403 403 403 404"),
     "sealane:quarantine": (True, "200 403 403 403 403 404"),
     "sealane:dns_aliases": (["x"], "200 200 200 403 403 404"),
+    "sealane:services": (["x:80"], "200 200 200 403 403 404"),
+    "sealane:withdrawn": (True, "200 200 200 403 403 404"),
 }
 NETWORK_SITUATIONS = ("dockers", "apis", "shared", "foreign")
 NETWORK_PUT: dict[str, tuple[Any, str]] = {
@@ -101,6 +103,8 @@ PORT_POST: dict[str, tuple[Any, str]] = {
     "extra_dhcp_opts": (OPTION, "403"),
     "sealane:quarantine": (True, "201"),
     "sealane:dns_aliases": (["x"], "201"),
+    "sealane:services": (["x:80"], "201"),
+    "sealane:withdrawn": (True, "201"),
     "sealane:allocate_from": ("top", "201"),
 }
 NETWORK_POST: dict[str, tuple[Any, str]] = {

@@ -70,6 +70,8 @@ PUTS: dict[str, Cells] = {
         "extra_dhcp_opts": ([], "200 200 403 404"),
         "sealane:quarantine": (True, "200 200 403 404"),
         "sealane:dns_aliases": (["x"], "200 403 403 404"),
+        "sealane:services": (["x:80"], "200 403 403 404"),
+        "sealane:withdrawn": (True, "200 200 403 404"),
     },
     "port_forwarding": {
         "description": ("x", "200 404"),
@@ -143,6 +145,8 @@ POSTS: dict[str, Cells] = {
         "extra_dhcp_opts": ([], "201 201 404"),
         "sealane:quarantine": (True, "201 201 404"),
         "sealane:dns_aliases": (["x"], "201 403 404"),
+        "sealane:services": (["x:80"], "201 403 404"),
+        "sealane:withdrawn": (True, "201 201 404"),
         "sealane:allocate_from": ("top", "201 201 404"),
     },
     "port_forwarding": {

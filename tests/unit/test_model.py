@@ -27,7 +27,7 @@ def port_row(name: str) -> dict[str, object]:
     return {
         **dict.fromkeys((*texts, "host", "vnic_type", "dns_name", "network"), ""),
         **dict.fromkeys(
-            ("tags", "fixed_ips", "allowed_address_pairs", "dns_aliases", "extra_dhcp_opts"), "[]"
+            ("tags", "fixed_ips", "allowed_address_pairs", "dns_aliases", "extra_dhcp_opts", "services"), "[]"
         ),
         "name": name,
         "profile": "{}",
@@ -37,6 +37,7 @@ def port_row(name: str) -> dict[str, object]:
         "security_groups": frozenset(),
         **dict.fromkeys(("admin_state_up", "port_security_enabled"), True),
         "quarantine": False,
+        "withdrawn": False,
     }
 
 

@@ -102,6 +102,8 @@ ports = st.builds(
         st.builds(AddressPair, ip_address=texts, mac_address=texts), max_size=2
     ).map(tuple),
     dns_aliases=words,
+    services=words,
+    withdrawn=st.booleans(),
     tunnel_key=st.integers(1, 32767),
     security_groups=st.sets(ids, max_size=3).map(lambda found: tuple(sorted(found))),
     extra_dhcp_opts=st.lists(st.builds(DhcpOption, opt_name=texts, opt_value=texts), max_size=2).map(tuple),

@@ -28,8 +28,10 @@ NEWEST = (1, 41)
 
 EVENTS = {
     "type": ["container", "network"],
-    "event": ["create", "start", "destroy", "rename", "connect"],
+    "event": ["create", "start", "destroy", "rename", "connect", "health_status"],
 }
+_ILL = ("(unhealthy)", "(health: starting)")
+"""At the end of a container's status."""
 CONTAINERS, NETWORKS = frozenset({"containers"}), frozenset({"networks"})
 Body = dict[str, Any]
 
@@ -53,6 +55,8 @@ class EngineContainer:
     name: str
     labels: Mapping[str, str]
     endpoints: Mapping[str, str]
+    well: bool = True
+    """By its own health check, where it has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +150,9 @@ class Engine:
             return CONTAINERS | NETWORKS
         action = event.get("Action")
         if event.get("Type") == "container":
-            return CONTAINERS if action in ("start", "rename") else frozenset()
+            # a health check's is "health_status: healthy"
+            news = str(action).partition(":")[0] in ("start", "rename", "health_status")
+            return CONTAINERS if news else frozenset()
         attributes = (event.get("Actor") or {}).get("Attributes") or {}
         if attributes.get("type") != self._driver:
             return frozenset()
@@ -221,6 +227,7 @@ def _container(body: Body) -> EngineContainer:
         name=_own_name(body.get("Names") or ()),
         labels=body.get("Labels") or {},
         endpoints={str(n["NetworkID"]): str(n["EndpointID"]) for n in attached if n.get("EndpointID")},
+        well=not str(body.get("Status") or "").endswith(_ILL),
     )
 
 

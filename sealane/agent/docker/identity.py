@@ -19,11 +19,12 @@ from sealane.agent.docker.catalog import BUILTIN_LABEL, Catalog, NetworkView, ne
 from sealane.agent.docker.engine import Engine, EngineContainer, EngineNetwork
 from sealane.agent.docker.networks import settled
 from sealane.agent.docker.options import label_options
+from sealane.agent.docker.services import Services
 from sealane.agent.labels import Labels
 from sealane.agent.memory import Memory
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, NotFound
-from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS
+from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS, SERVICE
 
 SERVICE_LABEL = "com.docker.compose.service"
 LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -58,6 +59,7 @@ class Identities:
         self._engine = engine
         self._memory = memory
         self.labels = Labels(api, catalog, memory)
+        self.services = Services(api)
         self._told: dict[str, Identity] = {}
         self._aliases: dict[str, tuple[str, ...]] = {}
 
@@ -78,11 +80,13 @@ class Identities:
         for container in listed:
             mine = [attached[e] for e in container.endpoints.values() if e in attached]
             await self.labels.follow(container.name, container.labels, mine)
+            await self.services.follow(container, mine)
             if any(self._is_news(container, attachment) for attachment in mine):
                 await self._introduce(container, mine)
         for gone in self._told.keys() - attached.keys():
             del self._told[gone]
             self._aliases.pop(gone, None)
+            self.services.forget([gone])
 
     async def _name_network(self, network: EngineNetwork, view: NetworkView) -> None:
         """Once: a name given through the API later is not ours to change."""
@@ -108,7 +112,7 @@ class Identities:
             identity = identity_of(container, (*aliases, found.hostname))
             if self._told.get(attachment.id) != identity:
                 await self._tell(attachment, identity)
-        for key in label_options(container.labels).keys() - {SECURITY_GROUPS, QOS}:
+        for key in label_options(container.labels).keys() - {SECURITY_GROUPS, QOS, SERVICE}:
             _log.warning("this label has no effect yet", container=container.name, label=key)
 
     async def _tell(self, attachment: Attachment, identity: Identity) -> None:

@@ -43,6 +43,7 @@ EXTRA: dict[str, tuple[str, ...]] = {
     # our own
     **dict.fromkeys(("sealane:gateway", "sealane:labels", "sealane:origin"), ("network",)),
     **dict.fromkeys(("sealane:allocate_from", "sealane:dns_aliases", "sealane:quarantine"), ("port",)),
+    **dict.fromkeys(("sealane:services", "sealane:withdrawn"), ("port",)),
 }
 
 TENANT = "another word for project_id: taken in a POST, and without both it is the project 'default'"
