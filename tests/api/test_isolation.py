@@ -37,6 +37,7 @@ class Stranger:
             "security_group_rule", security_group_id=self.id("security_group"), direction="ingress"
         )
         await self.add("address_group", name="secret", addresses=["10.7.0.0/24"])
+        await self.add("policy", name="secret")
         await self.add("router", name="secret")
         outside = {"router:external": True, "provider:network_type": "flat"}
         around = await self.root.make("network", **outside, **{"provider:physical_network": "physnet1"})
@@ -193,6 +194,8 @@ async def test_nothing_can_refer_to_it(database: OvsdbServer) -> None:
                 },
             ),
             ("floatingip", "network", {"floating_network_id": theirs("network")}),
+            ("network", "policy", {"qos_policy_id": theirs("policy")}),
+            ("port", "policy", {"network_id": network, "qos_policy_id": theirs("policy")}),
             ("router", "network", {"external_gateway_info": {"network_id": theirs("network")}}),
             *(
                 ("rbac_policy", kind, {"object_type": kind, "object_id": theirs(kind), **shared})
