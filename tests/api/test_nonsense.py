@@ -143,6 +143,7 @@ async def _furnish(api: Live) -> dict[str, str]:
     group = await api.make("security_group", name="web")
     rule = await api.make("security_group_rule", security_group_id=group["id"], direction="ingress")
     addresses = await api.make("address_group")
+    qos = await api.make("policy", name="slow")
     router = await api.make("router")
     external = await api.make("network", **{"router:external": True})
     await api.make("subnet", network_id=external["id"], cidr="203.0.113.0/24")
@@ -162,6 +163,7 @@ async def _furnish(api: Live) -> dict[str, str]:
         "security_group": group["id"],
         "security_group_rule": rule["id"],
         "address_group": addresses["id"],
+        "policy": qos["id"],
     }
 
 
