@@ -28,6 +28,7 @@ NetworkType = Literal["geneve", "vlan", "flat"]
 
 Direction = Literal["ingress", "egress"]
 EtherType = Literal["IPv4", "IPv6"]
+LoggedEvent = Literal["ALL", "ACCEPT", "DROP"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,6 +312,19 @@ class DscpMarkingRule(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Log(Resource):
+    """Of packets of its project's ports: of a group, of a port, of both or, with neither, of all."""
+
+    enabled: bool = True
+    event: LoggedEvent = "ALL"
+    resource_type: str = "security_group"
+    resource_id: str | None = None
+    """A security group, which may be gone: then it logs nothing."""
+    target_id: str | None = None
+    """A port, which may be gone, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RBACPolicy(Resource):
     """Lets a project use what belongs to another."""
 
@@ -422,6 +436,7 @@ class State:
     """Of quality of service, as Neutron calls them."""
     bandwidth_limit_rules: Mapping[str, BandwidthLimitRule] = field(default_factory=dict)
     dscp_marking_rules: Mapping[str, DscpMarkingRule] = field(default_factory=dict)
+    logs: Mapping[str, Log] = field(default_factory=dict)
     projects: Mapping[str, Project] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
     role_assignments: Mapping[str, RoleAssignment] = field(default_factory=dict)

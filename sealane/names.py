@@ -218,6 +218,16 @@ DROP_GROUP = "neutron_pg_drop"
 """Port_Group of all ports with port security, by which they drop what nobody lets pass."""
 
 
+ACL_LOG = "acl.log"
+"""File in the run directory to which ovn-controller writes what packets are logged, and nothing else."""
+LOG_METER = "sealane-log"
+"""Meter of what is logged, one for each ACL (ovn-nb(5), Meter.fair)."""
+LOGGED_DROP = "drop-"
+"""ACL.name, before the id of the group or port whose dropped packets it logs. A rule's ACL has its id."""
+LOGGED_NETWORK = "net-"
+"""The same of what passes because no group is chosen, before the network's id."""
+
+
 def network_group(network_id: str) -> str:
     """Port_Group of the containers in a network that are in no security group."""
     return f"pg_net_{network_id.replace('-', '_')}"

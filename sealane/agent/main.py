@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
-from sealane import config, failpoint, log
+from sealane import config, failpoint, log, names
 from sealane.agent import feed, membership, metrics, modes, renewal, runtimes
 from sealane.agent.adoption import Adoption
 from sealane.agent.announce import Announcer
@@ -26,6 +26,7 @@ from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
 from sealane.agent.fastpath import FastPath
 from sealane.agent.memory import Memory
+from sealane.agent.packet_log import PacketLog
 from sealane.agent.peers import Peers
 from sealane.agent.plug import PlugDoor
 from sealane.agent.reconciler import RESYNC, Reconciler
@@ -81,6 +82,7 @@ class Agent:
         plugs = PlugDoor(self._api, self._memory, self._reconciler, settings.host_name)
         self._adoption = Adoption(self._switch, self._memory, plugs)
         self._fastpath = FastPath(settings, self._memory, self._switch, facts)
+        self._packets = PacketLog(self._api, settings.run_dir / names.ACL_LOG, settings.host_name)
         self._labels = RuntimeLabels(self._docker.labels, self._memory)
         app = App(self._door, self._memory, view, cni, plugs, self._status)
         app.quarantined = self._docker.labels.reasons
@@ -110,6 +112,7 @@ class Agent:
                 tasks.create_task(self._fastpath.follow(self._reconciler.changed), name="fastpath"),
                 tasks.create_task(membership.keep_registered(self._api, self._settings), name="membership"),
                 tasks.create_task(self._renew(), name="renewal"),
+                tasks.create_task(self._packets.follow(), name="packets"),
                 tasks.create_task(
                     feed.follow(
                         self._api,

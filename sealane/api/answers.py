@@ -21,7 +21,6 @@ NOT_SERVED = {
     "address-groups": "address-group",
     "address-scopes": "address-scope",
     "floatingips": "router",
-    "log": "logging",
     "routers": "router",
     "security-group-rules": "security-group",
     "security-groups": "security-group",

@@ -22,6 +22,7 @@ from sealane.api import (
     octavia,
     odl,
     openapi,
+    packet_logs,
     ports,
     qos,
     qos_calls,
@@ -64,12 +65,13 @@ RESOURCES = (
         address_groups.ADDRESS_GROUPS, address_groups.create, address_groups.update, address_groups.delete
     ),
     Resource(qos.POLICIES, qos.create, qos.update, qos.delete),
+    Resource(packet_logs.LOGS, packet_logs.create, packet_logs.update, packet_logs.delete),
     Resource(rbac.RBAC_POLICIES, rbac.create, rbac.update, rbac.delete),
     ROUTERS := Resource(routers.ROUTERS, routers.create, routers.update, routers.delete),
     Resource(floatingips.FLOATINGIPS, floatingips.create, floatingips.update, floatingips.delete),
 )
 KINDS = tuple(r.kind for r in RESOURCES)
-ODL = tuple(r for r in RESOURCES if r.kind.singular not in ("address_group", "policy", "rbac_policy"))
+ODL = tuple(r for r in RESOURCES if r.kind.singular not in ("address_group", "log", "policy", "rbac_policy"))
 """What OpenDaylight has as well."""
 
 Handler = Callable[[Request], object]
@@ -125,6 +127,7 @@ def create_app(
         *(route for resource in RESOURCES for route in routes_of(Handlers(resource, desk))),
         *address_groups.routes(Handlers(ADDRESS_GROUPS, desk)),
         *qos_calls.routes(desk),
+        Route("/v2.0/log/loggable-resources", packet_logs.loggable, methods=["GET"]),
         *RouterCalls(Handlers(ROUTERS, desk)).routes(),
         *forwarding_calls.ForwardingHandlers(forwarding_calls.RESOURCE, desk).routes(),
         *odl.routes(ODL, desk),

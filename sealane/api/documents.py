@@ -53,6 +53,7 @@ EXTENSIONS = {
     "filter-validation": ("Filter parameters validation", "Unknown filters are refused"),
     "ip-substring-filtering": ("IP address substring filtering", "Filter by a part of an address"),
     "l3-ha": ("HA Router extension", "Gateways move to another host"),
+    "logging": ("Logging API Extension", "Logs of security groups"),
     "net-mtu": ("Network MTU", "MTU of networks"),
     "net-mtu-writable": ("Network MTU (writable)", "MTU of networks can be set"),
     "network_availability_zone": ("Network Availability Zone", "Availability zones of networks"),

@@ -58,6 +58,7 @@ KINDS: Mapping[str, Callable[[State], Mapping[str, Any]]] = {
     "policy": lambda state: state.policies,
     "bandwidth_limit_rule": lambda state: state.bandwidth_limit_rules,
     "dscp_marking_rule": lambda state: state.dscp_marking_rules,
+    "log": lambda state: state.logs,
     "rbac_policy": lambda state: state.rbac_policies,
     "router": lambda state: state.routers,
     "port": lambda state: state.ports,

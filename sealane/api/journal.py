@@ -116,8 +116,8 @@ class EventDesk:
     async def list(self, request: Request) -> Response:
         """Events after `after`; when there are none, waits for `timeout` seconds that one comes."""
         _operator(request)
-        number = _integer(request, "after")
-        timeout = min(float(_integer(request, "timeout")), MAX_WAIT)
+        number = integer_of(request, "after")
+        timeout = min(float(integer_of(request, "timeout")), MAX_WAIT)
         if timeout and number == self._journal.last:
             await self._patiently(number, timeout)
         page = self._journal.after(number)
@@ -141,7 +141,7 @@ def _operator(request: Request) -> None:
         raise Forbidden("This is the operator's.")
 
 
-def _integer(request: Request, key: str) -> int:
+def integer_of(request: Request, key: str) -> int:
     value = request.query_params.get(key, "0")
     if not value.isascii() or not value.isdigit() or len(value) > 18:
         raise BadRequest(f"'{key}' should be an integer of 0 or greater, got '{value[:40]}'")

@@ -49,6 +49,24 @@ EXTRA_PATHS: Part = {
             ),
         }
     },
+    "/v2.0/log/entries": {
+        "get": {
+            "description": "Packets that were logged after number `after`; waits at most `timeout` seconds "
+            "for the first of them. `gone`: some after that number are not to be had any more.",
+            "parameters": asked("after", "timeout"),
+            "responses": responses(
+                "200",
+                {
+                    "type": "object",
+                    "properties": {
+                        "entries": {"type": "array", "items": {"type": "object"}},
+                        "last": {"type": "integer"},
+                        "gone": {"type": "boolean"},
+                    },
+                },
+            ),
+        }
+    },
     "/v2.0/sealane/mismatches": {
         "get": {
             "description": "Ports that another host has than the one they are meant for.",
@@ -240,6 +258,7 @@ def _documents() -> Part:
         "/v2.0": _read(wrapped("version", OBJECT)),
         "/v2.0/extensions": _read(wrapped("extensions", _many(extension))),
         "/v2.0/extensions/{alias}": _read(wrapped("extension", extension), "alias"),
+        "/v2.0/log/loggable-resources": _read(wrapped("loggable_resources", _many(_texts("type")))),
         "/v2.0/qos/rule-types": _read(wrapped("rule_types", _many(_texts("type")))),
         "/v2.0/availability_zones": _read(wrapped("availability_zones", _many(OBJECT))),
         "/v2.0/agents": {

@@ -55,7 +55,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "/v2.0/sealane/announced",
         *("/v2.0/sealane/nodes", "/v2.0/sealane/nodes/*"),
     ),
-    "POST": ("/v2.0/networks", "/v2.0/subnets", "/v2.0/ports", "/v2.0/sealane/renew"),
+    "POST": ("/v2.0/networks", "/v2.0/subnets", "/v2.0/ports", "/v2.0/sealane/renew", "/v2.0/sealane/logged"),
     "PUT": (
         *("/v2.0/networks/*", "/v2.0/ports/*", "/v2.0/sealane/nodes/*"),
         *("/v2.0/routers/*/add_router_interface", "/v2.0/routers/*/remove_router_interface"),

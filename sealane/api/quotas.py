@@ -21,6 +21,7 @@ from sealane.model import (
     HealthMonitor,
     Listener,
     LoadBalancer,
+    Log,
     Member,
     Network,
     Port,
@@ -39,7 +40,7 @@ from sealane.store.rows import COLLECTIONS, RESOURCES
 LIMITED: Mapping[str, str] = {
     RESOURCES[kind]: COLLECTIONS[kind]
     for kind in (
-        *(Network, Subnet, Port, Router, FloatingIP, SecurityGroup, SecurityGroupRule, RBACPolicy),
+        *(Network, Subnet, Port, Router, FloatingIP, SecurityGroup, SecurityGroupRule, RBACPolicy, Log),
         *(LoadBalancer, Listener, ServerPool, Member, HealthMonitor),
     )
 }

@@ -28,6 +28,7 @@ from sealane.api.agents import Agents
 from sealane.api.app import create_app
 from sealane.api.desk import Desk
 from sealane.api.journal import EventDesk, Journal
+from sealane.api.packet_journal import PacketDesk, PacketJournal
 from sealane.api.seen import Seen
 from sealane.api.tls_door import TlsDoor, TlsProtocol
 from sealane.api.users_door import UsersDoor
@@ -148,6 +149,7 @@ async def serve(settings: Settings, closing: asyncio.Event) -> None:
             Route("/healthz", _health(settings, store, clients, watch).show, methods=["GET"]),
             *Agents(desk, bindings.all_chassis, seen).routes(),
             *EventDesk(journal, closing, lambda: watch.mismatches).routes(),
+            *PacketDesk(desk, PacketJournal(), closing).routes(),
         )
         applied = Applied(clients["nb"], clients["sb"])
         app = create_app(desk, keys, more=routes, closing=closing, applied=applied, seen=seen)

@@ -15,7 +15,7 @@ from sealane.store.rows import COLLECTIONS, RESOURCES
 OPEN = frozenset({"/", "/v2.0", "/v2.0/", "/healthz", "/openapi.json", "/v2.0/availability_zones"})
 PROVIDERS = ["lbaas", "providers"]
 """Beside /v3, extensions, the quotas of one's own project and the paths of the kinds in TENANTS."""
-PATHS = frozenset({*(COLLECTION_OF[singular].replace("_", "-") for singular in TENANTS), "qos"})
+PATHS = frozenset({*(COLLECTION_OF[singular].replace("_", "-") for singular in TENANTS), "qos", "log"})
 """What follows /v2.0/ in those."""
 
 

@@ -336,6 +336,11 @@ TENANTS: Mapping[str, Tenancy] = {
     "bandwidth_limit_rule": Tenancy(sees=(of_its_policy,), writes=()),
     "dscp_marking_rule": Tenancy(sees=(of_its_policy,), writes=()),
     "address_group": Tenancy(sees=(own, shared), writes=(own,), fields={"shared": nobody}),
+    "log": Tenancy(
+        sees=(own,),
+        writes=(own,),
+        refers={"resource_id": "security_group", "target_id": "port"},
+    ),
     "rbac_policy": Tenancy(
         sees=(own,),
         writes=(own,),

@@ -33,6 +33,7 @@ KINDS = (
     "policy",
     "bandwidth_limit_rule",
     "dscp_marking_rule",
+    "log",
     "rbac_policy",
     "node",
     "token",
@@ -78,7 +79,7 @@ class Wish:
             (not self.kinds or event["kind"] in self.kinds)
             and self.project in (None, event["project_id"])
             and (not self.alarms or event["alarm"])
-            and (self.since is None or _moment(event) >= self.since)
+            and (self.since is None or moment_of(event) >= self.since)
         )
 
 
@@ -100,7 +101,7 @@ class Wish:
     help="Lines for people, or one JSON object a line.",
 )
 def events(follow: bool, since: str | None, last: int | None, output: str, **which: Any) -> int:
-    number, moment = _since(since)
+    number, moment = period(since)
     wish = Wish(frozenset(which["kinds"]), which["project"], which["alarms"], moment)
     client = api()
     show = _show_json if output == "json" else Printer(client).show
@@ -117,7 +118,7 @@ def events(follow: bool, since: str | None, last: int | None, output: str, **whi
     return 0
 
 
-def _since(text: str | None) -> tuple[int, datetime | None]:
+def period(text: str | None) -> tuple[int, datetime | None]:
     if text is None:
         return 0, None
     if re.fullmatch(r"[0-9]{1,18}", text):
@@ -131,7 +132,7 @@ def _since(text: str | None) -> tuple[int, datetime | None]:
     return 0, datetime.now(UTC) - timedelta(seconds=int(found[1]) * UNITS[found[2]])
 
 
-def _moment(event: Body) -> datetime:
+def moment_of(event: Body) -> datetime:
     return datetime.fromisoformat(event["at"])
 
 
@@ -149,11 +150,19 @@ def _past(client: Api, number: int, wish: Wish) -> tuple[int, list[Body]]:
 
 
 def _future(client: Api, number: int) -> Iterator[Body]:
-    """For ever; also while the API is restarted."""
+    """For ever."""
+    for answer in polled(client, "/v2.0/sealane/events", number):
+        if answer["gone"]:
+            yield _gone(answer["last"])
+        yield from answer["events"]
+
+
+def polled(client: Api, path: str, number: int) -> Iterator[Body]:
+    """Answers about what comes after that number, for ever; also while the API is restarted."""
     silent = False
     while True:
         try:
-            answer = client.poll(f"/v2.0/sealane/events?after={number}&timeout={POLL}", POLL)
+            answer = client.poll(f"{path}?after={number}&timeout={POLL}", POLL)
         except Unavailable as exc:
             if not silent:
                 click.echo(f"sealane: {exc.message}; still trying", err=True)
@@ -161,9 +170,7 @@ def _future(client: Api, number: int) -> Iterator[Body]:
             time.sleep(PAUSE)
             continue
         silent = False
-        if answer["gone"]:
-            yield _gone(answer["last"])
-        yield from answer["events"]
+        yield answer
         number = answer["last"]
 
 
@@ -204,7 +211,7 @@ class Printer:
         kind, verb, name, more = words
         if not sys.stdout.isatty():
             return click.echo(f"{event['at']}  {kind}  {verb}  {name}  {more}".rstrip())
-        at = _moment(event).astimezone().strftime("%H:%M:%S.%f")[:-3]
+        at = moment_of(event).astimezone().strftime("%H:%M:%S.%f")[:-3]
         colour = "red" if event["alarm"] else COLOURS.get(what)
         line = (
             click.style(at, dim=True),

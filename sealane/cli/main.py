@@ -61,6 +61,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "qos": Entry(
             "sealane.cli.qos:qos", "Quality of service: limits and marks; list, create, limit, mark, …"
         ),
+        "log": Entry(
+            "sealane.cli.log:log", "Logs of security groups: list, create, …; entries shows the packets."
+        ),
         "quota": Entry("sealane.cli.quota:quota", "How many of each a project may have: show, set, reset."),
         "attach": Entry("sealane.cli.attachment:attach", "Put a container or a namespace on a network."),
         "detach": Entry("sealane.cli.attachment:detach", "Take it off again."),

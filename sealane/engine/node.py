@@ -14,7 +14,7 @@ from sealane.engine.datapath import HOST_OVS, Datapath
 from sealane.engine.health import Listens, Prints, Responds, Serves, Succeeds
 from sealane.engine.host_switch import INTEGRATION_BRIDGE
 from sealane.engine.physical import Physical
-from sealane.engine.process import Child, Step
+from sealane.engine.process import Child, Step, trim_log
 from sealane.engine.underlay import Underlay
 from sealane.pki.node import Directory
 
@@ -186,6 +186,13 @@ def _controller(node: Node, central: bool) -> Child:
     own = ("ovs-vswitchd",) if node.datapath.switch == "own" else ()
     chassis = node.settings.host_name
     leave = (*control, "exit")
+    logged = node.settings.run_dir / names.ACL_LOG
+
+    async def shorten() -> None:
+        """The agent does so earlier, where there is one."""
+        trim_log(logged)
+
+    packets = (f"--log-file={logged}", "-vacl_log:file:info", "-vacl_log:console:off")
 
     async def configure() -> None:
         if not own:
@@ -207,8 +214,10 @@ def _controller(node: Node, central: bool) -> Child:
             *(() if own else ("-n", chassis)),
             *_credentials(node.settings),
             *OVS_LOG,
+            *packets,
         ),
         environ=node.environ,
+        upkeep=shorten,
         depends=(*own, *(("ovn-sb", "ovn-northd") if central else ())),
         before=configure,
         ready=Prints((*control, "connection-status"), "connected"),

@@ -96,8 +96,14 @@ def encode(plan: Plan, schema: Schema) -> list[Operation]:
     """The operations of a plan: rows first, so that references to new rows have a name to refer to."""
     names = {row.ref: Named(f"row{number}") for number, row in enumerate(plan.create)}
     wanted: list[Operation] = []
+    first = [edge for edge in plan.attach if edge.parent in names]
     for row in plan.create:
-        columns = _pointing(row.columns, names)
+        children: dict[str, frozenset[str]] = {}
+        for edge in first:
+            if edge.parent == row.ref:
+                held = children.get(edge.column, frozenset())
+                children[edge.column] = held | {edge.child_uuid or names[edge.child]}
+        columns = {**_pointing(row.columns, names), **children}
         wanted.append(operations.insert(schema, row.table, columns, name=str(names[row.ref])))
     for update in plan.update:
         wanted += _update(replace(update, put=_pointing(update.put, names)), schema)

@@ -10,6 +10,7 @@ from sealane.model import (
     HealthMonitor,
     Listener,
     LoadBalancer,
+    Log,
     Member,
     Network,
     Node,
@@ -52,6 +53,7 @@ Stored = (
     | QosPolicy
     | BandwidthLimitRule
     | DscpMarkingRule
+    | Log
     | Project
     | User
     | RoleAssignment

@@ -10,6 +10,7 @@ from sealane.model import (
     HealthMonitor,
     Listener,
     LoadBalancer,
+    Log,
     Member,
     Network,
     Node,
@@ -22,7 +23,7 @@ from sealane.model import (
     State,
     Subnet,
 )
-from sealane.translate import balancers, dhcp, floatingips, groups, ports, qos, routers, switches
+from sealane.translate import balancers, dhcp, floatingips, groups, logs, ports, qos, routers, switches
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Row
 
@@ -34,13 +35,14 @@ PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
     routers.rows,  # Router, Node -> Logical_Router, and what is on it
     floatingips.rows,  # FloatingIP, PortForwarding -> NAT, Load_Balancer
     balancers.rows,  # LoadBalancer, ServerPool, … -> Load_Balancer, and a Logical_Router behind the address
+    logs.rows,  # Log, SecurityGroup, SecurityGroupRule -> ACL, Meter
     qos.rows,  # BandwidthLimitRule, DscpMarkingRule -> QoS
 )
 READS = (
     *(Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup),
     *(Router, Node, FloatingIP, PortForwarding),
     *(LoadBalancer, ServerPool, Listener, Member, HealthMonitor),
-    *(BandwidthLimitRule, DscpMarkingRule),
+    *(BandwidthLimitRule, DscpMarkingRule, Log),
 )
 """What the stages look at; the translator's state has nothing else."""
 

@@ -1,7 +1,7 @@
 """Security groups -> port groups and ACLs.
 
-    neutron_pg_drop      every port with port security     drops all IP that nobody lets pass   1001
-                                                           and what only a server may say       1003
+    neutron_pg_drop      every port with port security     drops all IP that nobody lets pass   1000
+                                                           and what only a server may say       1004
     pg_<group>           the ports of a security group     an ACL for each rule                 1002
     pg_net_<network>     containers in no group            what Docker's users expect           1002
 
@@ -22,7 +22,8 @@ from sealane.translate.memo import Memo
 from sealane.translate.rows import Parent, Ref, Row, Value, row
 from sealane.translate.switches import by_network
 
-DROP, ALLOW, GUARD = 1001, 1002, 1003
+DROP, ALLOW, GUARD = 1000, 1002, 1004
+"""Above each there is room for the same with a log (logs.py)."""
 FIELDS = {6: "tcp", 17: "udp", 132: "sctp"}
 """Protocols whose ports OVN can look at, by the names that it has for them."""
 LINK_LOCAL = "fe80::/10"
@@ -37,20 +38,20 @@ UNGROUPED = frozenset({*names.ROUTER_PORTS, names.FLOATING_PORT})
 
 def parents(port: Port) -> Iterator[Parent]:
     """The port groups of a port."""
-    if not _is_held(port):
+    if not is_held(port):
         return
     yield _member(names.DROP_GROUP)
     if port.quarantine:
         return
     yield from (_member(names.port_group(id)) for id in port.security_groups)
-    if _is_as_docker_has_it(port):
+    if is_as_docker_has_it(port):
         yield _member(names.network_group(port.network_id))
 
 
 def rows(state: State, memo: Memo) -> Iterator[Row]:
-    if any(_is_held(port) for port in state.ports.values()):
+    if any(is_held(port) for port in state.ports.values()):
         yield from DROPPING
-    group, rule, sets, network = memo.of(_group), memo.of(_rule), memo.of(_sets), memo.of(_network)
+    group, rule, sets, network = memo.of(_group), memo.of(rule_row), memo.of(_sets), memo.of(network_rows)
     for each in state.security_groups.values():
         yield group(each.id, each)
     for one in state.security_group_rules.values():
@@ -60,17 +61,17 @@ def rows(state: State, memo: Memo) -> Iterator[Row]:
     for addresses in state.address_groups.values():
         yield from sets(addresses.id, addresses)
     subnets = by_network(state)
-    for id in sorted({p.network_id for p in state.ports.values() if _is_as_docker_has_it(p)}):
+    for id in sorted({p.network_id for p in state.ports.values() if is_as_docker_has_it(p)}):
         if (there := state.networks.get(id)) is not None:
             yield from network(id, there, *subnets.get(id, ()))
 
 
-def _is_held(port: Port) -> bool:
+def is_held(port: Port) -> bool:
     """By groups at all."""
     return port.port_security_enabled and port.device_owner not in UNGROUPED
 
 
-def _is_as_docker_has_it(port: Port) -> bool:
+def is_as_docker_has_it(port: Port) -> bool:
     """In no group that anybody has chosen."""
     chosen = port.security_groups or port.quarantine
     return port.device_owner in names.CONTAINER_PORTS and port.port_security_enabled and not chosen
@@ -105,6 +106,7 @@ DROPPING = (
     _drop("dhcp-client", "from-lport", ALLOW, TO_SERVERS, "allow"),
     _drop("dhcp-server", "from-lport", GUARD, TO_CLIENTS, "drop"),
 )
+DROPS = tuple(one for one in DROPPING if one.columns.get("action") == "drop")
 
 
 def _group(group: SecurityGroup) -> Row:
@@ -115,7 +117,7 @@ def _group(group: SecurityGroup) -> Row:
     return row("Port_Group", names.port_group(group.id), {"external_ids": ids})
 
 
-def _rule(rule: SecurityGroupRule, group: SecurityGroup) -> Row | None:
+def rule_row(rule: SecurityGroupRule, group: SecurityGroup) -> Row | None:
     """None where OVN can't tell apart what the rule does: then it lets nothing pass."""
     words = [*_family(rule), *_remote(rule)]
     if rule.protocol is not None:
@@ -180,7 +182,7 @@ def _sets(group: AddressGroup) -> tuple[Row, ...]:
     )
 
 
-def _network(network: Network, *subnets: Subnet) -> tuple[Row, ...]:
+def network_rows(network: Network, *subnets: Subnet) -> tuple[Row, ...]:
     """Docker's own expectations, as a group of the network's.
 
     Containers of one network reach each other; what the host lets in by the localport are answers and

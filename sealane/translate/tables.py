@@ -5,7 +5,7 @@
          ──qos_rules──> QoS
     Logical_Router ──ports──> Logical_Router_Port ──gateway_chassis──> Gateway_Chassis
          ──nat──> NAT    ──static_routes──> Logical_Router_Static_Route ··bfd··> BFD    ──policies──> …_Policy
-    Port_Group ··ports··> Logical_Switch_Port        Port_Group ──acls──> ACL
+    Port_Group ··ports··> Logical_Switch_Port        Port_Group ──acls──> ACL    Meter ──bands──> Meter_Band
 
     ──>  strong: the child is the parent's own, and goes when nothing of that kind refers to it
     ··>  weak: any number of parents, foreign ones as well; OVSDB takes it back when the child goes
@@ -238,6 +238,14 @@ TABLES: Mapping[str, Table] = {
         refers={"gateway_port": "Logical_Router_Port"},
         named=False,
     ),
+    "Meter": Table(
+        columns=("name", "unit", "fair", "bands", "external_ids"),
+        maps=IDS,
+        holds={"bands": "Meter_Band"},
+        unique_name=True,
+        root=True,
+    ),
+    "Meter_Band": Table(columns=("action", "rate", "burst_size", "external_ids"), maps=IDS, named=False),
     "QoS": Table(
         columns=("priority", "direction", "match", "bandwidth", "action", "external_ids"),
         maps={**IDS, "bandwidth": ALL, "action": ALL},

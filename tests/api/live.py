@@ -65,6 +65,8 @@ def plural(kind: str) -> str:
     """What a kind is called in paths."""
     if kind == "policy":
         return "qos/policies"
+    if kind == "log":
+        return "log/logs"
     return (f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s").replace("_", "-")
 
 

@@ -193,6 +193,7 @@ CALLS: dict[str, int] = {
     "GET /v2.0/address-groups": 403,
     "GET /v2.0/rbac-policies": 403,
     "GET /v2.0/qos/policies": 200,
+    "GET /v2.0/log/logs": 403,
     "GET /openapi.json": 200,
     "GET /metrics": 403,
     "GET /v2.0/quotas": 403,

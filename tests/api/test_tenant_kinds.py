@@ -39,6 +39,7 @@ PUTS: dict[str, dict[str, tuple[Any, int]]] = {
         "fixed_ip_address": (None, 200),
         "qos_policy_id": ("HARD", 404),
     },
+    "log": {"name": ("x", 200), "description": ("x", 200), "enabled": (False, 200)},
     # an admin's to write
     "policy": {
         "name": ("x", 403),
@@ -95,6 +96,14 @@ POSTS: dict[str, dict[str, tuple[Any, int]]] = {
         "dns_name": ("x", 201),
         "dns_domain": ("x.", 201),
         "qos_policy_id": ("GOLD", 201),
+    },
+    "log": {
+        **NAMED,
+        "resource_type": ("security_group", 201),
+        "resource_id": ("THEIRS", 404),
+        "target_id": ("GUEST", 400),
+        "event": ("DROP", 201),
+        "enabled": (False, 201),
     },
     "policy": {
         **{name: (value, 403) for name, (value, _) in NAMED.items()},
@@ -159,6 +168,7 @@ class Yard:
                 "target_tenant": f"p{number}",
             },
             "floatingip": {"floating_network_id": self.ids["NET"]},
+            "log": {"resource_type": "security_group"},
         }.get(kind, {})
 
     async def row(self, kind: str, situation: str) -> str:

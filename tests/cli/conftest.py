@@ -112,7 +112,7 @@ def central(running: Central) -> Iterator[Central]:
     yield running
     client = running.client
     clear_routing(client)
-    for collection in ("ports", "networks", "security-groups", "address-groups", "qos/policies"):
+    for collection in ("ports", "networks", "security-groups", "address-groups", "qos/policies", "log/logs"):
         for row in client.list(collection):
             client.delete(collection, row["id"])
     for noun in ("user", "project"):

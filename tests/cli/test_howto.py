@@ -24,6 +24,7 @@ def commands(page: str) -> str:
         "networks.md",
         "events.md",
         "dhcp-and-dns.md",
+        "logs.md",
         "qos.md",
         "routers.md",
         "security-groups.md",

@@ -21,6 +21,7 @@ from sealane.model import (
     HealthMonitor,
     Listener,
     LoadBalancer,
+    Log,
     Member,
     Network,
     Node,
@@ -61,6 +62,7 @@ KINDS = {
     "healthmonitors": HealthMonitor,
     "bandwidth_limit_rules": BandwidthLimitRule,
     "dscp_marking_rules": DscpMarkingRule,
+    "logs": Log,
 }
 """Collections that a case may have."""
 

@@ -20,6 +20,7 @@ from sealane.model import (
     HostRoute,
     Listener,
     LoadBalancer,
+    Log,
     Member,
     Network,
     Node,
@@ -217,6 +218,14 @@ quality = (
         max_kbps=st.integers(1, 2**31),
         max_burst_kbps=st.integers(0, 2**31),
         direction=st.sampled_from(["ingress", "egress"]),
+    )
+    | st.builds(
+        Log,
+        **standard,
+        enabled=st.booleans(),
+        event=st.sampled_from(["ALL", "ACCEPT", "DROP"]),
+        resource_id=st.none() | ids,
+        target_id=st.none() | ids,
     )
     | st.builds(DscpMarkingRule, **standard, qos_policy_id=ids, dscp_mark=st.integers(0, 63))
 )

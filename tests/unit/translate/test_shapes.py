@@ -94,6 +94,15 @@ def quality(a: int, b: int) -> Row:
     return row("QoS", f"q{a % 2}", {**columns, "priority": b, "match": "ip4"}, place)
 
 
+def meter(a: int, b: int) -> Row:
+    return row("Meter", f"meter{a % 2}", {"unit": "pktps", "fair": bool(b % 2)})
+
+
+def band(a: int, b: int) -> Row:
+    columns: dict[str, Value] = {"action": "drop", "rate": b + 1, "burst_size": 8}
+    return row("Meter_Band", f"meter{a % 2}", columns, on("Meter", f"meter{a % 2}", "bands"))
+
+
 def session(a: int, b: int) -> Row:
     return row("BFD", f"bfd{a % 2}", {"logical_port": f"lrp{a % 2}", "dst_ip": f"10.0.0.{b}"})
 
@@ -133,6 +142,8 @@ MAKERS: list[Callable[[int, int], Row]] = [
     gateway,
     acl,
     nat,
+    meter,
+    band,
     quality,
     session,
     route,
