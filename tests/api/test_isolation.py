@@ -36,6 +36,9 @@ class Stranger:
         await self.add(
             "security_group_rule", security_group_id=self.id("security_group"), direction="ingress"
         )
+        await self.add(
+            "log", name="secret", resource_type="security_group", resource_id=self.id("security_group")
+        )
         await self.add("address_group", name="secret", addresses=["10.7.0.0/24"])
         await self.add("policy", name="secret")
         await self.add("router", name="secret")
@@ -194,6 +197,10 @@ async def test_nothing_can_refer_to_it(database: OvsdbServer) -> None:
                 },
             ),
             ("floatingip", "network", {"floating_network_id": theirs("network")}),
+            *(
+                ("log", kind, {"resource_type": "security_group", field: theirs(kind)})
+                for field, kind in (("resource_id", "security_group"), ("target_id", "port"))
+            ),
             ("network", "policy", {"qos_policy_id": theirs("policy")}),
             ("port", "policy", {"network_id": network, "qos_policy_id": theirs("policy")}),
             ("router", "network", {"external_gateway_info": {"network_id": theirs("network")}}),

@@ -81,6 +81,7 @@ class Nonsense:
                     "security_group_id": self.ids["security_group"],
                     "direction": "ingress",
                     "object_type": "network",
+                    "resource_type": "security_group",
                     "object_id": self.ids["network"],
                     "action": "access_as_shared",
                     "target_tenant": f"p{self.chance.randrange(99)}",
@@ -143,6 +144,7 @@ async def _furnish(api: Live) -> dict[str, str]:
     group = await api.make("security_group", name="web")
     rule = await api.make("security_group_rule", security_group_id=group["id"], direction="ingress")
     addresses = await api.make("address_group")
+    log = await api.make("log", resource_type="security_group")
     qos = await api.make("policy", name="slow")
     router = await api.make("router")
     external = await api.make("network", **{"router:external": True})
@@ -164,6 +166,7 @@ async def _furnish(api: Live) -> dict[str, str]:
         "security_group_rule": rule["id"],
         "address_group": addresses["id"],
         "policy": qos["id"],
+        "log": log["id"],
     }
 
 
