@@ -96,21 +96,27 @@ def encode(plan: Plan, schema: Schema) -> list[Operation]:
     """The operations of a plan: rows first, so that references to new rows have a name to refer to."""
     names = {row.ref: Named(f"row{number}") for number, row in enumerate(plan.create)}
     wanted: list[Operation] = []
-    first = [edge for edge in plan.attach if edge.parent in names]
+    children = _first_children(plan.attach, names)
     for row in plan.create:
-        children: dict[str, frozenset[str]] = {}
-        for edge in first:
-            if edge.parent == row.ref:
-                held = children.get(edge.column, frozenset())
-                children[edge.column] = held | {edge.child_uuid or names[edge.child]}
-        columns = {**_pointing(row.columns, names), **children}
+        columns = {**_pointing(row.columns, names), **children.get(row.ref, {})}
         wanted.append(operations.insert(schema, row.table, columns, name=str(names[row.ref])))
     for update in plan.update:
         wanted += _update(replace(update, put=_pointing(update.put, names)), schema)
     wanted += _edges(plan.detach, "delete", names, schema)
     wanted += [operations.delete(d.ref.table, d.uuid) for d in plan.delete]
-    wanted += _edges(plan.attach, "insert", names, schema)
+    later = tuple(edge for edge in plan.attach if edge.parent not in names)
+    wanted += _edges(later, "insert", names, schema)
     return wanted
+
+
+def _first_children(attach: tuple[Edge, ...], names: Mapping[Ref, Named]) -> dict[Ref, dict[str, set[str]]]:
+    """Parent that is created -> column -> its children: some may never be without."""
+    found: dict[Ref, dict[str, set[str]]] = {}
+    for edge in attach:
+        if edge.parent in names:
+            held = found.setdefault(edge.parent, {}).setdefault(edge.column, set())
+            held.add(edge.child_uuid or names[edge.child])
+    return found
 
 
 def _pointing(columns: Mapping[str, Value], names: Mapping[Ref, Named]) -> Mapping[str, Value]:

@@ -197,8 +197,9 @@ class World:
         yield from self._dependents.get(ref, ())
         for uuid in self._uuids.get(ref, ()):
             for column, child in TABLES[ref.table].children.items():
-                for child_uuid in members(self.tables[ref.table][uuid].get(column)):
-                    yield self.ref(child, str(child_uuid))
+                for child_uuid in map(str, members(self.tables[ref.table][uuid].get(column))):
+                    if child_uuid in self.tables[child]:  # ovsdb-server 3.1 may keep weak references to none
+                        yield self.ref(child, child_uuid)
 
     def _stand(self, ref: Ref) -> Standing:
         row, rows = self.wanted.get(ref), self.tables[ref.table]
