@@ -10,7 +10,7 @@ bears this host's address on the way: without the second rule it could write its
 speak in any network of any other node.  In userspace mode packets are looked at
 before they are led to the switch's namespace (priority raw - 10); in kernel mode when they are about to reach
 the kernel's tunnel, whatever address they were sent to.  Where the host's own Open vSwitch is used, its other
-tunnels share that port: there is no table then.
+tunnels share that port: only what containers send to it is dropped then.
 
 The nodes are remembered, so that a host that starts while the API is down knows its peers.
 """
@@ -34,10 +34,14 @@ _log = log.get("peers")
 
 
 def table(addresses: Iterable[str], own: str, kind: str) -> Table:
-    """kind: "userspace" or "kernel". Replacing one by another leaves no moment without."""
+    """kind: "userspace", "kernel", or "host" for the host's own Open vSwitch.
+
+    Replacing one by another leaves no moment without.
+    """
     found = {ipaddress.ip_address(address) for address in addresses}
     sets = (_set(version, (str(a) for a in found if a.version == version)) for version in (4, 6))
-    return Table("inet", NAME, "\n".join([*sets, _chain(own, kind), _passing()]))
+    arriving = [] if kind == "host" else [_chain(own, kind)]
+    return Table("inet", NAME, "\n".join([*sets, *arriving, _passing(kind)]))
 
 
 def _set(version: int, addresses: Iterable[str]) -> str:
@@ -57,14 +61,15 @@ def _chain(own: str, kind: str) -> str:
     return "\n".join(["  chain arriving {", f"    type filter hook {hook}; policy accept;", *rules, "  }"])
 
 
-def _passing() -> str:
+def _passing(kind: str) -> str:
     """What this host forwards to a node's tunnel is of its own switch, or of another node."""
     rules = []
     for version in (4, 6):
         word, peers = _word(version), f"@peers{version}"
         to = f"{word} daddr {peers} udp dport {GENEVE_PORT} counter drop"
         rules.append(f'    iifname "slu*" {to}')
-        rules.append(f'    iifname != "{names.TUNNEL_LINK}" {word} saddr != {peers} {to}')
+        if kind != "host":
+            rules.append(f'    iifname != "{names.TUNNEL_LINK}" {word} saddr != {peers} {to}')
     hook = "    type filter hook forward priority filter - 10; policy accept;"
     return "\n".join(["  chain passing {", hook, *rules, "  }"])
 
@@ -83,8 +88,7 @@ class Peers:
     def __init__(self, api: ApiClient, facts: Mapping[str, object], memory: Path) -> None:
         self._api = api
         self._own = str(facts["address"])
-        self._kind = str(facts["kind"])
-        self._guards = facts.get("switch") == "own"
+        self._kind = str(facts["kind"]) if facts.get("switch") == "own" else "host"
         self._memory = memory
         self._known = _remembered(memory)
 
@@ -100,7 +104,7 @@ class Peers:
 
     async def ensure(self) -> None:
         """The table as it should be; repeated, as firewalls get reloaded. Raises HostError."""
-        if self._guards and self._known is not None:
+        if self._known is not None:
             wanted = table(self._known, self._own, self._kind)
             if await asyncio.to_thread(nft.loaded, wanted.family, wanted.name) != wanted.digest:
                 await asyncio.to_thread(nft.replace, wanted)

@@ -11,8 +11,7 @@ from sealane.agent.peers import Peers, table
 from sealane.client import ApiClient
 from sealane.errors import Unavailable
 
-FACTS = {"kind": "userspace", "switch": "host", "address": "192.0.2.1"}
-"""With the host's own switch nothing is loaded, so that these tests need no root."""
+FACTS = {"kind": "userspace", "switch": "own", "address": "192.0.2.1"}
 
 
 def test_userspace_looks_before_the_packet_is_led_away() -> None:
@@ -35,6 +34,12 @@ def test_only_the_switch_s_own_link_leads_to_a_node_s_tunnel(kind: str) -> None:
     assert "hook forward priority filter - 10" in chains
     assert 'iifname "slu*" ip daddr @peers4 udp dport 6081 counter drop' in chains
     assert 'iifname != "slx0" ip6 saddr != @peers6 ip6 daddr @peers6 udp dport 6081 counter drop' in chains
+
+
+def test_tunnels_of_the_host_s_own_switch_are_its_own_but_for_what_containers_send() -> None:
+    chains = table(["192.0.2.2"], "192.0.2.1", "host").chains
+    assert 'iifname "slu*" ip daddr @peers4 udp dport 6081 counter drop' in chains
+    assert "chain arriving" not in chains and "iifname !=" not in chains
 
 
 def test_an_underlay_of_ipv6() -> None:
@@ -63,8 +68,15 @@ class Down(Nodes):
         raise Unavailable("nobody answers")
 
 
+class Unloaded(Peers):
+    """Needs no root."""
+
+    async def ensure(self) -> None:
+        pass
+
+
 def peers(api: Nodes, memory: Path) -> Peers:
-    return Peers(cast(ApiClient, api), FACTS, memory)
+    return Unloaded(cast(ApiClient, api), FACTS, memory)
 
 
 def test_nodes_are_asked_for_at_first_and_when_they_have_moved(tmp_path: Path) -> None:
