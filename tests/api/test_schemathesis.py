@@ -28,7 +28,7 @@ EXAMPLES = 3
 PATIENT = ("/v2.0/sealane/changes", "/v2.0/sealane/events")
 """Wait for what they are asked to."""
 SEED = "20261127"
-DEADLINE = 600.0
+DEADLINE = 1200.0
 
 
 @pytest.mark.timeout(DEADLINE + 60)
