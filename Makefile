@@ -38,8 +38,8 @@ check: venv ## format, lint, types and the tests that need no root
 install: ## what is missing of the distribution's packages
 	scripts/install --tests
 
-test: install venv ## all tests; as root
-	$(BIN)/pytest -q tests
+test: install venv ## all tests, in two halves side by side; as root
+	scripts/test
 
 test-kernel: venv ## Sealane on the kernel's openvswitch, in a guest that qemu emulates; as root, 10 minutes
 	scripts/install --kernel
