@@ -69,7 +69,7 @@ def rules_of(policy_id: str, state: State) -> Iterator[BandwidthLimitRule | Dscp
     for table in tables:
         yield from sorted(
             (rule for rule in table.values() if rule.qos_policy_id == policy_id),
-            key=lambda rule: (rule.created_at, rule.id),
+            key=lambda rule: getattr(rule, "direction", ""),  # of which a policy has one of each
         )
 
 
