@@ -4,7 +4,7 @@ Only one translator may write: each transaction asserts a lock of the server (RF
 that lost it, perhaps without having heard of it yet, changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from sealane.ovsdb import operations
@@ -96,7 +96,8 @@ def encode(plan: Plan, schema: Schema) -> list[Operation]:
     """The operations of a plan: rows first, so that references to new rows have a name to refer to."""
     names = {row.ref: Named(f"row{number}") for number, row in enumerate(plan.create)}
     wanted: list[Operation] = []
-    children = _first_children(plan.attach, names)
+    needed = [edge for edge in plan.attach if edge.parent in names and _is_needed(edge, schema)]
+    children = _first_children(needed, names)
     for row in plan.create:
         columns = {**_pointing(row.columns, names), **children.get(row.ref, {})}
         wanted.append(operations.insert(schema, row.table, columns, name=str(names[row.ref])))
@@ -104,18 +105,24 @@ def encode(plan: Plan, schema: Schema) -> list[Operation]:
         wanted += _update(replace(update, put=_pointing(update.put, names)), schema)
     wanted += _edges(plan.detach, "delete", names, schema)
     wanted += [operations.delete(d.ref.table, d.uuid) for d in plan.delete]
-    later = tuple(edge for edge in plan.attach if edge.parent not in names)
-    wanted += _edges(later, "insert", names, schema)
+    wanted += _edges(plan.attach, "insert", names, schema)
     return wanted
 
 
-def _first_children(attach: tuple[Edge, ...], names: Mapping[Ref, Named]) -> dict[Ref, dict[str, set[str]]]:
-    """Parent that is created -> column -> its children: some may never be without."""
-    found: dict[Ref, dict[str, set[str]]] = {}
-    for edge in attach:
-        if edge.parent in names:
-            held = found.setdefault(edge.parent, {}).setdefault(edge.column, set())
-            held.add(edge.child_uuid or names[edge.child])
+def _is_needed(edge: Edge, schema: Schema) -> bool:
+    """Whether the parent may never be without such children."""
+    return schema.table(edge.parent.table).column(edge.column).min > 0
+
+
+def _first_children(
+    edges: Iterable[Edge], names: Mapping[Ref, Named]
+) -> Mapping[Ref, Mapping[str, frozenset[str]]]:
+    """Parent -> column -> its children, to be there from the start."""
+    found: dict[Ref, dict[str, frozenset[str]]] = {}
+    for edge in edges:
+        columns = found.setdefault(edge.parent, {})
+        child = edge.child_uuid or names[edge.child]
+        columns[edge.column] = columns.get(edge.column, frozenset()) | {child}
     return found
 
 
