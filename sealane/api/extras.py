@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Iterator
-from contextlib import suppress
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +11,7 @@ from sealane.api import ipam
 from sealane.api.answers import answer
 from sealane.api.caller import caller_of
 from sealane.api.desk import Desk
+from sealane.api.either import first_of
 from sealane.errors import BadRequest, Forbidden
 from sealane.model import State
 from sealane.translate.floatingips import is_out_there
@@ -37,22 +37,9 @@ class Extras:
         after = _integer(request, "after", 0)
         timeout = min(float(_integer(request, "timeout", 25)), MAX_WAIT)
         if self._desk.look().state.sequence == after:
-            await self._wait(after, timeout)
+            await first_of(self._desk.store.changed(after, timeout), self._closing.wait(), timeout=timeout)
         state = self._desk.look().state
         return answer({"sequence": state.sequence, "changed": _changed(state, after)})
-
-    async def _wait(self, after: int, timeout: float) -> None:
-        waits = [
-            asyncio.ensure_future(self._desk.store.changed(after, timeout)),
-            asyncio.ensure_future(self._closing.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.gather(*waits, return_exceptions=True)
 
     async def free_cidr(self, request: Request) -> Response:
         """A subnet of the configured pool that overlaps no subnet of anybody; not reserved."""

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from sealane.api.answers import answer
 from sealane.api.caller import caller_of
+from sealane.api.either import first_of
 from sealane.api.events import Event
 from sealane.errors import BadRequest, Forbidden
 
@@ -119,21 +120,9 @@ class EventDesk:
         number = integer_of(request, "after")
         timeout = min(float(integer_of(request, "timeout")), MAX_WAIT)
         if timeout and number == self._journal.last:
-            await self._patiently(number, timeout)
+            await first_of(self._journal.wait(number, timeout), self._closing.wait(), timeout=timeout)
         page = self._journal.after(number)
         return answer({"events": [e.show() for e in page.entries], "last": page.last, "gone": page.gone})
-
-    async def _patiently(self, number: int, timeout: float) -> None:
-        waits = [
-            asyncio.ensure_future(self._journal.wait(number, timeout)),
-            asyncio.ensure_future(self._closing.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
 
 
 def _operator(request: Request) -> None:

@@ -23,6 +23,7 @@ from sealane.api.answers import answer, empty
 from sealane.api.body import read_object
 from sealane.api.caller import Caller, caller_of
 from sealane.api.desk import Desk
+from sealane.api.either import first_of
 from sealane.api.journal import MAX_WAIT, PAGE, integer_of
 from sealane.api.log_lines import Book, Seen
 from sealane.errors import BadRequest, Forbidden
@@ -131,16 +132,5 @@ class PacketDesk:
             left = end - time.monotonic()
             if found or gone or left <= 0 or self._closing.is_set():
                 return answer({"entries": found, "last": last, "gone": gone})
-            await self._patiently(self._journal.last, left)
-
-    async def _patiently(self, number: int, timeout: float) -> None:
-        waits = [
-            asyncio.ensure_future(self._journal.wait(number, timeout)),
-            asyncio.ensure_future(self._closing.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            news = self._journal.wait(self._journal.last, left)
+            await first_of(news, self._closing.wait(), timeout=left)

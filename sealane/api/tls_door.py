@@ -18,6 +18,7 @@ from sealane import log
 from sealane.api import sockets
 from sealane.api.auth import PEER
 from sealane.api.desk import Store
+from sealane.api.either import first_of
 from sealane.config import Settings
 from sealane.errors import SealaneError
 from sealane.pki import admission, tls
@@ -133,14 +134,7 @@ class TlsDoor:
         if state.sequence == 0:
             await _pause(closing, 0.2)
             return
-        change = asyncio.ensure_future(self._store.changed(state.sequence, self._look))
-        end = asyncio.ensure_future(closing.wait())
-        try:
-            await asyncio.wait((change, end), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (change, end):
-                task.cancel()
-            await asyncio.gather(change, end, return_exceptions=True)
+        await first_of(self._store.changed(state.sequence, self._look), closing.wait())
 
 
 async def _pause(closing: asyncio.Event, seconds: float) -> None:
