@@ -112,15 +112,26 @@ def create_app(
     store, seen = desk.store, seen or Seen()
     keys = Keys(keys, secrets.token_hex(32)) if isinstance(keys, str) else keys
     sessions = Sessions(Signer(keys.login), lambda: store.state, desk.settings.login_lifetime)
-    extras = Extras(desk, closing or asyncio.Event())
     metrics = Metrics()
     for kind in KINDS:
         _count(metrics, kind.plural, lambda kind=kind: len(kind.collection(store.state)))  # type: ignore[misc]
 
-    async def show_metrics(request: Request) -> Response:
-        return metrics.show()
+    guard = Guard(keys, sessions, lambda: store.state)
+    middleware = [Middleware(Front, guard=guard, metrics=metrics, seen=seen)]
+    if applied is not None:
+        middleware.append(Middleware(Waiting, applied=applied, state=lambda: store.state, seen=seen))
+    app = Starlette(
+        routes=[*_routes(desk, sessions, Extras(desk, closing or asyncio.Event())), _metrics(metrics), *more],
+        middleware=middleware,
+        exception_handlers={HTTPException: answers.of_http},
+    )
+    app.router.redirect_slashes = False
+    app.state.metrics = metrics
+    return app
 
-    routes = [
+
+def _routes(desk: Desk, sessions: Sessions, extras: Extras) -> list[Route]:
+    return [
         Route("/", documents.versions, methods=["GET"]),
         Route("/v2.0", documents.version(KINDS), methods=["GET"]),
         Route("/v2.0/", documents.version(KINDS), methods=["GET"]),
@@ -141,22 +152,15 @@ def create_app(
         Route("/v2.0/sealane/free-cidr", extras.free_cidr, methods=["GET"]),
         Route("/v2.0/sealane/announced", extras.announced, methods=["GET"]),
         Route("/openapi.json", openapi.handler(KINDS, [r.kind for r in ODL]), methods=["GET"]),
-        Route("/metrics", show_metrics, methods=["GET"]),
         *Membership(desk).routes(),
-        *more,
     ]
-    guard = Guard(keys, sessions, lambda: store.state)
-    middleware = [Middleware(Front, guard=guard, metrics=metrics, seen=seen)]
-    if applied is not None:
-        middleware.append(Middleware(Waiting, applied=applied, state=lambda: store.state, seen=seen))
-    app = Starlette(
-        routes=routes,
-        middleware=middleware,
-        exception_handlers={HTTPException: answers.of_http},
-    )
-    app.router.redirect_slashes = False
-    app.state.metrics = metrics
-    return app
+
+
+def _metrics(metrics: Metrics) -> Route:
+    async def show(request: Request) -> Response:
+        return metrics.show()
+
+    return Route("/metrics", show, methods=["GET"])
 
 
 def _count(metrics: Metrics, plural: str, read: Callable[[], float]) -> None:
