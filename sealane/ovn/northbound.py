@@ -96,7 +96,7 @@ def encode(plan: Plan, schema: Schema) -> list[Operation]:
     """The operations of a plan: rows first, so that references to new rows have a name to refer to."""
     names = {row.ref: Named(f"row{number}") for number, row in enumerate(plan.create)}
     wanted: list[Operation] = []
-    needed = [edge for edge in plan.attach if edge.parent in names and _is_needed(edge, schema)]
+    needed = {edge for edge in plan.attach if edge.parent in names and _is_needed(edge, schema)}
     children = _first_children(needed, names)
     for row in plan.create:
         columns = {**_pointing(row.columns, names), **children.get(row.ref, {})}
@@ -105,7 +105,8 @@ def encode(plan: Plan, schema: Schema) -> list[Operation]:
         wanted += _update(replace(update, put=_pointing(update.put, names)), schema)
     wanted += _edges(plan.detach, "delete", names, schema)
     wanted += [operations.delete(d.ref.table, d.uuid) for d in plan.delete]
-    wanted += _edges(plan.attach, "insert", names, schema)
+    others = tuple(edge for edge in plan.attach if edge not in needed)
+    wanted += _edges(others, "insert", names, schema)
     return wanted
 
 

@@ -1,7 +1,7 @@
 """What is another tenant's is not there: each answer about it is that about what there never was."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -153,69 +153,75 @@ async def test_hidden_attributes_are_no_filter_and_no_sort_key(database: OvsdbSe
                 assert all(not row for row in found.body[kind.plural])
 
 
+def references(
+    theirs: Callable[[str], str], network: str, group: str
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """What is made, what of theirs it names, and with which values; `network` and `group` are one's own."""
+    shared = {"action": "access_as_shared", "target_tenant": "mine"}
+    return [
+        ("port", "network", {"network_id": theirs("network")}),
+        ("subnet", "network", {"network_id": theirs("network"), "cidr": "10.0.0.0/24"}),
+        (
+            "port",
+            "security_group",
+            {"network_id": network, "security_groups": [theirs("security_group")]},
+        ),
+        (
+            "port",
+            "subnet",
+            {"network_id": network, "fixed_ips": [{"subnet_id": theirs("subnet")}]},
+        ),
+        (
+            "security_group_rule",
+            "security_group",
+            {"security_group_id": theirs("security_group"), "direction": "ingress"},
+        ),
+        (
+            "security_group_rule",
+            "security_group",
+            {
+                "security_group_id": group,
+                "direction": "ingress",
+                "remote_group_id": theirs("security_group"),
+            },
+        ),
+        (
+            "security_group_rule",
+            "address_group",
+            {
+                "security_group_id": group,
+                "direction": "ingress",
+                "remote_address_group_id": theirs("address_group"),
+            },
+        ),
+        ("floatingip", "network", {"floating_network_id": theirs("network")}),
+        *(
+            ("log", kind, {"resource_type": "security_group", field: theirs(kind)})
+            for field, kind in (("resource_id", "security_group"), ("target_id", "port"))
+        ),
+        ("network", "policy", {"qos_policy_id": theirs("policy")}),
+        ("port", "policy", {"network_id": network, "qos_policy_id": theirs("policy")}),
+        ("router", "network", {"external_gateway_info": {"network_id": theirs("network")}}),
+        *(
+            ("rbac_policy", kind, {"object_type": kind, "object_id": theirs(kind), **shared})
+            for kind in ("network", "security_group", "address_group")
+        ),
+    ]
+
+
 async def test_nothing_can_refer_to_it(database: OvsdbServer) -> None:
     async with tenants(database) as (stranger, user):
         network = (await user.call("POST /v2.0/networks", {"network": {}})).body["network"]["id"]
         group = {"security_group": {"name": "g"}}
         mine = (await user.call("POST /v2.0/security-groups", group)).body["security_group"]["id"]
-        theirs = stranger.id
-        shared = {"action": "access_as_shared", "target_tenant": "mine"}
-        attempts: list[tuple[str, str, Any]] = [
-            ("port", "network", {"network_id": theirs("network")}),
-            ("subnet", "network", {"network_id": theirs("network"), "cidr": "10.0.0.0/24"}),
-            (
-                "port",
-                "security_group",
-                {"network_id": network, "security_groups": [theirs("security_group")]},
-            ),
-            (
-                "port",
-                "subnet",
-                {"network_id": network, "fixed_ips": [{"subnet_id": theirs("subnet")}]},
-            ),
-            (
-                "security_group_rule",
-                "security_group",
-                {"security_group_id": theirs("security_group"), "direction": "ingress"},
-            ),
-            (
-                "security_group_rule",
-                "security_group",
-                {
-                    "security_group_id": mine,
-                    "direction": "ingress",
-                    "remote_group_id": theirs("security_group"),
-                },
-            ),
-            (
-                "security_group_rule",
-                "address_group",
-                {
-                    "security_group_id": mine,
-                    "direction": "ingress",
-                    "remote_address_group_id": theirs("address_group"),
-                },
-            ),
-            ("floatingip", "network", {"floating_network_id": theirs("network")}),
-            *(
-                ("log", kind, {"resource_type": "security_group", field: theirs(kind)})
-                for field, kind in (("resource_id", "security_group"), ("target_id", "port"))
-            ),
-            ("network", "policy", {"qos_policy_id": theirs("policy")}),
-            ("port", "policy", {"network_id": network, "qos_policy_id": theirs("policy")}),
-            ("router", "network", {"external_gateway_info": {"network_id": theirs("network")}}),
-            *(
-                ("rbac_policy", kind, {"object_type": kind, "object_id": theirs(kind), **shared})
-                for kind in ("network", "security_group", "address_group")
-            ),
-        ]
         router = (await user.call("POST /v2.0/routers", {"router": {}})).body["router"]["id"]
         for named in ("subnet", "port"):
             line = f"PUT /v2.0/routers/{router}/add_router_interface"
-            found = await same(user, line, {f"{named}_id": theirs(named)}, theirs(named))
+            theirs = stranger.id(named)
+            found = await same(user, line, {f"{named}_id": theirs}, theirs)
             assert found.status == 404, named
-        for kind, named, values in attempts:
-            found = await same(user, f"POST /v2.0/{plural(kind)}", {kind: values}, theirs(named))
+        for kind, named, values in references(stranger.id, network, mine):
+            found = await same(user, f"POST /v2.0/{plural(kind)}", {kind: values}, stranger.id(named))
             assert 400 <= found.status < 410, (kind, values)
 
 
