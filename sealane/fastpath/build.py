@@ -1,4 +1,5 @@
-"""Compiles programs.c: `python -m sealane.fastpath.build`, for whoever changes it; needs clang (`make bpf`).
+"""Compiles programs.c: `python -m sealane.fastpath.build`, for whoever changes it or its headers; needs clang
+(`make bpf`).
 
 Sealane itself never compiles: programs.o is shipped, and tests say whether it is what the source comes to.
 """
@@ -14,9 +15,18 @@ SOURCE, HEADER, OBJECT = HERE / "programs.c", HERE / "layout.h", HERE / "program
 _INCLUDE = "/usr/include/x86_64-linux-gnu"  # asm/types.h of the distribution's headers
 
 
+def files() -> dict[str, bytes]:
+    """All that is compiled, by its name; layout.h as it should be."""
+    written = {path.name: path.read_bytes() for path in sorted((SOURCE, *HERE.glob("*.h")))}
+    return written | {HEADER.name: header.text().encode()}
+
+
 def digest() -> str:
-    """Of the source and its header; it is written into the object."""
-    return hashlib.sha256(SOURCE.read_bytes() + header.text().encode()).hexdigest()
+    """Of all files; it is written into the object."""
+    whole = hashlib.sha256()
+    for name, text in sorted(files().items()):
+        whole.update(f"{name} {len(text)}\n".encode() + text)
+    return whole.hexdigest()
 
 
 def compiled(target: Path) -> None:

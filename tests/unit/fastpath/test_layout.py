@@ -1,5 +1,8 @@
 """What the programs and we both know: the header, the object, records as bytes."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from sealane.errors import HostError
@@ -14,6 +17,29 @@ def test_the_header_is_made_of_the_layout() -> None:
 
 def test_the_object_was_compiled_from_this_source() -> None:
     assert elf.read(OBJECT).source == build.digest(), "run `make bpf`"
+
+
+def test_each_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of any of them shows in the digest; there are no others."""
+    for name in build.files():
+        (tmp_path / name).write_bytes((build.HERE / name).read_bytes())
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    monkeypatch.setattr(build, "SOURCE", tmp_path / build.SOURCE.name)
+    assert set(build.files()) == {path.name for path in tmp_path.iterdir()}
+    right = build.digest()
+    for name in build.files().keys() - {build.HEADER.name}:  # which is made, and compared above
+        text = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(text + b"\n")
+        assert build.digest() != right, name
+        (tmp_path / name).write_bytes(text)
+    assert build.digest() == right == elf.read(OBJECT).source
+
+
+def test_what_is_included_is_there() -> None:
+    included = {
+        name for text in build.files().values() for name in re.findall(r'#include "(.*)"', text.decode())
+    }
+    assert included == build.files().keys() - {build.SOURCE.name}
 
 
 def test_the_object_has_the_programs_and_names_no_other_maps() -> None:

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Whether a packet may go past Open vSwitch, and to where. */
+#pragma once
+#include "flow.h"
+#include "tunnel.h"
+
+INLINE struct port *port_at(__u32 vni, __u32 number)
+{
+	struct locator at = {.vni = vni, .number = number};
+
+	return map_lookup(&locators, &at);
+}
+
+INLINE struct endpoint *endpoint_at(const struct packet *packet, int sender)
+{
+	struct endpoint_key key = {.family = packet->key.family};
+	int low = sender ? !packet->direction : packet->direction;
+
+	__builtin_memcpy(key.network, packet->key.network, 16);
+	if (low)
+		__builtin_memcpy(key.address, packet->key.low, 16);
+	else
+		__builtin_memcpy(key.address, packet->key.high, 16);
+	return map_lookup(&endpoints, &key);
+}
+
+INLINE __u64 word_of(const __u8 *mac)
+{
+	const __u16 *part = (const __u16 *)mac;
+
+	return (__u64)part[0] << 32 | (__u64)part[1] << 16 | part[2];
+}
+
+/* Whether the first `prefix` bits of both ends are the same: they are on one link, whatever is on it. */
+INLINE int is_near(const struct packet *packet, __u32 prefix)
+{
+	const __u64 *low = (const __u64 *)packet->key.low, *high = (const __u64 *)packet->key.high;
+	__u64 first = __builtin_bswap64(low[0] ^ high[0]), last = __builtin_bswap64(low[1] ^ high[1]);
+
+	if (!prefix || prefix > 128)
+		return 0;
+	if (prefix <= 64)
+		return !(first >> (64 - prefix & 63));
+	return !first && !(last >> (128 - prefix & 63));
+}
+
+/* To a receiver on this host. */
+INLINE int judge_near(struct __sk_buff *skb, __u64 era, const struct port *port, const struct packet *packet,
+		      const struct endpoint *to)
+{
+	__u64 digest = digest_of(&packet->key), mark = mark_of(era, digest, port->link);
+	struct marks marks = {mark, mark, mark_of(era, digest, to->link)};
+	struct flow *flow = map_lookup(&flows, &packet->key);
+	int reason;
+
+	if (!flow)
+		return note_first(packet, mark, now());
+	reason = judge_flow(skb, packet, flow, &marks, to->mtu + sizeof(struct ethhdr), PROBE);
+	if (reason == FAST)
+		note_fast(flow, packet->direction, packet->length);
+	return reason;
+}
+
+/* To a receiver on another host, perhaps. */
+INLINE int judge_far(struct __sk_buff *skb, __u64 era, const struct config *config, const struct port *port,
+		     const struct packet *packet, const struct endpoint *from)
+{
+	__u64 digest = digest_of(&packet->key), to = word_of(packet->destination), place;
+	struct marks marks = {.sent = mark_of(era, mixed(digest, to), port->link)};
+	struct flow *flow;
+	int reason;
+
+	/* Without the kernel's DECAP_L4_UDP the receiver's stack would take it for a tunnel's (see land). */
+	if (skb->gso_size && packet->key.protocol == IPPROTO_UDP)
+		return BUNDLE;
+	flow = map_lookup(&flows, &packet->key);
+	if (!flow)
+		return note_first(packet, marks.sent, now());
+	place = once(&flow->place);
+	digest = mixed(mixed(digest, place), to);
+	marks.passed = mark_of(era, digest, port->link);
+	marks.back = far_mark(era, digest);
+	reason = judge_flow(skb, packet, flow, &marks, from->mtu + sizeof(struct ethhdr), PROBE);
+	if (reason == FAST)
+		reason = wrap(skb, config, port, packet, place);
+	if (reason == FAST)
+		note_fast(flow, packet->direction, packet->length);
+	return reason;
+}
+
+/* `link` and `flags`: where what is FAST goes. */
+INLINE int judge_leaving(struct __sk_buff *skb, const struct port *port, __u32 *link, __u32 *flags)
+{
+	struct packet packet = {.length = skb->len};
+	struct endpoint *from, *to;
+	struct config *config;
+	__u32 zero = 0;
+	__u64 era;
+	int reason;
+
+	config = map_lookup(&settings, &zero);
+	if (!config || !config->on)
+		return OFF;
+	era = once(&config->era);
+	reason = read_packet(skb, &packet, port, 0);
+	if (reason != FAST)
+		return reason;
+	from = endpoint_at(&packet, 1);
+	if (!same_mac(packet.source, port->mac) || !from || from->link != port->link)
+		return SENDER;
+	if (packet.flags & (TCP_SYN | TCP_FIN | TCP_RST)) {
+		map_delete(&flows, &packet.key);
+		return BEGINS_OR_ENDS;
+	}
+	to = endpoint_at(&packet, 0);
+	if (to) {
+		if (!same_mac(packet.destination, to->mac))
+			return ROUTED;
+		if (!(era & LEARNS))
+			return PAUSED;
+		*link = to->link;
+		*flags = to->flags;
+		return judge_near(skb, era, port, &packet, to);
+	}
+	if (!config->underlay || !port->number || packet.destination[0] & 1 ||
+	    !is_near(&packet, from->prefix))
+		return ELSEWHERE;
+	if (!(era & LEARNS))
+		return PAUSED;
+	*link = config->underlay;
+	return judge_far(skb, era, config, port, &packet, from);
+}
+
+/* By what is known of the end that sent it. */
+INLINE int judge_landed(struct __sk_buff *skb, __u64 era, const struct tunnel *tunnel,
+			const struct packet *packet, const struct endpoint *to)
+{
+	struct flow *flow = map_lookup(&flows, &packet->key);
+	__u64 digest, place, mac;
+	struct marks marks;
+	int reason;
+
+	if (!flow)
+		return NEW;
+	place = once(&flow->place);
+	mac = once(&flow->mac);
+	digest = mixed(mixed(digest_of(&packet->key), place), mac);
+	marks.sent = marks.passed = far_mark(era, digest);
+	marks.back = mark_of(era, digest, to->link);
+	if (*OF(flow, passed, !packet->direction) != marks.back)
+		return LEARNING;
+	if (place != place_of(tunnel->from, tunnel->sender) || mac != word_of(packet->source))
+		return STRANGER;
+	if (packet->flags & (TCP_SYN | TCP_FIN | TCP_RST)) {
+		map_delete(&flows, &packet->key);
+		return BEGINS_OR_ENDS;
+	}
+	if (tunnel->summed)
+		return note_sent(flow, packet->direction, marks.sent, now(), OUTER_CHECKSUM);
+	if (tunnel->congestion)
+		return note_sent(flow, packet->direction, marks.sent, now(), CONGESTION);
+	/* skb->encapsulation stays set, by which UDP's own segmentation takes it for a tunnel's. */
+	if (skb->gso_size && packet->key.protocol == IPPROTO_UDP)
+		return note_sent(flow, packet->direction, marks.sent, now(), BUNDLE);
+	reason = judge_flow(skb, packet, flow, &marks, to->mtu + sizeof(struct ethhdr), LAND_PROBE);
+	if (reason == FAST)
+		reason = unwrap(skb, packet);
+	if (reason == FAST)
+		note_fast(flow, packet->direction, packet->length);
+	return reason;
+}
+
+INLINE int judge_landing(struct __sk_buff *skb, __u32 *link, __u32 *flags)
+{
+	struct packet packet = {.length = skb->len - OVERHEAD};
+	struct tunnel tunnel = {};
+	struct endpoint *to;
+	struct config *config;
+	struct port *port;
+	__u32 zero = 0;
+	__u64 era;
+	int reason = read_tunnel(skb, &tunnel);
+
+	if (reason == UNRELATED)
+		return reason;
+	config = map_lookup(&settings, &zero);
+	if (!config || tunnel.to != *(__u32 *)config->address)
+		return UNRELATED;
+	if (!config->on)
+		return OFF;
+	era = once(&config->era);
+	if (reason != FAST)
+		return reason;
+	port = port_at(tunnel.vni, tunnel.receiver);
+	if (!port)
+		return NO_PORT;
+	reason = read_packet(skb, &packet, port, OVERHEAD);
+	if (reason != FAST)
+		return reason;
+	to = endpoint_at(&packet, 0);
+	if (!to || to->link != port->link)
+		return ELSEWHERE;
+	if (!same_mac(packet.destination, port->mac))
+		return ROUTED;
+	if (endpoint_at(&packet, 1))
+		return STRANGER;
+	if (!(era & LEARNS))
+		return PAUSED;
+	*link = to->link;
+	*flags = to->flags;
+	return judge_landed(skb, era, &tunnel, &packet, to);
+}
