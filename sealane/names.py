@@ -45,6 +45,8 @@ ROUTER_GATEWAY = "network:router_gateway"
 FLOATING_PORT = "network:floatingip"
 """device_owner of a router's ports and of a floating IP's, as Neutron calls them."""
 
+LBAAS_PORT = "neutron:LOADBALANCERV2"
+"""device_owner of a port that Neutron has made for a load balancer's address, which is to be adopted."""
 BALANCER_PORT = "Octavia"
 """device_owner of the port that has a load balancer's address, as Octavia calls it; its `device_id` is "lb-"
 and the load balancer's id."""

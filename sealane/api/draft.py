@@ -48,7 +48,7 @@ class Draft:
     also: list[Change] = field(default_factory=list)
     """What follows from what was asked for: written with it, and not judged by the policy once more."""
     gone: set[str] = field(default_factory=set)
-    """Ids of ports, and of what belongs to load balancers, that go with it."""
+    """Ids of ports, of what belongs to load balancers, and of rules of policies, that go with it."""
     _used: dict[str, ipam.Taken] = field(default_factory=dict)
     _macs: dict[str, set[str]] = field(default_factory=dict)
     _rule_keys: dict[str, dict[Key, str]] = field(default_factory=dict)

@@ -160,7 +160,7 @@ def _adopted(id: str, values: Values, draft: Draft) -> Port:
     port = draft.look.state.ports.get(values["vip_port_id"])
     if port is None:
         raise NotFound(f"Port {values['vip_port_id']} not found (vip_port_id).", type="PortNotFound")
-    if port.device_owner or port.device_id or port.host:
+    if port.host or (port.device_owner != names.LBAAS_PORT and (port.device_owner or port.device_id)):
         raise Conflict(
             f"vip_port_id {port.id} is in use by {port.device_owner or port.device_id or port.host}."
         )

@@ -8,7 +8,8 @@ that they know of them, and send them again when they have not heard the answer.
     both  leave out what is null, unknown, or ours to say (status, revision_number, …)
 
 What follows from something else in Neutron comes as a row of its own there: ports of routers, default groups,
-their rules. https://github.com/opendaylight/neutron northbound-api; networking-odl common/filters.py.
+their rules, ports of load balancers.
+https://github.com/opendaylight/neutron northbound-api; networking-odl common/filters.py.
 """
 
 import uuid
@@ -23,13 +24,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sealane import names
-from sealane.api import answers, convert, policy, router_interfaces
+from sealane.api import answers, convert, octavia, odl_qos, policy, router_interfaces
 from sealane.api.answers import answer
 from sealane.api.attributes import Attribute, Kind, Values
 from sealane.api.body import read_object
 from sealane.api.caller import caller_of
 from sealane.api.desk import Desk
 from sealane.api.draft import Draft
+from sealane.api.odl_shapes import shaped
 from sealane.api.ports import VIF_DETAILS
 from sealane.api.resources import MAX_BULK, Handlers, Resource, updates
 from sealane.api.router_calls import RouterCalls
@@ -55,12 +57,21 @@ QUERY = {
 }
 """What ODL calls filters whose names have a colon."""
 NOT_HERE = (
-    *("lbaas", "fw", "vpn", "metering", "sfc", "qos", "trunks", "l2-gateways", "l2gateway-connections"),
+    *("fw", "vpn", "metering", "sfc", "trunks", "l2-gateways", "l2gateway-connections"),
     *("bgpvpns", "bgpvpn", "tapaas"),
 )
 """Collections of ODL that are not served."""
 
 
+MORE = (
+    replace(odl_qos.RESOURCE, kind=replace(odl_qos.KIND, place="qos/policies")),
+    *(
+        replace(each, kind=replace(each.kind, place=f"lbaas/{each.kind.plural}"))
+        for each in (octavia.BALANCERS, octavia.LISTENERS, octavia.POOLS, octavia.MONITORS)
+    ),
+    replace(octavia.MEMBERS, kind=replace(octavia.MEMBERS.kind, place="lbaas/pools/{pool_id}/members")),
+)
+"""What is told in another manner than below /v2.0."""
 _ID = Attribute(name="id", type=convert.ID)
 
 
@@ -123,9 +134,7 @@ class OdlHandlers(Handlers):
     def _changed(self, request: Request, old: Any, given: Values, draft: Draft) -> Sequence[Change]:
         _stays(old, given, self.kind)
         given = _without(given, lambda a: a.put, self.kind)
-        if getattr(old, "device_owner", "") == names.ROUTER_INTERFACE:
-            _same_addresses(old, given)
-            given = {key: value for key, value in given.items() if key in ("name", "description")}
+        given = _of_owner(old, given)
         values = self.kind.accept_changes(given)
         policy.check_given(caller_of(request), self.kind, values, old, draft.look)
         return updates(old, self.resource.update(old, values, draft), draft.now)
@@ -148,10 +157,15 @@ class OdlHandlers(Handlers):
         return await super().delete(request)
 
 
+class OdlMembers(OdlHandlers, octavia.Members):
+    """Of the pool of the path."""
+
+
 def routes(resources: Sequence[Resource], desk: Desk) -> list[Route]:
     found = []
-    for resource in resources:
-        handlers = OdlHandlers(_as_told(resource), desk)
+    for resource in (*resources, *MORE):
+        kind = OdlMembers if resource.kind.singular == "member" else OdlHandlers
+        handlers = kind(_as_told(resource), desk)
         base = f"{BASE}/{resource.kind.path}"
         found += [
             Route(base, handlers.list, methods=["GET"]),
@@ -239,7 +253,8 @@ def _known(body: Any, kind: Kind) -> Values:
     """What it says of attributes that are known here."""
     if not isinstance(body, dict):
         raise _bad(f"Unable to find '{kind.singular}' in request body")
-    known = {key: value for key, value in body.items() if key in kind.by_name and value is not None}
+    told = shaped(kind.singular, body)
+    known = {key: value for key, value in told.items() if key in kind.by_name and value is not None}
     if known.get("provider:network_type", OVERLAYS[0]) in OVERLAYS:
         known = {key: value for key, value in known.items() if key not in PROVIDER}
     profile = known.get("binding:profile")
@@ -288,6 +303,15 @@ def _join(id: str, given: Values, draft: Draft) -> None:
     router_interfaces.add_subnet(router, subnet, draft, id)
 
 
+def _of_owner(old: Any, given: Values) -> Values:
+    """What may be changed of a port, by whose it is."""
+    owner = getattr(old, "device_owner", "")
+    if owner not in (names.ROUTER_INTERFACE, names.BALANCER_PORT):
+        return given
+    _same_addresses(old, given)
+    return {key: value for key, value in given.items() if key in ("name", "description")}
+
+
 def _same_addresses(port: Port, given: Values) -> None:
     wanted = given.get("fixed_ips")
     if wanted is None:
@@ -297,7 +321,9 @@ def _same_addresses(port: Port, given: Values) -> None:
         {one.get("ip_address") for one in wanted if isinstance(one, dict)} if isinstance(wanted, list) else ()
     )
     if not set(asked) <= there:
-        raise _bad("fixed_ips of a router's port can't be changed: remove the interface and add another")
+        raise _bad(
+            "fixed_ips of a router's or a load balancer's port can't be changed: remove that and add another"
+        )
 
 
 def _value(attribute: Attribute, value: Any) -> Any:

@@ -19,7 +19,7 @@ def document(kinds: Iterable[Kind], of_odl: Iterable[Kind] = ()) -> Part:
     paths: Part = {}
     for kind in kinds:
         paths |= _paths(kind) | _tag_paths(kind)
-    for kind in of_odl:
+    for kind in (*of_odl, *(each.kind for each in odl.MORE)):
         paths |= _odl_paths(kind)
     paths |= EXTRA_PATHS | octavia_paths.paths()
     return {
@@ -86,19 +86,21 @@ def _paths(kind: Kind) -> Part:
 
 def _odl_paths(kind: Kind) -> Part:
     """The same below OpenDaylight's path, where attributes that are not known are passed over."""
-    many, one = (part for path, part in _paths(kind).items() if "tags" not in path)
-    shown = {"$ref": f"#/components/schemas/{kind.singular}"}
-    whole = {"allOf": [shown], "type": "object"}
+    many, one = _paths(kind).values()
+    shown = schema(kind, lambda a: a.visible)
+    whole: Part = {"allOf": [shown], "type": "object"}
     both = {"oneOf": [wrapped(kind.singular, whole), wrapped(kind.plural, {"type": "array", "items": whole})]}
     basic: Part = {"security": [{"basic": []}, {"token": []}]}
     base = f"{odl.BASE}/{kind.path}"
+    above = [in_path(name) for name in ("pool_id",) if f"{{{name}}}" in base]
     return {
         base: {
+            "parameters": above,
             "get": {**many["get"], **basic},
             "post": {"requestBody": body(both), "responses": responses("201", {"type": "object"}), **basic},
         },
         f"{base}/{{id}}": {
-            "parameters": one["parameters"],
+            "parameters": [*above, *one["parameters"]],
             "get": {**one["get"], **basic},
             "put": {
                 "requestBody": body(wrapped(kind.singular, whole)),

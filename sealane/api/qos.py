@@ -154,7 +154,7 @@ def update_limit(old: Any, values: Values, draft: Draft) -> BandwidthLimitRule:
 
 def create_marking(id: str, values: Values, policy: QosPolicy, draft: Draft) -> DscpMarkingRule:
     made = DscpMarkingRule(**_standard(id, policy, draft), **values)
-    _is_new(made, draft.look.state.dscp_marking_rules)
+    _is_new(made, draft.look.state.dscp_marking_rules, draft)
     return made
 
 
@@ -185,16 +185,14 @@ def _check_limit(rule: BandwidthLimitRule, draft: Draft) -> None:
             f"9000 bytes, which would never pass; give {LEAST_BURST} or more, or 0 for what fits max_kbps.",
             type="HTTPBadRequest",
         )
-    same = {
-        id: r for id, r in draft.look.state.bandwidth_limit_rules.items() if r.direction == rule.direction
-    }
-    _is_new(rule, same)
+    there = draft.look.state.bandwidth_limit_rules.items()
+    _is_new(rule, {id: other for id, other in there if other.direction == rule.direction}, draft)
 
 
-def _is_new(rule: BandwidthLimitRule | DscpMarkingRule, others: Mapping[str, Any]) -> None:
+def _is_new(rule: BandwidthLimitRule | DscpMarkingRule, others: Mapping[str, Any], draft: Draft) -> None:
     """Of its kind in the policy. Of several that come at once the store refuses all but one."""
     for other in others.values():
-        if other.qos_policy_id == rule.qos_policy_id and other.id != rule.id:
+        if other.qos_policy_id == rule.qos_policy_id and other.id not in (rule.id, *draft.gone):
             kind = "bandwidth_limit" if isinstance(rule, BandwidthLimitRule) else "dscp_marking"
             raise Conflict(
                 f"Rule {kind} conflicts with rule {other.id} which already exists in QoS Policy "

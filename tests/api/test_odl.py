@@ -212,7 +212,7 @@ async def test_a_router_s_calls(database: OvsdbServer) -> None:
 
 async def test_what_is_not_served_says_so(database: OvsdbServer) -> None:
     async with odl(database) as client:
-        for path in ("lbaas/pools", "fw/firewalls", "bgpvpns", "l2-gateways/1"):
+        for path in ("fw/firewalls", "bgpvpns", "l2-gateways/1"):
             refused = await client.call(f"GET {BASE}/{path}")
             assert (refused.status, refused.error) == (501, "NotImplemented")
         assert (await client.call(f"GET {BASE}/unheard-of")).status == 404
@@ -223,3 +223,120 @@ async def test_what_is_not_served_says_so(database: OvsdbServer) -> None:
         for end in ("", "/"):
             hosts = await client.call(f"GET {operational}/hostconfigs{end}")
             assert hosts.body == {"hostconfigs": {"hostconfig": []}}
+
+
+async def test_a_policy_bears_its_rules(database: OvsdbServer) -> None:
+    async with odl(database) as client:
+        network = await client.send("networks", "network")
+        limit, mark = str(uuid.uuid4()), str(uuid.uuid4())
+        rules = {
+            "bandwidth_limit_rules": [
+                {"id": limit, "tenant_id": "t", "max_kbps": 25000, "max_burst_kbps": 100, "direction": None}
+            ],
+            "dscp_marking_rules": [{"id": mark, "tenant_id": "t", "dscp_mark": 8}],
+            "minimum_bandwidth_rules": [],
+        }
+        policy = await client.send("qos/policies", "policy", name="p", tenant_id="t", rules=[], **rules)
+        await client.send("qos/policies", "policy", id=policy, name="p", tenant_id="t", **rules)
+        shown = (await client.call(f"GET {BASE}/qos/policies/{policy}")).body["policy"]
+        assert [rule["max_kbps"] for rule in shown["bandwidth_limit_rules"]] == [25000]
+        assert [rule["dscp_mark"] for rule in shown["dscp_marking_rules"]] == [8]
+        plain = (await client.api.call(f"GET /v2.0/qos/policies/{policy}")).body["policy"]
+        assert {(rule["id"], rule["type"]) for rule in plain["rules"]} == {
+            (limit, "bandwidth_limit"),
+            (mark, "dscp_marking"),
+        }
+        assert "bandwidth_limit_rules" not in plain
+
+        other = str(uuid.uuid4())
+        line = f"PUT {BASE}/qos/policies/{policy}"
+        replaced = {"bandwidth_limit_rules": [{"id": other, "max_kbps": 500, "direction": "egress"}]}
+        changed = await client.call(line, {"policy": {**shown, **replaced}})
+        assert changed.status == 200, changed
+        assert [r["id"] for r in changed.body["policy"]["bandwidth_limit_rules"]] == [other]
+        assert [r["id"] for r in changed.body["policy"]["dscp_marking_rules"]] == [mark]
+        emptied = await client.call(line, {"policy": {"dscp_marking_rules": []}})
+        assert emptied.body["policy"]["dscp_marking_rules"] == []
+        assert [r["id"] for r in emptied.body["policy"]["bandwidth_limit_rules"]] == [other]
+
+        for wrong, named in (
+            ({"bandwidth_limit_rules": [{"id": other, "max_kbps": 0}]}, "max_kbps"),
+            ({"bandwidth_limit_rules": [{"max_kbps": 5}]}, "bandwidth_limit_rules"),
+            ({"bandwidth_limit_rules": 5}, "bandwidth_limit_rules"),
+            ({"dscp_marking_rules": [{"id": mark, "dscp_mark": 7}]}, "dscp_mark"),
+            ({"minimum_bandwidth_rules": [{"id": mark, "min_kbps": 5}]}, "minimum_bandwidth_rules"),
+        ):
+            refused = await client.call(line, {"policy": wrong})
+            assert refused.status == 400, refused
+            assert f"Invalid input for {named}" in refused.body["NeutronError"]["message"]
+        told = {"qos_policy_id": policy}
+        assert (await client.call(f"PUT {BASE}/networks/{network}", {"network": told})).status == 200
+        assert (await client.call(f"DELETE {BASE}/qos/policies/{policy}")).status == 409
+        assert (await client.call(f"DELETE {BASE}/networks/{network}")).status == 204
+        assert (await client.call(f"DELETE {BASE}/qos/policies/{policy}")).status == 204
+        assert (await client.api.call(f"GET /v2.0/qos/policies/{policy}")).status == 404
+
+
+async def test_load_balancers_in_the_shape_of_neutron_s_driver(database: OvsdbServer) -> None:
+    """From the port of the address to a member and back, each sent twice."""
+    async with odl(database) as client:
+        network = await client.send("networks", "network")
+        subnet = await client.send("subnets", "subnet", network_id=network, cidr="10.0.0.0/24", ip_version=4)
+        vip = {"network_id": network, "fixed_ips": [{"subnet_id": subnet, "ip_address": "10.0.0.50"}]}
+        vip |= {"device_owner": "neutron:LOADBALANCERV2", "device_id": str(uuid.uuid4()), "tenant_id": "t"}
+        port = await client.send("ports", "port", **vip)
+        balancer = {
+            "vip_port_id": port,
+            "vip_subnet_id": subnet,
+            "vip_address": "10.0.0.50",
+            "tenant_id": "t",
+            "provider": "opendaylight",
+            "provisioning_status": "PENDING_CREATE",
+            "listeners": [],
+            "pools": [],
+        }
+        whole = {"id": await client.send("lbaas/loadbalancers", "loadbalancer", **balancer), **balancer}
+        await client.send("lbaas/loadbalancers", "loadbalancer", **whole)
+        await client.send("ports", "port", id=port, **vip)
+        above = {"loadbalancers": [{"id": whole["id"]}], "tenant_id": "t"}
+        listener = {"protocol": "HTTP", "protocol_port": 80, "connection_limit": -1, "sni_container_refs": []}
+        listener_id = await client.send("lbaas/listeners", "listener", **listener, **above)
+        await client.send("lbaas/listeners", "listener", id=listener_id, **listener, **above)
+        pool = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": [], "healthmonitor_id": None}
+        pool |= {"listeners": [{"id": listener_id}], **above}
+        pool_id = await client.send("lbaas/pools", "pool", **pool)
+        await client.send("lbaas/pools", "pool", id=pool_id, **pool)
+        members = f"lbaas/pools/{pool_id}/members"
+        member = {"address": "10.0.0.9", "protocol_port": 8080, "weight": 1, "subnet_id": subnet}
+        guest = [{"subnet_id": subnet, "ip_address": "10.0.0.9"}]
+        await client.send("ports", "port", network_id=network, fixed_ips=guest)
+        member_id = await client.send(members, "member", **member)
+        await client.send(members, "member", id=member_id, **member)
+        asked = {"type": "TCP", "delay": 5, "timeout": 2, "max_retries": 3, "pools": [{"id": pool_id}]}
+        monitor = await client.send("lbaas/healthmonitors", "healthmonitor", **asked)
+
+        shown = (await client.api.call(f"GET /v2.0/lbaas/pools/{pool_id}")).body["pool"]
+        assert shown["members"] == [{"id": member_id}]
+        assert shown["listeners"] == [{"id": listener_id}]
+        assert (shown["protocol"], shown["healthmonitor_id"]) == ("TCP", monitor)
+        listed = await client.call(f"GET {BASE}/{members}")
+        assert [row["id"] for row in listed.body["members"]] == [member_id]
+        weight = {"member": {**member, "weight": 7}}
+        assert (await client.call(f"PUT {BASE}/{members}/{member_id}", weight)).body["member"]["weight"] == 7
+        least = {**pool, "id": str(uuid.uuid4()), "lb_algorithm": "LEAST_CONNECTIONS", "listeners": []}
+        refused = await client.call(f"POST {BASE}/lbaas/pools", {"pool": least})
+        assert refused.status == 400
+        assert "lb_algorithm" in refused.body["NeutronError"]["message"]
+        assert (await client.call(f"GET {BASE}/lbaas/pools/{CANARY}/members")).status == 404
+
+        assert (await client.call(f"DELETE {BASE}/lbaas/loadbalancers/{whole['id']}")).status == 409
+        for path in (
+            f"lbaas/healthmonitors/{monitor}",
+            f"{members}/{member_id}",
+            f"lbaas/pools/{pool_id}",
+            f"lbaas/listeners/{listener_id}",
+            f"lbaas/loadbalancers/{whole['id']}",
+            f"ports/{port}",
+        ):
+            assert (await client.call(f"DELETE {BASE}/{path}")).status == 204, path
+        assert (await client.api.call("GET /v2.0/lbaas/loadbalancers")).body["loadbalancers"] == []
