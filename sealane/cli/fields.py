@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from sealane.cli.api import Api, Body
-from sealane.cli.complete import Complete
+from sealane.cli.complete import Complete, names
 from sealane.errors import BadRequest
 
 MAC = re.compile(r"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$")
@@ -98,6 +98,22 @@ class Field:
             return self.read(text, scope)
         except ValueError as exc:
             raise click.BadParameter(str(exc), param_hint=self.option) from exc
+
+
+def reference(collection: str, option: str, key: str, help: str, **more: Any) -> Field:
+    """An option that takes the name or id of a row of another collection, and gives its id.
+
+    more: as of Field.
+    """
+    return Field(
+        option=option,
+        key=key,
+        help=help,
+        read=lambda text, scope: scope.api.find(collection, text)["id"],
+        lookup=True,
+        complete=names(collection),
+        **more,
+    )
 
 
 def values_of(fields: Iterable[Field], given: Mapping[str, Any], scope: Scope) -> Body:
