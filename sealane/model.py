@@ -92,6 +92,34 @@ class Subnet(Resource):
     host_routes: tuple[HostRoute, ...] = ()
     ipv6_ra_mode: str | None = None
     ipv6_address_mode: str | None = None
+    subnetpool_id: str | None = None
+    """The pool that its addresses come from, and go back to with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressScope(Resource):
+    """Within it no two pools have an address in common, so what comes from them is routed as it is."""
+
+    ip_version: int = 4
+    shared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubnetPool(Resource):
+    """Addresses of which subnets are made, none over another."""
+
+    prefixes: tuple[str, ...]
+    """CIDRs of one family, none within another, in ascending order."""
+    ip_version: int = 4
+    min_prefixlen: int = 8
+    max_prefixlen: int = 32
+    default_prefixlen: int = 8
+    default_quota: int | None = None
+    """What a project may take of it: addresses (IPv4), networks of /64 (IPv6)."""
+    shared: bool = False
+    is_default: bool = False
+    """For who asks for no pool by name; one a family at most."""
+    address_scope_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,7 +357,7 @@ class RBACPolicy(Resource):
     """Lets a project use what belongs to another."""
 
     object_type: str
-    """"network", "security_group", "address_group"."""
+    """"network", "security_group", "address_group", "address_scope", "subnetpool", "qos_policy"."""
     object_id: str
     action: str
     """"access_as_shared", "access_as_external"."""
@@ -431,6 +459,8 @@ class State:
     security_groups: Mapping[str, SecurityGroup] = field(default_factory=dict)
     security_group_rules: Mapping[str, SecurityGroupRule] = field(default_factory=dict)
     address_groups: Mapping[str, AddressGroup] = field(default_factory=dict)
+    address_scopes: Mapping[str, AddressScope] = field(default_factory=dict)
+    subnetpools: Mapping[str, SubnetPool] = field(default_factory=dict)
     rbac_policies: Mapping[str, RBACPolicy] = field(default_factory=dict)
     policies: Mapping[str, QosPolicy] = field(default_factory=dict)
     """Of quality of service, as Neutron calls them."""

@@ -258,6 +258,8 @@ def _unused(project: Project, state: State) -> None:
         "floating IPs": state.floatingips,
         "security groups": {id: g for id, g in state.security_groups.items() if g.name != "default"},
         "address groups": state.address_groups,
+        "subnet pools": state.subnetpools,
+        "address scopes": state.address_scopes,
     }
     for name, rows in kinds.items():
         if any(row.project_id == project.project_id for row in rows.values()):

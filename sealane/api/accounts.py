@@ -97,6 +97,7 @@ def known_projects(state: State) -> dict[str, Project]:
     kinds = (
         *(state.networks, state.subnets, state.ports, state.quotas, state.routers),
         *(state.floatingips, state.security_groups, state.address_groups),
+        *(state.address_scopes, state.subnetpools),
     )
     used = {row.project_id for rows in kinds for row in rows.values() if row.project_id}
     named = {name for node in state.nodes.values() for name in node.projects if name != "*"}

@@ -19,13 +19,11 @@ HTTP_TYPES = {400: "HTTPBadRequest", 404: "HTTPNotFound", 405: "HTTPMethodNotAll
 
 NOT_SERVED = {
     "address-groups": "address-group",
-    "address-scopes": "address-scope",
     "floatingips": "router",
     "routers": "router",
     "security-group-rules": "security-group",
     "security-groups": "security-group",
     "segments": "segment",
-    "subnetpools": "subnet_allocation",
     "trunks": "trunk",
 }
 """Collection that a client may look for -> the extension that it belongs to."""

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from sealane.api import (
     address_groups,
+    address_scopes,
     answers,
     documents,
     floatingips,
@@ -31,6 +32,7 @@ from sealane.api import (
     security_groups,
     security_rules,
     services,
+    subnet_pools,
     subnets,
 )
 from sealane.api.auth import Guard, Keys
@@ -64,6 +66,12 @@ RESOURCES = (
     ADDRESS_GROUPS := Resource(
         address_groups.ADDRESS_GROUPS, address_groups.create, address_groups.update, address_groups.delete
     ),
+    Resource(
+        address_scopes.ADDRESS_SCOPES, address_scopes.create, address_scopes.update, address_scopes.delete
+    ),
+    SUBNET_POOLS := Resource(
+        subnet_pools.SUBNET_POOLS, subnet_pools.create, subnet_pools.update, subnet_pools.delete
+    ),
     Resource(qos.POLICIES, qos.create, qos.update, qos.delete),
     Resource(packet_logs.LOGS, packet_logs.create, packet_logs.update, packet_logs.delete),
     Resource(rbac.RBAC_POLICIES, rbac.create, rbac.update, rbac.delete),
@@ -71,7 +79,8 @@ RESOURCES = (
     Resource(floatingips.FLOATINGIPS, floatingips.create, floatingips.update, floatingips.delete),
 )
 KINDS = tuple(r.kind for r in RESOURCES)
-ODL = tuple(r for r in RESOURCES if r.kind.singular not in ("address_group", "log", "policy", "rbac_policy"))
+_NOT_ODL = ("address_group", "address_scope", "subnetpool", "log", "policy", "rbac_policy")
+ODL = tuple(r for r in RESOURCES if r.kind.singular not in _NOT_ODL)
 """What OpenDaylight has as well."""
 
 Handler = Callable[[Request], object]
@@ -137,6 +146,7 @@ def _routes(desk: Desk, sessions: Sessions, extras: Extras) -> list[Route]:
         Route("/v2.0/", documents.version(KINDS), methods=["GET"]),
         *(route for resource in RESOURCES for route in routes_of(Handlers(resource, desk))),
         *address_groups.routes(Handlers(ADDRESS_GROUPS, desk)),
+        *subnet_pools.routes(Handlers(SUBNET_POOLS, desk)),
         *qos_calls.routes(desk),
         Route("/v2.0/log/loggable-resources", packet_logs.loggable, methods=["GET"]),
         *RouterCalls(Handlers(ROUTERS, desk)).routes(),

@@ -70,7 +70,7 @@ class Desk:
                 draft = self._draft(look, attempt)
                 asked, result = decide(draft)
                 policy.check_changes(caller, asked, look)
-                changes = [*draft.also, *asked]
+                changes = [*draft.also, *asked, *draft.last]
                 if not changes:
                     return result, look
                 try:

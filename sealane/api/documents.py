@@ -14,10 +14,12 @@ from sealane.errors import NotFound
 
 EXTENSIONS = {
     "address-group": ("Address group", "Address groups"),
+    "address-scope": ("Address scope", "Address scopes"),
     "agent": ("agent", "Hosts, as agents"),
     "allowed-address-pairs": ("Allowed Address Pairs", "Allowed address pairs"),
     "availability_zone": ("Availability Zone", "Availability zones"),
     "binding": ("Port Binding", "Port binding"),
+    "default-subnetpools": ("Default Subnetpools", "A subnet pool for who names none"),
     "dvr": ("Distributed Virtual Router", "Routers on every host"),
     "dns-integration": ("DNS Integration", "DNS names of ports and networks"),
     "empty-string-filtering": ("Empty String Filtering Extension", "Filters with an empty value"),
@@ -76,8 +78,10 @@ EXTENSIONS = {
     "quota_details": ("Quota details management support", "Quotas with what is used"),
     "quotas": ("Quota management support", "Quotas"),
     "rbac-address-group": ("Add address_group type to RBAC", "RBAC policies for address groups"),
+    "rbac-address-scope": ("Add address_scope type to RBAC", "RBAC policies for address scopes"),
     "rbac-policies": ("RBAC Policies", "Networks … for other projects"),
     "rbac-security-groups": ("Add security_group type to network RBAC", "RBAC policies for security groups"),
+    "rbac-subnetpool": ("Add subnetpool type to RBAC", "RBAC policies for subnet pools"),
     "revision-if-match": ("If-Match constraints based on revision_number", "If-Match with revision_number"),
     "router": ("Neutron L3 Router", "Routers"),
     "router_availability_zone": ("Router Availability Zone", "Availability zones of routers"),
@@ -105,6 +109,12 @@ EXTENSIONS = {
     "standard-attr-tag": ("Tag support", "Tags"),
     "standard-attr-timestamp": ("standard-attr-timestamp", "Timestamps"),
     "stateful-security-group": ("Stateful security group", "Groups without connection tracking"),
+    "subnet_allocation": ("Subnet Allocation", "Subnets of pools"),
+    "subnet_onboard": ("Subnet Onboard", "Subnets that are there become a pool's"),
+    "subnetpool-prefix-ops": (
+        "Subnet Pool Prefix Operations",
+        "Prefixes are added to pools and taken away",
+    ),
     "tag-ports-during-bulk-creation": (
         "Tag Ports During Bulk Creation",
         "Tags of ports that are made in bulk",

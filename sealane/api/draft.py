@@ -22,6 +22,7 @@ from sealane.model import (
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
+    SubnetPool,
 )
 from sealane.store.changes import Change, Create, Update
 
@@ -40,6 +41,7 @@ class Draft:
     """How often the same request was refused because another process was faster."""
     networks: dict[str, Network] = field(default_factory=dict)
     subnets: list[Subnet] = field(default_factory=list)
+    pools: dict[str, SubnetPool] = field(default_factory=dict)
     ports: list[Port] = field(default_factory=list)
     groups: dict[str, SecurityGroup] = field(default_factory=dict)
     forwardings: list[PortForwarding] = field(default_factory=list)
@@ -47,6 +49,8 @@ class Draft:
     """Load balancers, listeners, pools, members and health monitors."""
     also: list[Change] = field(default_factory=list)
     """What follows from what was asked for: written with it, and not judged by the policy once more."""
+    last: list[Change] = field(default_factory=list)
+    """The same, where it builds upon what was asked for."""
     gone: set[str] = field(default_factory=set)
     """Ids of ports, of what belongs to load balancers, and of rules of policies, that go with it."""
     _used: dict[str, ipam.Taken] = field(default_factory=dict)
@@ -63,6 +67,10 @@ class Draft:
 
     def subnets_by_id(self, network_id: str) -> dict[str, Subnet]:
         return {subnet.id: subnet for subnet in self.subnets_of(network_id)}
+
+    def all_pools(self) -> dict[str, SubnetPool]:
+        """Of which subnets are made."""
+        return {**self.look.state.subnetpools, **self.pools}
 
     def ports_of_router(self, router_id: str) -> list[Port]:
         """Interfaces and gateways, as this request leaves them."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sealane.model import AddressGroup, FloatingIP, Node, Port, State, Subnet, moved
+from sealane.model import AddressGroup, FloatingIP, Node, Port, State, Subnet, SubnetPool, moved
 from sealane.ovn.southbound import Binding
 
 What = Literal[
@@ -51,8 +51,10 @@ KINDS: Mapping[str, Callable[[State], Mapping[str, Any]]] = {
     "role_assignment": lambda state: state.role_assignments,
     "quota": lambda state: state.quotas,
     "network": lambda state: state.networks,
-    "subnet": lambda state: state.subnets,
     "address_group": lambda state: state.address_groups,
+    "address_scope": lambda state: state.address_scopes,
+    "subnetpool": lambda state: state.subnetpools,
+    "subnet": lambda state: state.subnets,
     "security_group": lambda state: state.security_groups,
     "security_group_rule": lambda state: state.security_group_rules,
     "policy": lambda state: state.policies,
@@ -130,6 +132,8 @@ def _addresses(row: Any) -> tuple[str, ...]:
         return (row.floating_ip_address, *((row.fixed_ip_address,) if row.fixed_ip_address else ()))
     if isinstance(row, AddressGroup):
         return row.addresses
+    if isinstance(row, SubnetPool):
+        return row.prefixes
     if isinstance(row, Port):
         return tuple(fixed.ip_address for fixed in row.fixed_ips)
     if isinstance(row, Subnet):

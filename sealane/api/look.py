@@ -24,6 +24,7 @@ from sealane.model import (
     Subnet,
 )
 from sealane.names import ROUTER_INTERFACE, ROUTER_PORTS
+from sealane.store import draws
 
 Below = TypeVar("Below", Listener, ServerPool, Member, HealthMonitor)
 EVERYBODY = "*"
@@ -199,6 +200,11 @@ class Look:
 
     def subnets_of(self, network_id: str) -> Sequence[Subnet]:
         return self.subnets.get(network_id, ())
+
+    def scope_of(self, network_id: str, ip_version: int) -> str | None:
+        """Id of the address scope of its subnets of a family: they are of one."""
+        mine = (s for s in self.subnets_of(network_id) if s.ip_version == ip_version)
+        return next((draws.scope_of(subnet, self.state.subnetpools) for subnet in mine), None)
 
     def ports_of(self, network_id: str) -> Collection[Port]:
         return self.members.of(network_id).ports.values()

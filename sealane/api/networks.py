@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from sealane.api import convert, qos, rules
-from sealane.api.attributes import Attribute, Kind, Values, constant, standard
+from sealane.api.attributes import Attribute, Kind, Read, Values, constant, standard
 from sealane.api.convert import BOOLEAN, nullable, one_of
 from sealane.api.draft import Draft
 from sealane.model import Network, Subnet
@@ -12,6 +12,12 @@ from sealane.model import Network, Subnet
 MAX_MTU = 9000
 WIRE_MTU = 1500
 """Bytes, of a network on a physical one, unless told otherwise."""
+
+
+def _scope(version: int) -> Read:
+    """The address scope of the network's subnets of a family, which is that of their pools."""
+    return lambda network, look: look.scope_of(network.id, version)
+
 
 NETWORKS = Kind(
     singular="network",
@@ -61,8 +67,10 @@ NETWORKS = Kind(
             filter=False,
         ),
         constant("availability_zones", ["default"]),
-        constant("ipv4_address_scope", None),
-        constant("ipv6_address_scope", None),
+        *(
+            Attribute(name=f"ipv{version}_address_scope", type=nullable(convert.ID), read=_scope(version))
+            for version in (4, 6)
+        ),
         constant("l2_adjacency", True),
         constant("is_default", False, BOOLEAN, filter=True),
         Attribute(

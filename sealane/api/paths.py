@@ -12,6 +12,7 @@ from sealane.api.quotas import FLAGS, LIMITED
 from sealane.api.router_gateways import GATEWAYS
 from sealane.api.router_routes import ROUTES
 from sealane.api.schemas import Part, asked, body, in_path, parameters, responses, schema, wrapped
+from sealane.api.subnet_pools import PREFIXES, SUBNET_POOLS
 from sealane.api.tokens import TOKENS
 
 EXTRA_PATHS: Part = {
@@ -249,6 +250,28 @@ def _address_groups() -> Part:
     }
 
 
+def _subnet_pools() -> Part:
+    base = f"/v2.0/{SUBNET_POOLS.path}/{{id}}"
+    prefixes = wrapped("prefixes", PREFIXES.schema)
+    taken = _many(_texts("id", "cidr"))
+    found: Part = {
+        f"{base}/{verb}_prefixes": {
+            "parameters": [in_path("id")],
+            "put": {"requestBody": body(prefixes), "responses": responses("200", prefixes)},
+        }
+        for verb in ("add", "remove")
+    }
+    found[f"{base}/onboard_network_subnets"] = {
+        "parameters": [in_path("id")],
+        "put": {
+            "description": "The network's subnets of the pool's family, which have no pool yet, become its.",
+            "requestBody": body(wrapped("network_id", dict(ID.schema))),
+            "responses": responses("200", wrapped("onboarded_subnets", taken)),
+        },
+    }
+    return found
+
+
 def _documents() -> Part:
     extension = _texts("alias", "name", "description", "updated")
     extension["properties"]["links"] = {"type": "array", "items": {}}
@@ -296,7 +319,7 @@ def _below(kind: Kind, parent: str, named: str) -> Part:
     }
 
 
-EXTRA_PATHS |= _quotas() | _documents() | _address_groups()
+EXTRA_PATHS |= _quotas() | _documents() | _address_groups() | _subnet_pools()
 EXTRA_PATHS |= _below(PORT_FORWARDINGS, "floatingips", "floatingip_id")
 for _kind in (LIMITS, MARKINGS):
     EXTRA_PATHS |= _below(_kind, "qos/policies", "policy_id")

@@ -32,6 +32,7 @@ from sealane.model import (
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
+    SubnetPool,
 )
 from sealane.names import ADOPTED_PORTS, AUXILIARY_PORT, CONTAINER_PORTS, NETNS_PORT, ROUTER
 from sealane.store.changes import Change, Create, Delete, Update
@@ -46,6 +47,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
             "/v2.0/security-groups",
             "/v2.0/security-groups/*",
             "/v2.0/qos/policies",
+            "/v2.0/subnetpools",
             "/v2.0/routers",
             "/v2.0/routers/*",
         ),
@@ -173,7 +175,9 @@ ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
         Right(
             "subnets of Docker's networks in its projects",
             (in_its_projects, in_a_network_of_docker),
-            STANDARD | {"name", "tags", "network_id", "cidr", "ip_version", "gateway_ip", "allocation_pools"},
+            STANDARD
+            | {"name", "tags", "network_id", "cidr", "ip_version", "gateway_ip", "allocation_pools"}
+            | {"subnetpool_id"},
         ),
     ),
     ("delete", Subnet): (
@@ -280,6 +284,7 @@ NAMED: Mapping[str, tuple[str, str]] = {
     "remote_group_id": ("security_groups", "SecurityGroup"),
     "remote_address_group_id": ("address_groups", "AddressGroup"),
     "qos_policy_id": ("policies", "QosPolicy"),
+    "subnetpool_id": ("subnetpools", "SubnetPool"),
 }
 """Attributes that name other resources -> the collection, and what one of it is called in errors."""
 
@@ -303,7 +308,7 @@ def sees(caller: Caller, row: Resource, look: Look) -> bool:
         return True
     if isinstance(row, Port):
         return row.host == caller.node
-    if isinstance(row, SecurityGroup | AddressGroup | QosPolicy):
+    if isinstance(row, SecurityGroup | AddressGroup | QosPolicy | SubnetPool):
         return row.shared or look.is_shared(row.id)
     network = look.state.networks.get(row.network_id) if isinstance(row, Subnet) else row
     return isinstance(network, Network) and (network.shared or (network is row and network.external))

@@ -33,6 +33,7 @@ from sealane.model import (
     ServerPool,
     State,
     Subnet,
+    SubnetPool,
 )
 from sealane.store.changes import Change, Create, Delete, Update
 from sealane.store.rows import COLLECTIONS, RESOURCES
@@ -40,7 +41,18 @@ from sealane.store.rows import COLLECTIONS, RESOURCES
 LIMITED: Mapping[str, str] = {
     RESOURCES[kind]: COLLECTIONS[kind]
     for kind in (
-        *(Network, Subnet, Port, Router, FloatingIP, SecurityGroup, SecurityGroupRule, RBACPolicy, Log),
+        *(
+            Network,
+            Subnet,
+            SubnetPool,
+            Port,
+            Router,
+            FloatingIP,
+            SecurityGroup,
+            SecurityGroupRule,
+            RBACPolicy,
+            Log,
+        ),
         *(LoadBalancer, Listener, ServerPool, Member, HealthMonitor),
     )
 }

@@ -1,12 +1,13 @@
 """RBAC policies: a project lets another use what belongs to it.
 
-    access_as_shared      a network, a security group or an address group: seen, and ports may use it
+    access_as_shared      a network, a security group, …: seen, and ports, rules, subnets, … may use it
     access_as_external    an external network, by an admin: it is for the projects that are named, no more
                           for all; their routers may have gateways in it, and floating IPs
 
 Who may make one is in tenants.py; what it opens is asked of look.is_granted.
 """
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,16 +16,20 @@ from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, standard
 from sealane.api.convert import one_of
 from sealane.api.draft import Draft
 from sealane.api.look import Look
+from sealane.api.tenants import title_of
 from sealane.errors import BadRequest, Conflict, NotFound
-from sealane.model import Port, RBACPolicy
-from sealane.store.rows import COLLECTIONS, RESOURCES
+from sealane.model import RBACPolicy, Resource
+from sealane.store import draws
 
 EVERYBODY = "*"
 SHARED, EXTERNAL = "access_as_shared", "access_as_external"
-OBJECTS = {
-    singular: COLLECTIONS[kind]
-    for kind, singular in RESOURCES.items()
-    if singular in ("network", "security_group", "address_group")
+OBJECTS: Mapping[str, str] = {
+    "network": "networks",
+    "security_group": "security_groups",
+    "address_group": "address_groups",
+    "address_scope": "address_scopes",
+    "subnetpool": "subnetpools",
+    "qos_policy": "policies",
 }
 """Type of what can be shared -> its collection."""
 
@@ -48,7 +53,7 @@ def create(id: str, values: Values, draft: Draft) -> RBACPolicy:
     if policy.action == EXTERNAL and policy.object_type != "network":
         raise BadRequest(f"Invalid input for action. Reason: '{EXTERNAL}' is for networks.")
     if policy.object_id not in getattr(draft.look.state, OBJECTS[policy.object_type]):
-        title = "".join(word.capitalize() for word in policy.object_type.split("_"))
+        title = title_of(policy.object_type)
         raise NotFound(f"{title} {policy.object_id} could not be found.", type=f"{title}NotFound")
     _check(policy)
     network = draft.look.state.networks.get(policy.object_id)
@@ -79,17 +84,65 @@ def _check(policy: RBACPolicy) -> None:
 
 
 def _unused(policy: RBACPolicy, look: Look) -> None:
-    """Raises Conflict while a port of the project is in the network, unless that is shared otherwise."""
-    network = look.state.networks.get(policy.object_id)
-    if policy.action != SHARED or network is None or network.shared:
+    """Raises Conflict while something of the project uses the object, unless that is shared otherwise."""
+    shared = getattr(look.state, OBJECTS[policy.object_type]).get(policy.object_id)
+    if policy.action != SHARED or shared is None or shared.shared:
         return
-    for port in look.ports_of(network.id):
-        if _relies(port, policy, network.project_id, look):
+    for what, row in USERS[policy.object_type](shared, look):
+        if _relies(row, policy, shared.project_id, look):
             raise Conflict(
                 f"RBAC policy on object {policy.object_id} cannot be removed because other objects depend on"
-                f" it: port {port.id} of project '{port.project_id}' is in the network.",
+                f" it: {what} {row.id} of project '{row.project_id}' uses it.",
                 type="RbacPolicyInUse",
             )
+
+
+Users = Iterator[tuple[str, Resource]]
+
+
+def _of_network(network: Any, look: Look) -> Users:
+    return (("port", port) for port in look.ports_of(network.id))
+
+
+def _of_security_group(group: Any, look: Look) -> Users:
+    yield from (("port", port) for port in look.state.ports.values() if group.id in port.security_groups)
+    yield from (("security group rule", rule) for rule in look.rules_naming(group.id))
+
+
+def _of_address_group(group: Any, look: Look) -> Users:
+    rules = look.state.security_group_rules.values()
+    return (("security group rule", rule) for rule in rules if rule.remote_address_group_id == group.id)
+
+
+def _of_address_scope(scope: Any, look: Look) -> Users:
+    pools = look.state.subnetpools.values()
+    return (("subnet pool", pool) for pool in pools if pool.address_scope_id == scope.id)
+
+
+def _of_subnetpool(pool: Any, look: Look) -> Users:
+    return (("subnet", subnet) for subnet in draws.of_pool(pool.id, look.state.subnets.values()))
+
+
+def _of_qos_policy(policy: Any, look: Look) -> Users:
+    state = look.state
+    rows: tuple[tuple[str, Mapping[str, Any]], ...] = (
+        ("network", state.networks),
+        ("port", state.ports),
+        ("floating IP", state.floatingips),
+    )
+    for what, found in rows:
+        yield from ((what, row) for row in found.values() if row.qos_policy_id == policy.id)
+
+
+USERS: Mapping[str, Callable[[Any, Look], Users]] = {
+    "network": _of_network,
+    "security_group": _of_security_group,
+    "address_group": _of_address_group,
+    "address_scope": _of_address_scope,
+    "subnetpool": _of_subnetpool,
+    "qos_policy": _of_qos_policy,
+}
+"""What uses an object of a type, of whatever project."""
 
 
 def _not_the_last(policy: RBACPolicy, look: Look) -> None:
@@ -104,12 +157,12 @@ def _not_the_last(policy: RBACPolicy, look: Look) -> None:
         )
 
 
-def _relies(port: Port, policy: RBACPolicy, owner: str, look: Look) -> bool:
-    if port.project_id in ("", owner) or policy.target_tenant not in (EVERYBODY, port.project_id):
+def _relies(row: Resource, policy: RBACPolicy, owner: str, look: Look) -> bool:
+    if row.project_id in ("", owner) or policy.target_tenant not in (EVERYBODY, row.project_id):
         return False
     others = (p for p in look.state.rbac_policies.values() if p.id != policy.id)
     return not any(
         (p.object_id, p.action) == (policy.object_id, policy.action)
-        and p.target_tenant in (EVERYBODY, port.project_id)
+        and p.target_tenant in (EVERYBODY, row.project_id)
         for p in others
     )

@@ -1,18 +1,23 @@
-"""Subnets: the table of attributes, and how a row is made and changed."""
+"""Subnets: the table of attributes, and how a row is made and changed.
+
+A subnet's CIDR is given, or is the lowest free one of a pool.  With a pool it has to be within it.
+"""
 
 import ipaddress
 from dataclasses import replace
 from typing import Any
 
-from sealane.api import convert, ipam, rules, slaac
+from sealane.api import convert, ipam, rules, slaac, subnet_pools
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, nullable, one_of
 from sealane.api.draft import Draft
 from sealane.api.look import Look
-from sealane.model import Subnet
+from sealane.errors import BadRequest, NotFound
+from sealane.model import Subnet, SubnetPool
+from sealane.store import draws
 
-UNSTORED = frozenset({"subnetpool_id", "segment_id"})
-"""Taken for the sake of clients that send their only value."""
+UNSTORED = frozenset({"segment_id", "prefixlen", "use_default_subnetpool"})
+"""Taken for the sake of clients that send their only value, or said only when it is made."""
 
 
 def _shared(subnet: Subnet, look: Look) -> bool:
@@ -23,6 +28,10 @@ def _shared(subnet: Subnet, look: Look) -> bool:
 def _external(subnet: Subnet, look: Look) -> bool:
     network = look.state.networks.get(subnet.network_id)
     return network is not None and network.external
+
+
+def _unseen(subnet: Subnet, look: Look) -> None:
+    """Of what is only said when it is made."""
 
 
 IPV6_MODE = nullable(one_of("dhcpv6-stateful", "dhcpv6-stateless", "slaac"))
@@ -36,7 +45,7 @@ SUBNETS = Kind(
         *standard(),
         Attribute(name="network_id", type=convert.ID, default=REQUIRED, post=True),
         Attribute(name="ip_version", type=IP_VERSION, post=True),
-        Attribute(name="cidr", type=convert.CIDR, default=REQUIRED, post=True),
+        Attribute(name="cidr", type=convert.CIDR, post=True),
         Attribute(name="gateway_ip", type=nullable(convert.ADDRESS), post=True, put=True),
         Attribute(name="enable_dhcp", type=BOOLEAN, default=True, post=True, put=True),
         Attribute(
@@ -63,7 +72,24 @@ SUBNETS = Kind(
         ),
         Attribute(name="ipv6_ra_mode", type=IPV6_MODE, default=None, post=True),
         Attribute(name="ipv6_address_mode", type=IPV6_MODE, default=None, post=True),
-        Attribute(name="subnetpool_id", type=convert.NULL_YET, read=lambda subnet, look: None, post=True),
+        Attribute(name="subnetpool_id", type=nullable(convert.ID), post=True),
+        Attribute(
+            name="prefixlen",
+            type=nullable(subnet_pools.LENGTH),
+            read=_unseen,
+            post=True,
+            filter=False,
+            visible=False,
+        ),
+        Attribute(
+            name="use_default_subnetpool",
+            type=BOOLEAN,
+            read=_unseen,
+            default=False,
+            post=True,
+            filter=False,
+            visible=False,
+        ),
         Attribute(name="segment_id", type=convert.NULL_YET, read=lambda subnet, look: None, post=True),
         Attribute(name="shared", type=BOOLEAN, read=_shared, visible=False),
         constant("service_types", []),
@@ -75,9 +101,11 @@ SUBNETS = Kind(
 
 def create(id: str, values: Values, draft: Draft) -> Subnet:
     network = rules.network_exists(values["network_id"], draft)
-    cidr = values["cidr"]
+    pool = _pool(values, draft)
+    cidr = values["cidr"] if "cidr" in values else _chosen(values, pool, draft)
     given: Values = {"ip_version": ipaddress.ip_network(cidr).version}
     given |= {k: v for k, v in values.items() if k not in UNSTORED}
+    given |= {"cidr": cidr, "subnetpool_id": None if pool is None else pool.id}
     rules.version_matches(cidr, given["ip_version"])
     rules.cidr_is_usable(cidr)
     rules.cidr_is_free(cidr, network.id, draft)
@@ -87,8 +115,52 @@ def create(id: str, values: Values, draft: Draft) -> Subnet:
         given["allocation_pools"] = ipam.default_pools(cidr, given["gateway_ip"])
     subnet = Subnet(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
     _check(subnet)
+    draws.refuse_siblings(subnet, draft.subnets_of(network.id), draft.all_pools())
+    if pool is not None:
+        draws.refuse_subnet(subnet, pool, subnet_pools.subnets_of(pool, draft))
     draft.subnets.append(subnet)
     return subnet
+
+
+def _pool(values: Values, draft: Draft) -> SubnetPool | None:
+    """The pool that is named, or the default one. Raises BadRequest, NotFound."""
+    id, default = values.get("subnetpool_id"), values["use_default_subnetpool"]
+    if "cidr" in values and values.get("prefixlen") is not None:
+        raise _bad("cidr and prefixlen must not be supplied together")
+    if id is not None and default:
+        raise _bad("subnetpool_id and use_default_subnetpool cannot both be specified")
+    if default:
+        version = values.get("ip_version") or (6 if ":" in values.get("cidr", "") else 4)
+        return subnet_pools.default_of(version, values["project_id"], draft)
+    if id is None:
+        if "cidr" not in values:
+            raise _bad("a subnetpool_id must be specified in the absence of a cidr")
+        return None
+    pool = draft.all_pools().get(id)
+    if pool is None:
+        raise NotFound(f"Subnet pool {id} could not be found.", type="SubnetPoolNotFound")
+    return pool
+
+
+def _chosen(values: Values, pool: SubnetPool | None, draft: Draft) -> str:
+    """A free subnet of the pool. Raises BadRequest, Conflict."""
+    assert pool is not None, "_pool() wants a cidr then"
+    if values.get("ip_version", pool.ip_version) != pool.ip_version:
+        raise _bad(
+            f"Cannot allocate IPv{values['ip_version']} subnet from IPv{pool.ip_version} "
+            f"subnet pool {pool.id}"
+        )
+    for name in ("allocation_pools", "gateway_ip"):
+        if values.get(name):
+            raise _bad(f"{name} can't be given without a cidr: nobody knows yet which subnet it will be")
+    given = values.get("prefixlen")
+    length = pool.default_prefixlen if given is None else given
+    draws.refuse_length(length, pool)
+    return draws.free(pool, length, subnet_pools.subnets_of(pool, draft), draft.skip())
+
+
+def _bad(reason: str) -> BadRequest:
+    return BadRequest(f"Bad subnets request: {reason}.")
 
 
 def _free_gateway(cidr: str, pools: Any) -> str | None:

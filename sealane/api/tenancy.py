@@ -7,7 +7,7 @@ from typing import Any
 from sealane.api.attributes import Kind, Values
 from sealane.api.caller import Caller
 from sealane.api.look import Look
-from sealane.api.tenants import COLLECTION_OF, TENANTS, Given
+from sealane.api.tenants import COLLECTION_OF, TENANTS, Given, title_of
 from sealane.errors import BadRequest, Forbidden, NotFound
 from sealane.store.changes import Change, Create, Delete, Stored, Update
 from sealane.store.rows import COLLECTIONS, RESOURCES
@@ -54,7 +54,7 @@ def check_sees(caller: Caller, singular: str, id: object, look: Look) -> None:
     rows = getattr(look.state, COLLECTION_OF[singular])
     row = rows.get(str(id))
     if row is None or not sees(caller, row, look):
-        title = "".join(word.capitalize() for word in singular.split("_"))
+        title = title_of(singular)
         raise NotFound(f"{title} {id} could not be found.", type=f"{title}NotFound")
 
 

@@ -33,6 +33,14 @@ Condition = Callable[[Caller, Any, Look], bool]
 
 
 COLLECTION_OF: Mapping[str, str] = {RESOURCES[kind]: name for kind, name in COLLECTIONS.items()}
+SHARED_AS: Mapping[str, str] = {"qos_policy": "policy"}
+"""What RBAC policies call a kind that has another name here."""
+_TITLES = {"policy": "QosPolicy", "qos_policy": "QosPolicy", "subnetpool": "SubnetPool"}
+
+
+def title_of(singular: str) -> str:
+    """What one of a kind is called in the types of errors."""
+    return _TITLES.get(singular) or "".join(word.capitalize() for word in singular.split("_"))
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,8 @@ def of_a_shared_group(caller: Caller, row: Any, look: Look) -> bool:
 
 def of_its_object(caller: Caller, row: Any, look: Look) -> bool:
     """An admin's policy goes with what it shares."""
-    shared = getattr(look.state, COLLECTION_OF[row.object_type]).get(row.object_id)
+    kind = SHARED_AS.get(row.object_type, row.object_type)
+    shared = getattr(look.state, COLLECTION_OF[kind]).get(row.object_id)
     return shared is not None and own(caller, shared, look)
 
 
@@ -191,14 +200,15 @@ def is_one_project(given: Given) -> bool:
 
 def owns_the_object(given: Given) -> bool:
     """Raises NotFound for what is not there for him."""
-    return own(given.caller, _there(given, given.values["object_type"], given.value), given.look)
+    kind = given.values["object_type"]
+    return own(given.caller, _there(given, SHARED_AS.get(kind, kind), given.value), given.look)
 
 
 def _there(given: Given, kind: str, id: str) -> Any:
     """What is named in a way that `refers` can't say. Raises NotFound."""
     row = getattr(given.look.state, COLLECTION_OF[kind]).get(id)
     if row is None or not any(sees(given.caller, row, given.look) for sees in TENANTS[kind].sees):
-        title = "".join(word.capitalize() for word in kind.split("_"))
+        title = title_of(kind)
         raise NotFound(f"{title} {id} could not be found.", type=f"{title}NotFound")
     return row
 
@@ -253,7 +263,7 @@ TENANTS: Mapping[str, Tenancy] = {
         makes=(in_its_network,),
         writes=(own, in_its_network),
         fields={"segment_id": nobody, "service_types": nobody},
-        refers={"network_id": "network"},
+        refers={"network_id": "network", "subnetpool_id": "subnetpool"},
     ),
     "port": Tenancy(
         sees=(own, in_its_network),
@@ -335,6 +345,13 @@ TENANTS: Mapping[str, Tenancy] = {
     "policy": Tenancy(sees=(own, shared), writes=()),
     "bandwidth_limit_rule": Tenancy(sees=(of_its_policy,), writes=()),
     "dscp_marking_rule": Tenancy(sees=(of_its_policy,), writes=()),
+    "address_scope": Tenancy(sees=(own, shared), writes=(own,), fields={"shared": nobody}),
+    "subnetpool": Tenancy(
+        sees=(own, shared),
+        writes=(own,),
+        fields={"shared": nobody, "is_default": nobody},
+        refers={"address_scope_id": "address_scope"},
+    ),
     "address_group": Tenancy(sees=(own, shared), writes=(own,), fields={"shared": nobody}),
     "log": Tenancy(
         sees=(own,),

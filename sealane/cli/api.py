@@ -23,7 +23,7 @@ from sealane.pki.node import Credentials
 Body = dict[str, Any]
 DEADLINE = 15.0
 """Seconds for one call."""
-NOUNS = {"qos/policies": "qos", "log/logs": "log"}
+NOUNS = {"qos/policies": "qos", "log/logs": "log", "subnetpools": "subnet-pool"}
 """Collections that a command is not called like."""
 MOST_IDS = 5
 """Ids in an error that says that a name is ambiguous."""

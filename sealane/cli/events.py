@@ -23,6 +23,8 @@ PAUSE = 0.5
 KINDS = (
     "network",
     "subnet",
+    "subnetpool",
+    "address_scope",
     "port",
     "router",
     "floatingip",

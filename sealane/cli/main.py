@@ -45,6 +45,12 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Networks": {
         "network": Entry("sealane.cli.network:network", f"Networks: {VERBS}."),
         "subnet": Entry("sealane.cli.subnet:subnet", f"Subnets of a network: {VERBS}."),
+        "subnet-pool": Entry(
+            "sealane.cli.subnet_pool:subnet_pool", f"Addresses that subnets are made of: {VERBS}."
+        ),
+        "address-scope": Entry(
+            "sealane.cli.address_scope:address_scope", f"Pools that are routed to each other: {VERBS}."
+        ),
         "port": Entry("sealane.cli.port:port", f"Ports of a network: {VERBS}."),
         "security-group": Entry(
             "sealane.cli.security_group:security_group", f"What reaches ports, and their rules: {VERBS}."

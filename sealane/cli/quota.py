@@ -19,6 +19,7 @@ KINDS = {
     "security_group": "security-groups",
     "security_group_rule": "security-group-rules",
     "rbac_policy": "rbac-policies",
+    "subnetpool": "subnet-pools",
 }
 """The API's word -> the option."""
 UNLIMITED = -1

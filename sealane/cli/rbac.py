@@ -17,7 +17,17 @@ COLUMNS = (
     Column("FOR", "target_tenant"),
     Column("PROJECT", "project_id"),
 )
-KINDS = {"network": "networks", "security-group": "security-groups", "address-group": "address-groups"}
+KINDS = {
+    "network": "networks",
+    "security-group": "security-groups",
+    "address-group": "address-groups",
+    "address-scope": "address-scopes",
+    "subnet-pool": "subnetpools",
+    "qos": "qos/policies",
+}
+"""What it is called here -> its collection."""
+TYPES = {"subnet-pool": "subnetpool", "qos": "qos_policy"}
+"""What the API calls it, where that does not follow."""
 
 rbac = Ordered(
     "rbac",
@@ -44,13 +54,13 @@ def list_policies(output: str) -> None:
 )
 @output_option
 def create(wanted: str, kind: str, target: str | None, for_all: bool, external: bool, output: str) -> None:
-    """Let a project use a network, a security group or an address group of another."""
+    """Let a project use something of another: a network, unless --kind says what else."""
     if (target is None) == (not for_all):
         raise click.UsageError("give either --for PROJECT or --for-all")
     client = api()
     row = client.find(KINDS[kind], wanted)
     given = {
-        "object_type": kind.replace("-", "_"),
+        "object_type": TYPES.get(kind, kind.replace("-", "_")),
         "object_id": row["id"],
         "project_id": row["project_id"],
         "action": "access_as_external" if external else "access_as_shared",

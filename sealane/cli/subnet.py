@@ -34,6 +34,7 @@ SUBNET = noun.Noun(
     ),
     more=(
         Column("POOLS", "allocation_pools", _pools),
+        Column("SUBNET POOL", "subnetpool_id"),
         Column("DNS", "dns_nameservers"),
         Column("ROUTES", "host_routes", _routes),
         Column("PROJECT", "project_id"),
@@ -49,6 +50,24 @@ SUBNET = noun.Noun(
             read=fields.network,
             change=False,
             help="Addresses, as 10.1.0.0/24 or fd00:1::/64; left out: a free one is chosen.",
+        ),
+        Field(
+            option="--subnet-pool",
+            key="subnetpool_id",
+            metavar="SUBNET-POOL",
+            read=lambda text, scope: scope.api.find("subnetpools", text)["id"],
+            lookup=True,
+            complete=names("subnetpools"),
+            change=False,
+            help="The pool that they come from.",
+        ),
+        Field(
+            option="--prefix-length",
+            key="prefixlen",
+            metavar="BITS",
+            read=fields.number(0, 128),
+            change=False,
+            help="How much of the pool, as 24; left out: what the pool says.",
         ),
         Field(
             option="--gateway",
@@ -103,6 +122,7 @@ SUBNET = noun.Noun(
     filters=(
         Filter("--network", "network_id", "Only of this network.", parent="networks"),
         Filter("--cidr", "cidr", "Only this one.", metavar="SUBNET"),
+        Filter("--subnet-pool", "subnetpool_id", "Only of this pool.", parent="subnetpools"),
         Filter("--ip-version", "ip_version", "Only of this family: 4 or 6.", metavar="4|6"),
     ),
     named=False,
@@ -113,7 +133,8 @@ SUBNET = noun.Noun(
         "show": "sealane subnet show low --network blue",
         "create": """
             sealane subnet create low --network blue --cidr 10.1.0.0/24 --pool 10.1.0.10-10.1.0.99
-            sealane subnet create high --network blue --cidr fd00:1::/64 --gateway none""",
+            sealane subnet create high --network blue --cidr fd00:1::/64 --gateway none
+            sealane subnet create wide --network red --subnet-pool low --prefix-length 22""",
         "set": "sealane subnet set low --dns 10.1.0.53 --route 10.2.0.0/16=10.1.0.254",
         "add": "sealane subnet add low --dns 10.1.0.54",
         "unset": "sealane subnet unset low --dns 10.1.0.54 --route all",
@@ -138,6 +159,10 @@ def _prepare(client: Api, body: Body, given: dict[str, Any]) -> Body:
     if not given["network"]:
         raise click.UsageError("Missing option '--network'")
     parent = client.find("networks", given["network"])
+    if given["subnet_pool"] and not given["cidr"]:
+        owner = {"network_id": parent["id"], "project_id": parent["project_id"]}
+        family = {"ip_version": int(given["ip_version"])} if given["ip_version"] else {}
+        return {**owner, **family, **body}
     cidr = given["cidr"] or client.free_cidr(int(given["ip_version"] or 4))
     SUBNET.fields[0].convert(cidr, Scope(client))
     version = 6 if ":" in cidr else 4

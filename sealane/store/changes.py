@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sealane.model import (
     AddressGroup,
+    AddressScope,
     BandwidthLimitRule,
     DscpMarkingRule,
     FloatingIP,
@@ -27,6 +28,7 @@ from sealane.model import (
     SecurityGroupRule,
     ServerPool,
     Subnet,
+    SubnetPool,
     Token,
     User,
 )
@@ -49,6 +51,8 @@ Stored = (
     | SecurityGroup
     | SecurityGroupRule
     | AddressGroup
+    | AddressScope
+    | SubnetPool
     | RBACPolicy
     | QosPolicy
     | BandwidthLimitRule

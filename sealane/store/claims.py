@@ -14,6 +14,8 @@ DATAPATH = "datapath"
 
 SEGMENT = "segment:"
 """Begins the scope of a physical network, in which its networks have their VLANs for keys."""
+DEFAULT_POOL = "default subnet pool"
+"""The scope in which the default subnet pool of a family has that family's number."""
 UNTAGGED = 4095
 """The key of a flat network; no VLAN has that number (IEEE 802.1Q)."""
 

@@ -119,7 +119,8 @@ class Store:
 
     def _view(self) -> View:
         tables = self._running.tables
-        return View(self._client.schema, self._state, self._claims, tables["Network"], tables["Quota"])
+        rows = (tables[name] for name in ("Network", "Quota", "SubnetPool", "AddressScope"))
+        return View(self._client.schema, self._state, self._claims, *rows)
 
     @property
     def _running(self) -> Replica:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sealane.errors import BadRequest
 from sealane.model import (
+    AddressScope,
     BandwidthLimitRule,
     DscpMarkingRule,
     FloatingIP,
@@ -25,6 +26,7 @@ from sealane.model import (
     SecurityGroupRule,
     ServerPool,
     Subnet,
+    SubnetPool,
     Token,
 )
 from sealane.store.changes import Stored
@@ -33,6 +35,8 @@ FIXED: Mapping[type[Stored], tuple[str, ...]] = {
     Network: ("tunnel_key", "network_type", "physical_network", "segmentation_id"),
     Subnet: ("network_id", "cidr", "ip_version"),
     Port: ("network_id", "tunnel_key"),
+    AddressScope: ("ip_version",),
+    SubnetPool: ("ip_version", "shared"),
     Node: ("name",),
     Token: ("digest", "expires_at"),
     Quota: ("project_id",),

@@ -14,7 +14,7 @@ as long as a strong reference to them does, so they go with their owner, or when
 
 import time
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sealane.errors import BadRequest, Conflict, NotFound, OverQuota, RevisionMismatch
@@ -25,14 +25,17 @@ from sealane.model import (
     Router,
     State,
     Subnet,
+    SubnetPool,
 )
 from sealane.names import ROUTER_INTERFACE, ROUTER_PORTS
 from sealane.ovsdb import operations as ops
 from sealane.ovsdb.values import Row, Schema
+from sealane.store import draws
 from sealane.store.changes import Change, Create, Delete, Stored, Update
 from sealane.store.claims import (
     DATAPATH,
     DATAPATH_KEYS,
+    DEFAULT_POOL,
     PORT_KEYS,
     SEGMENT,
     UNTAGGED,
@@ -65,6 +68,10 @@ class View:
     """Rows of table Network."""
     quotas: Mapping[str, Row] = field(default_factory=dict)
     """Rows of table Quota."""
+    pools: Mapping[str, Row] = field(default_factory=dict)
+    """Rows of table SubnetPool."""
+    scopes: Mapping[str, Row] = field(default_factory=dict)
+    """Rows of table AddressScope."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +125,13 @@ class _Planner:
         self.changes = 0
         self._view = view
         self._networks: set[str] = set()
-        self._subnets: list[Subnet] = []
+        self._subnets: dict[str, Subnet] = {}
+        """That are new, or of another pool."""
+        self._pools: dict[str, SubnetPool] = {}
+        """As this plan leaves them."""
         self._deleted: set[str] = set()
         self._bumped: set[str] = set()
+        self._used: set[str] = set()
         self._named: set[str] = set()
         self._counts: dict[tuple[str, str], int] = {}
         """By project and kind, where there is a limit: how many there will be."""
@@ -160,6 +171,8 @@ class _Planner:
                 self._create_port(obj)
             case Router():
                 self._create_router(obj)
+            case SubnetPool():
+                self._create_pool(obj)
             case FloatingIP():
                 self._insert("FloatingIP", {**to_row(obj), "association": self._associate(obj)}, obj.id)
             case _:
@@ -188,9 +201,16 @@ class _Planner:
         self._require_network(subnet.network_id)
         self._refuse_overlap(subnet)
         self._guard_subnets(subnet.network_id)
+        self._take(subnet, self._siblings(subnet))
         claim = self._claim(subnet.id, subnet.gateway_ip)
         self._insert("Subnet", {**to_row(subnet), "gateway_allocation": claim}, subnet.id)
-        self._subnets.append(subnet)
+        self._subnets[subnet.id] = subnet
+
+    def _create_pool(self, pool: SubnetPool) -> None:
+        self._pools[pool.id] = pool
+        self._join_scope(pool)
+        claim = self._claim_default(pool)
+        self._insert("SubnetPool", {**to_row(pool), "default_claim": claim, "uses": 0}, pool.id)
 
     def _create_port(self, port: Port) -> None:
         self._require_network(port.network_id)
@@ -221,7 +241,21 @@ class _Planner:
             return {"association": self._associate(new)} if moved else {}
         if isinstance(old, Subnet) and isinstance(new, Subnet) and old.gateway_ip != new.gateway_ip:
             return {"gateway_allocation": self._claim(new.id, new.gateway_ip)}
+        if isinstance(old, Subnet) and isinstance(new, Subnet) and old.subnetpool_id != new.subnetpool_id:
+            self._guard_subnets(new.network_id)
+            self._take(new, ())
+            self._subnets[new.id] = new
+        if isinstance(old, SubnetPool) and isinstance(new, SubnetPool):
+            return self._moved_pool(old, new)
         return {}
+
+    def _moved_pool(self, old: SubnetPool, new: SubnetPool) -> dict[str, object]:
+        self._pools[new.id] = new
+        if (old.prefixes, old.address_scope_id) != (new.prefixes, new.address_scope_id):
+            self._use("SubnetPool", new.id)
+            draws.refuse_prefixes(new, draws.of_pool(new.id, self._all_subnets()))
+            self._join_scope(new)
+        return {} if old.is_default == new.is_default else {"default_claim": self._claim_default(new)}
 
     def _moved_port(self, old: Port, new: Port) -> dict[str, object]:
         moved: dict[str, object] = {}
@@ -347,11 +381,63 @@ class _Planner:
 
     def _refuse_overlap(self, subnet: Subnet) -> None:
         cidr = network_of(subnet.cidr)
-        for other in (*self._view.state.subnets.values(), *self._subnets):
-            if other.network_id == subnet.network_id and other.id not in self._deleted:
+        for other in self._all_subnets():
+            if other.network_id == subnet.network_id:
                 there = network_of(other.cidr)
                 if there.version == cidr.version and there.overlaps(cidr):
                     raise Conflict(f"{cidr} overlaps with {there} of subnet {other.id}", type="InvalidInput")
+
+    # pools
+
+    def _all_subnets(self) -> Iterator[Subnet]:
+        """As this plan leaves them."""
+        for subnet in self._view.state.subnets.values():
+            if subnet.id not in self._deleted and subnet.id not in self._subnets:
+                yield subnet
+        yield from self._subnets.values()
+
+    def _all_pools(self) -> Mapping[str, SubnetPool]:
+        there = {**self._view.state.subnetpools, **self._pools}
+        return {id: pool for id, pool in there.items() if id not in self._deleted}
+
+    def _siblings(self, subnet: Subnet) -> list[Subnet]:
+        return [other for other in self._all_subnets() if other.network_id == subnet.network_id]
+
+    def _take(self, subnet: Subnet, siblings: Sequence[Subnet]) -> None:
+        """From its pool, beside what else is in its network. Raises NotFound, Conflict, OverQuota …
+
+        Siblings that come into the pool with it are none.
+        """
+        pools = self._all_pools()
+        draws.refuse_siblings(subnet, siblings, pools)
+        for id in sorted({s.subnetpool_id for s in (subnet, *siblings) if s.subnetpool_id}):
+            self._use("SubnetPool", id)
+        if subnet.subnetpool_id is not None:
+            if subnet.subnetpool_id not in pools:
+                raise NotFound(
+                    f"Subnet pool {subnet.subnetpool_id} could not be found.", type="SubnetPoolNotFound"
+                )
+            pool = pools[subnet.subnetpool_id]
+            others = (other for other in self._all_subnets() if other.id != subnet.id)
+            draws.refuse_subnet(subnet, pool, draws.of_pool(pool.id, others))
+
+    def _join_scope(self, pool: SubnetPool) -> None:
+        if pool.address_scope_id is not None:
+            draws.refuse_scope(pool, self._all_pools().values())
+            self._use("AddressScope", pool.address_scope_id)
+
+    def _claim_default(self, pool: SubnetPool) -> str | None:
+        """A family has one default at most: an index says so."""
+        key = {"scope": DEFAULT_POOL, "key": pool.ip_version}
+        return self._insert("TunnelKey", key) if pool.is_default else None
+
+    def _use(self, table: str, id: str) -> None:
+        """Nobody else may take of it, or change what there is to take, between our look and the commit."""
+        rows = {"SubnetPool": self._view.pools, "AddressScope": self._view.scopes}[table]
+        if id in rows and id not in self._used:
+            self._used.add(id)
+            self._wait(table, id, {"uses": rows[id]["uses"]})
+            self.body.append(ops.mutate(table, id, ("uses", "+=", 1)))
 
     def _require_network(self, network_id: str) -> None:
         if network_id not in self._networks and network_id not in self._view.state.networks:

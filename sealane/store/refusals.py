@@ -2,9 +2,9 @@
 
 import re
 
-from sealane.errors import AddressInUse, Conflict, NotFound, RevisionMismatch, SealaneError
+from sealane.errors import AddressInUse, BadRequest, Conflict, NotFound, RevisionMismatch, SealaneError
 from sealane.ovsdb import errors
-from sealane.store.claims import SEGMENT
+from sealane.store.claims import DEFAULT_POOL, SEGMENT
 from sealane.store.plan import Plan
 from sealane.store.rows import TABLES
 
@@ -37,6 +37,8 @@ _HOLDERS = {
     "SecurityGroup": "take it from its ports, and delete the rules that name it, first",
     "QosPolicy": "take it from its ports, networks and floating IPs first",
     "AddressGroup": "delete the rules that name it first",
+    "AddressScope": "delete the subnet pools in it, or take them out of it, first",
+    "SubnetPool": "delete the subnets that are of it first",
     "Port": "disassociate its floating IPs and delete its port forwardings and load balancers first",
     "LoadBalancer": "delete its listeners and pools first, or delete it with cascade=true",
     "ServerPool": "delete its members and take it from its listeners first",
@@ -74,6 +76,11 @@ def _constraint(error: errors.OvsdbError, plan: Plan) -> SealaneError | None:
         return Conflict(f"{message} ({values})", type=kind)
     if table in ("Node", "Quota"):
         return Conflict(f"another {table.lower()} has the same {columns.strip(chr(34))} ({values})")
+    if DEFAULT_POOL in values:
+        return BadRequest(
+            "Invalid input for is_default. Reason: the family has a default subnet pool already.",
+            type="InvalidInput",
+        )
     if (segment := _segment_of(values)) is not None:
         return Conflict(f"The segment {segment} is in use by another network", type="VlanIdInUse")
     if plan.chose_keys:

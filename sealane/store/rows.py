@@ -15,6 +15,7 @@ import msgspec
 from sealane.errors import BadRequest
 from sealane.model import (
     AddressGroup,
+    AddressScope,
     BandwidthLimitRule,
     DscpMarkingRule,
     FixedIP,
@@ -39,6 +40,7 @@ from sealane.model import (
     SecurityGroupRule,
     ServerPool,
     Subnet,
+    SubnetPool,
     Token,
     User,
 )
@@ -63,6 +65,8 @@ COLLECTIONS: Mapping[type[Stored], str] = {
     SecurityGroup: "security_groups",
     SecurityGroupRule: "security_group_rules",
     AddressGroup: "address_groups",
+    AddressScope: "address_scopes",
+    SubnetPool: "subnetpools",
     RBACPolicy: "rbac_policies",
     QosPolicy: "policies",
     BandwidthLimitRule: "bandwidth_limit_rules",
@@ -97,6 +101,8 @@ _RENAMED = {
     "pool_id": "pool",
     "subnet_id": "subnet",
     "qos_policy_id": "qos_policy",
+    "subnetpool_id": "subnetpool",
+    "address_scope_id": "address_scope",
 }
 """attribute -> the column that refers to the row."""
 _JSON = {
@@ -115,6 +121,7 @@ _JSON = {
     "routes",
     "gateway_ports",
     "addresses",
+    "prefixes",
     "services",
 }
 _SETS = {"security_groups"}

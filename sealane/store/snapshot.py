@@ -17,7 +17,7 @@ MONITORED: Mapping[str, Sequence[str]] = {
     "Allocation": ("subnet", "address"),
     **COLUMNS,
     "Network": (*COLUMNS["Network"], "subnets_revision"),
-    "Quota": (*COLUMNS["Quota"], "uses"),
+    **{table: (*COLUMNS[table], "uses") for table in ("Quota", "SubnetPool", "AddressScope")},
 }
 
 

@@ -17,6 +17,8 @@ from tests.api.live import Answer, Live, live, plural
 from tests.api.test_identity import Town
 from tests.daemons import OvsdbServer
 
+SHARED = ("network", "security_group", "address_group", "address_scope", "subnetpool")
+"""By RBAC policies under their own name."""
 KIND_OF = {kind.singular: kind for kind in KINDS}
 
 
@@ -40,6 +42,9 @@ class Stranger:
             "log", name="secret", resource_type="security_group", resource_id=self.id("security_group")
         )
         await self.add("address_group", name="secret", addresses=["10.7.0.0/24"])
+        await self.add("address_scope", name="secret", ip_version=4)
+        pool = {"address_scope_id": self.id("address_scope"), "prefixes": ["10.7.0.0/16"]}
+        await self.add("subnetpool", name="secret", **pool)
         await self.add("policy", name="secret")
         await self.add("router", name="secret")
         outside = {"router:external": True, "provider:network_type": "flat"}
@@ -201,11 +206,22 @@ def references(
         ),
         ("network", "policy", {"qos_policy_id": theirs("policy")}),
         ("port", "policy", {"network_id": network, "qos_policy_id": theirs("policy")}),
+        (
+            "subnet",
+            "subnetpool",
+            {"network_id": network, "subnetpool_id": theirs("subnetpool"), "prefixlen": 24},
+        ),
+        (
+            "subnetpool",
+            "address_scope",
+            {"name": "x", "prefixes": ["10.1.0.0/16"], "address_scope_id": theirs("address_scope")},
+        ),
         ("router", "network", {"external_gateway_info": {"network_id": theirs("network")}}),
         *(
             ("rbac_policy", kind, {"object_type": kind, "object_id": theirs(kind), **shared})
-            for kind in ("network", "security_group", "address_group")
+            for kind in SHARED
         ),
+        ("rbac_policy", "policy", {"object_type": "qos_policy", "object_id": theirs("policy"), **shared}),
     ]
 
 
@@ -262,7 +278,7 @@ async def test_a_policy_shows_what_it_shares_and_nothing_else(database: OvsdbSer
 
 async def test_shared_is_told_to_whom_it_is_shared_with(database: OvsdbServer) -> None:
     async with tenants(database) as (stranger, user):
-        for kind in ("network", "security_group", "address_group"):
+        for kind in SHARED:
             id, path = stranger.id(kind), f"GET /v2.0/{plural(kind)}/{stranger.id(kind)}"
             policy = {"object_type": kind, "object_id": id, "action": "access_as_shared"}
             one = await stranger.root.make("rbac_policy", target_tenant="mine", **policy)

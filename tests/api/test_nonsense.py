@@ -80,6 +80,9 @@ class Nonsense:
                     "cidr": f"10.{self.chance.randrange(256)}.0.0/24",
                     "security_group_id": self.ids["security_group"],
                     "direction": "ingress",
+                    "ip_version": self.chance.choice([4, 6]),
+                    "name": "low",
+                    "prefixes": [f"10.{self.chance.randrange(256)}.0.0/16"],
                     "object_type": "network",
                     "resource_type": "security_group",
                     "object_id": self.ids["network"],
@@ -146,6 +149,8 @@ async def _furnish(api: Live) -> dict[str, str]:
     addresses = await api.make("address_group")
     log = await api.make("log", resource_type="security_group")
     qos = await api.make("policy", name="slow")
+    scope = await api.make("address_scope", ip_version=4)
+    pool = await api.make("subnetpool", name="low", prefixes=["10.64.0.0/16"])
     router = await api.make("router")
     external = await api.make("network", **{"router:external": True})
     await api.make("subnet", network_id=external["id"], cidr="203.0.113.0/24")
@@ -167,6 +172,8 @@ async def _furnish(api: Live) -> dict[str, str]:
         "address_group": addresses["id"],
         "policy": qos["id"],
         "log": log["id"],
+        "subnetpool": pool["id"],
+        "address_scope": scope["id"],
     }
 
 

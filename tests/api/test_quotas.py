@@ -7,7 +7,7 @@ from tests.daemons import OvsdbServer
 
 KINDS = dict.fromkeys(
     (
-        *("network", "subnet", "port", "router", "floatingip"),
+        *("network", "subnet", "subnetpool", "port", "router", "floatingip"),
         *("security_group", "security_group_rule", "rbac_policy", "log"),
         *("loadbalancer", "listener", "pool", "member", "healthmonitor"),
     ),

@@ -21,6 +21,18 @@ PUTS: dict[str, dict[str, tuple[Any, int]]] = {
     "security_group": {"name": ("x", 200), "description": ("x", 200), "stateful": (False, 200)},
     "security_group_rule": {"description": ("x", 200)},
     "address_group": {"name": ("x", 200), "description": ("x", 200)},
+    "address_scope": {"name": ("x", 200), "shared": (True, 403)},
+    "subnetpool": {
+        "name": ("x", 200),
+        "description": ("x", 200),
+        "prefixes": (["10.0.0.0/8"], 200),
+        "min_prefixlen": (8, 200),
+        "default_prefixlen": (24, 200),
+        "max_prefixlen": (30, 200),
+        "default_quota": (5, 200),
+        "is_default": (True, 403),
+        "address_scope_id": ("SCOPE", 404),
+    },
     "rbac_policy": {"target_tenant": ("*", 403)},
     "router": {
         "name": ("x", 200),
@@ -69,6 +81,21 @@ POSTS: dict[str, dict[str, tuple[Any, int]]] = {
         "remote_address_group_id": ("THEIRS", 404),
     },
     "address_group": {**NAMED, "addresses": (["10.0.0.0/8"], 201)},
+    "address_scope": {
+        **{name: NAMED[name] for name in ("name", "project_id", "tags")},
+        "shared": (True, 403),
+    },
+    "subnetpool": {
+        **NAMED,
+        "prefixes": (["10.0.0.0/8"], 201),
+        "min_prefixlen": (8, 201),
+        "default_prefixlen": (24, 201),
+        "max_prefixlen": (30, 201),
+        "default_quota": (5, 201),
+        "is_default": (True, 403),
+        "shared": (True, 403),
+        "address_scope_id": ("SCOPE", 404),
+    },
     "rbac_policy": {
         **{name: UNNAMED[name] for name in ("project_id", "tags")},
         "action": ("access_as_external", 403),
@@ -112,7 +139,7 @@ POSTS: dict[str, dict[str, tuple[Any, int]]] = {
         "is_default": (False, 403),
     },
 }
-NEEDED = {"security_group_id", "direction", "object_type", "object_id", "floating_network_id"}
+NEEDED = {"security_group_id", "ip_version", "direction", "object_type", "object_id", "floating_network_id"}
 ROW_CALLS = {
     "GET": 200,
     "GET /tags": 200,
@@ -142,6 +169,8 @@ class Yard:
         for name, shared in (("GOLD", True), ("HARD", False)):
             made = await self.root.make("policy", name=name, project_id="theirs", shared=shared)
             self.ids[name] = made["id"]
+        scope = await self.root.make("address_scope", ip_version=4, project_id="theirs")
+        self.ids["SCOPE"] = scope["id"]
         for situation, project in OWN.items():
             group = await self.root.make("security_group", project_id=project, name="g")
             self.ids[f"group {situation}"] = group["id"]
@@ -169,6 +198,8 @@ class Yard:
             },
             "floatingip": {"floating_network_id": self.ids["NET"]},
             "log": {"resource_type": "security_group"},
+            "address_scope": {"ip_version": 4},
+            "subnetpool": {"name": "low", "prefixes": ["10.0.0.0/16"]},
         }.get(kind, {})
 
     async def row(self, kind: str, situation: str) -> str:

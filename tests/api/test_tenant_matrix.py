@@ -122,6 +122,8 @@ POSTS: dict[str, Cells] = {
         "ipv6_ra_mode": (None, IN_SUBNET),
         "ipv6_address_mode": (None, IN_SUBNET),
         "subnetpool_id": (None, IN_SUBNET),
+        "prefixlen": (None, IN_SUBNET),
+        "use_default_subnetpool": (False, IN_SUBNET),
         "segment_id": (None, IN_SUBNET),
     },
     "port": {

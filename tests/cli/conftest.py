@@ -106,13 +106,16 @@ def running() -> Iterator[Central]:
         yield central
 
 
+LAST = ("subnetpools", "address-scopes", "qos/policies", "log/logs")
+
+
 @pytest.fixture
 def central(running: Central) -> Iterator[Central]:
     """Empty at the end of each test."""
     yield running
     client = running.client
     clear_routing(client)
-    for collection in ("ports", "networks", "security-groups", "address-groups", "qos/policies", "log/logs"):
+    for collection in ("ports", "networks", "security-groups", "address-groups", *LAST):
         for row in client.list(collection):
             client.delete(collection, row["id"])
     for noun in ("user", "project"):

@@ -28,6 +28,7 @@ def commands(page: str) -> str:
         "qos.md",
         "routers.md",
         "security-groups.md",
+        "subnet-pools.md",
         "tenants.md",
     ),
 )

@@ -292,6 +292,7 @@ def _older(path: Path) -> Path:
             "segment",
             "qos_policy",
         ),
+        "Subnet": ("subnetpool",),
         "Port": ("security_groups", "extra_dhcp_opts", "router", "qos_policy"),
     }
     kept = (

@@ -11,6 +11,7 @@ from sealane.errors import BadRequest
 from sealane.model import (
     AddressGroup,
     AddressPair,
+    AddressScope,
     BandwidthLimitRule,
     DhcpOption,
     DscpMarkingRule,
@@ -38,6 +39,7 @@ from sealane.model import (
     SecurityGroupRule,
     ServerPool,
     Subnet,
+    SubnetPool,
     Token,
     User,
 )
@@ -151,6 +153,15 @@ policed = (
     rules
     | st.builds(SecurityGroup, **standard, stateful=st.booleans(), shared=st.booleans())
     | st.builds(AddressGroup, **standard, addresses=words)
+    | st.builds(AddressScope, **standard, ip_version=st.sampled_from([4, 6]), shared=st.booleans())
+    | st.builds(
+        SubnetPool,
+        **standard,
+        prefixes=words,
+        default_quota=st.none() | st.integers(0, 2**31),
+        is_default=st.booleans(),
+        address_scope_id=st.none() | ids,
+    )
     | st.builds(RBACPolicy, **standard, object_type=texts, object_id=texts, action=texts, target_tenant=texts)
 )
 forwardings = st.builds(

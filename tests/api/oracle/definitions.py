@@ -17,8 +17,16 @@ from sealane.api.app import KINDS
 from sealane.api.attributes import CHOSEN, REQUIRED, Attribute
 from sealane.api.documents import EXTENSIONS
 
-CORE = ("network", "subnet", "port")
-KNOWN = (*CORE, "router", "floatingip", "address_group", "security_group", "security_group_rule")
+CORE = ("network", "subnet", "subnetpool", "port")
+KNOWN = (
+    *CORE,
+    "router",
+    "floatingip",
+    "address_group",
+    "address_scope",
+    "security_group",
+    "security_group_rule",
+)
 """Resources of which neutron-lib defines something; of security groups only what extensions added."""
 REFUSED = "refused"
 

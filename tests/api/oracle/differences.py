@@ -6,24 +6,22 @@ from dataclasses import asdict, is_dataclass
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
-MISSING = {
-    ("subnet", "prefixlen"): "only says something with a subnet pool, and there are none",
-}
+MISSING: dict[tuple[str, str], str] = {}
 
 STANDARD = "standard attributes: neutron-lib keeps them in another place"
 LATER = "belongs to an extension that is not advertised; a client that prints it gets its only value"
 RULES = "security groups: Neutron's own tree defines them, neutron-lib only what was added since"
 GROUPS = ("address_group", "security_group", "security_group_rule")
+POOLS = ("subnetpool", "address_scope")
+DESCRIBED = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
 EXTRA: dict[str, tuple[str, ...]] = {
     # STANDARD
     **dict.fromkeys(
         ("created_at", "updated_at", "revision_number", "tags"),
-        ("network", "subnet", "port", "router", "floatingip", *GROUPS),
+        ("network", "subnet", "port", "router", "floatingip", *GROUPS, *POOLS),
     ),
-    **dict.fromkeys(
-        ("description", "project_id"),
-        ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule"),
-    ),
+    "description": (*DESCRIBED, "subnetpool"),
+    "project_id": (*DESCRIBED, *POOLS),
     "tenant_id": ("address_group", "security_group", "security_group_rule"),
     # RULES
     "id": ("security_group", "security_group_rule"),
@@ -37,7 +35,7 @@ EXTRA: dict[str, tuple[str, ...]] = {
     ),
     # LATER
     "flavor_id": ("router",),
-    **dict.fromkeys(("ipv4_address_scope", "ipv6_address_scope", "is_default", "l2_adjacency"), ("network",)),
+    **dict.fromkeys(("is_default", "l2_adjacency"), ("network",)),
     **dict.fromkeys(("dns_publish_fixed_ip", "router:external", "segment_id", "service_types"), ("subnet",)),
     **dict.fromkeys(("ip_allocation", "security_groups"), ("port",)),
     # our own
@@ -51,7 +49,7 @@ PROVIDER = "a network stays on the wire on which it was made"
 ASPECTS: dict[str, dict[str, str]] = {
     **{
         f"{r}.tenant_id": {"post": TENANT, "default": TENANT}
-        for r in ("network", "subnet", "port", "router", "floatingip")
+        for r in ("network", "subnet", "port", "router", "floatingip", *POOLS)
     },
     **{
         f"network.provider:{name}": {"put": PROVIDER}
@@ -64,7 +62,6 @@ ASPECTS: dict[str, dict[str, str]] = {
     },
     "network.mtu": {"default": "0 there means what the underlay leaves, and here too; absent is the same"},
     "network.availability_zone_hints": {"sort": "it is always empty"},
-    "subnet.cidr": {"default": "without subnet pools it is needed, as the plugin says there, too"},
     "subnet.ip_version": {"default": "it follows from the CIDR"},
 }
 
@@ -97,7 +94,10 @@ STRICTER: Reasons = {
         (lambda v: _text(v) and "\0" in v, "can't be stored in OVSDB, and no name needs it"),
         (lambda v: v in ("", {}) and not isinstance(v, list), "an empty string is no list"),
     ],
-    "description": [(lambda v: _text(v) and len(v) > 255, "255 characters, as everywhere else")],
+    **{
+        name: [(lambda v: _text(v) and len(v) > 255, "255 characters, as everywhere else")]
+        for name in ("description", "name")
+    },
     "remote_address_group_id": [(lambda v: True, "it is an id")],
     "provider:network_type": [(_text, "geneve, vlan and flat are the types that there are")],
     "provider:physical_network": [(_text, "it is written into a list with commas and colons")],
@@ -120,7 +120,15 @@ STRICTER: Reasons = {
     "gateway_ip": [(_number, "a number is no address")],
     **{
         f"{what}_id": [(lambda v: _text(v) and "-" not in v, "ids have one spelling")]
-        for what in ("network", "floating_network", "subnet", "port", "qos_policy")
+        for what in (
+            "network",
+            "floating_network",
+            "subnet",
+            "subnetpool",
+            "address_scope",
+            "port",
+            "qos_policy",
+        )
     },
     **{f"{what}_address": [(_number, "a number is no address")] for what in ("floating_ip", "fixed_ip")},
     "mac_address": [
@@ -134,7 +142,11 @@ STRICTER: Reasons = {
         (lambda v: _records(v) and v[0]["opt_name"] == "client-id", "an option that OVN can't serve"),
     ],
     "dns_nameservers": [(lambda v: v == ["fd00::1", "FD00::1"], "the same server in two spellings")],
-    "subnetpool_id": [(lambda v: True, "there are no subnet pools: only null is taken")],
+    **{
+        f"{which}prefixlen": [(lambda v: True, "an integer or its plain digits, of 0 to 128")]
+        for which in ("", "min_", "default_", "max_")
+    },
+    "default_quota": [(lambda v: True, "an integer or its plain digits, below 2^31")],
     "binding:host_id": [(lambda v: True, "it is the name of a host: letters, digits, dots and hyphens")],
     "binding:profile": [(lambda v: isinstance(v, dict), "4095 bytes of JSON at most")],
     "binding:vnic_type": [(lambda v: v == "direct", "there is no hardware offload")],
@@ -144,6 +156,8 @@ STRICTER: Reasons = {
     ],
 }
 WIDER: Reasons = {
+    "default_quota": [(_empty, "null takes it away")],
+    "prefixlen": [(_empty, "null is as if it was not given")],
     "addresses": [(lambda v: isinstance(v, list), "an address is a network of its own")],
     "name": [(_text, "a name is any text: of containers, of people")],
     "dns_domain": [(_text, "the dot at the end may be left away; labels may have an underscore")],

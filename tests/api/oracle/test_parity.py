@@ -29,6 +29,7 @@ WRITTEN = [key for key in BOTH if NEUTRON[key]["allow_post"] and OURS[key].post]
 WITHOUT_DEFINITION = {  # Neutron's own tree names these
     "quota_details",
     "quotas",
+    "subnet_allocation",
     "rbac-policies",
     "security-group",
     "standard-attr-description",
