@@ -28,7 +28,8 @@ COLLECTED = 30.0
 """Seconds after which nothing may be left: the promise."""
 Body = Mapping[str, Any]
 
-_OURS = ("slh", "sls", "slc", "slu", "tap", "tgw")
+_GATEWAYS = ("slu", "slg", "slw", "tgw")
+_OURS = ("slh", "sls", "slc", "tap", *_GATEWAYS)
 _LOOK = {
     "links": "ip -o link | awk -F': ' '{print $2}' | cut -d@ -f1",
     "inside": "nsenter --net=/run/sealane/netns/switch ip -o link | awk -F': ' '{print $2}' | cut -d@ -f1",
@@ -250,7 +251,7 @@ def _on_the_host(host: HostView, ports: Mapping[str, Body]) -> Iterator[Thing]:
     for kind in ("links", "inside", "ovs"):
         for name in host.lines[kind]:
             if name.startswith(_OURS):
-                gateway = name.startswith(("slu", "tgw"))
+                gateway = name.startswith(_GATEWAYS)
                 if name[3:] not in (ways if gateway else short) or name.startswith("slc"):
                     yield Thing(host.name, f"{kind}:", name, idle=gateway)
     spaces = {names.gateway_namespace(network) for network in gateways}

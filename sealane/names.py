@@ -154,6 +154,16 @@ def gateway_ovs_port(network_id: str) -> str:
     return f"tgw{network_id[:11]}"
 
 
+def gateway_link(network_id: str) -> str:
+    """Userspace datapath: host's end of the gateway's link, as `host_link` is of a container's."""
+    return f"slg{network_id[:11]}"
+
+
+def gateway_switch_link(network_id: str) -> str:
+    """Userspace datapath: host's end of the gateway's second pair, as `switch_link` is of a container's."""
+    return f"slw{network_id[:11]}"
+
+
 def gateway_namespace(network_id: str) -> str:
     """File name of the gateway's namespace below RUN/netns."""
     return f"gw-{network_id}"

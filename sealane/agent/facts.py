@@ -9,8 +9,8 @@ kernel datapath
    eth0 ══╪══ tap… ── br-int                                      Pair, Guard, SwitchPort
 
 the network's gateway (gateway.py)
-   gw-<net> │  gw0 ═══ tgw… ── br-int         Gateway, SwitchPort, Rules
-            │  up0 ═══ slu… (host)
+   gw-<net> │  gw0 ═══ slg… ──tc redirect── slw… ═══ tgw… ── br-int     Gateway, SwitchPort, Rules
+            │  up0 ═══ slu… (host)                                 (kernel datapath: gw0 ═══ tgw… ── br-int)
 
 published behind a router: Answers on slh… and sls…, or on tap… in both directions
 """
@@ -136,6 +136,7 @@ class Gateway:
     uplinks: frozenset[str]  # addresses of up0, one a family
     mac: str  # of gw0
     routes: frozenset[str] = frozenset()  # what is on gw0's link, beside the networks of its addresses
+    redirected: bool = False  # userspace datapath: the host redirects its frames to and from br-int
 
     @property
     def key(self) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from sealane import names
 from sealane.agent import gateway, inside, translation
 from sealane.agent.facts import (
     MARK_BRIDGE,
+    MARK_GATEWAY,
     MARK_LENT,
     MARK_PORT,
     Answers,
@@ -52,7 +53,7 @@ def everything(wanted: Iterable[Fact], where: Where, host: Socket) -> set[Fact]:
             found.update(_redirect(host, one, links))
         elif one.alias.startswith(MARK_BRIDGE):
             found.add(_as_bridge(one, links.values()))
-    for network_id in where.gateways():
+    for network_id in sorted({*where.gateways(), *_gateways_of(links.values())}):
         found.update(_gateway(where, host, network_id))
     found.update(_rules("", where))
     found |= of((fact for fact in wanted if isinstance(fact, Inside)), where, host)
@@ -130,6 +131,13 @@ def _answers(host: Socket, one: link.Link, links: Iterable[link.Link]) -> Iterat
 def _led(host: Socket, asked: Answers, learn: int, turn: int) -> Answers | None:
     mac = answers.find(host, learn, turn, outward=asked.outward)
     return None if mac is None else replace(asked, mac=mac)
+
+
+def _gateways_of(links: Iterable[link.Link]) -> Iterator[str]:
+    """Networks of whose gateway the host has a link, be there a namespace or not."""
+    for one in links:
+        if one.alias.startswith(MARK_GATEWAY):
+            yield one.alias.removeprefix(MARK_GATEWAY)
 
 
 def _gateway(where: Where, host: Socket, network_id: str) -> Iterator[Fact]:

@@ -1,24 +1,26 @@
 """A network's gateway on this host: a namespace with one leg in the network and one in the host.
 
-    br-int ── tgw… ═══ gw0 │ gw-<net> │ up0 ═══ slu… ── the host's routing
+    br-int ── tgw… ═══ slw… ──tc redirect── slg… ═══ gw0 │ gw-<net> │ up0 ═══ slu… ── the host's routing
+    br-int ── tgw… ═════════════════════════════════ gw0 │          │            (kernel datapath)
 
 gw0 has the gateway's MAC and addresses (OVN's localport: the same on every host, seen only by the
 containers of this one); up0 has an address of the uplink pool that is unique on this host.  Own
 namespace, own routing table, own connection tracking: tenants' overlapping addresses never meet.
 Where a router is the gateway, gw0 has the resolver's address and MAC, and up0 is there for what is published.
-docs/decisions/0002-gateway-namespace.md and 0016-answers-beside-a-router.md tell why it is so.
+docs/decisions/0002-gateway-namespace.md, 0016-answers-beside-a-router.md and 0022-fast-path-outside.md
+tell why it is so.
 """
 
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealane import names
 from sealane.agent.facts import MARK_GATEWAY, Gateway
 from sealane.errors import NotFound
-from sealane.host import link, netns, offload, route, sysctl
+from sealane.host import link, netns, offload, route, sysctl, tc
 from sealane.host.netlink import Socket
 
 INNER, UPLINK = "gw0", "up0"
@@ -61,13 +63,17 @@ class Where:
 def find(where: Where, host: Socket, network_id: str) -> Gateway | None:
     """What is there, read back; one that lacks a part has no addresses."""
     path = where.gateway(network_id)
-    outer = link.find(host, names.uplink(network_id))
-    if outer is None and not path.exists():
+    links = {name: link.find(host, name) for name in _host_links(network_id)}
+    there = [one for one in links.values() if one is not None]
+    if not there and not path.exists():
         return None
     broken = Gateway(network_id, 0, frozenset(), frozenset(), "")
-    if not netns.exists(path) or (outer is not None and outer.alias != MARK_GATEWAY + network_id):
+    if not netns.exists(path) or any(one.alias != MARK_GATEWAY + network_id for one in there):
         return broken
-    return netns.inside(path, lambda: _read(network_id)) or broken
+    if where.userspace and None in (links[name] for name in _turn(network_id)):
+        return broken
+    found = netns.inside(path, lambda: _read(network_id)) or broken
+    return replace(found, redirected=_is_redirected(host, *map(links.get, _turn(network_id))))
 
 
 def ensure(where: Where, host: Socket, gateway: Gateway) -> None:
@@ -78,6 +84,8 @@ def ensure(where: Where, host: Socket, gateway: Gateway) -> None:
         _build(where, host, gateway)
         return
     netns.inside(where.gateway(gateway.network_id), lambda: _adjust(gateway, found))
+    if gateway.redirected:
+        _redirect(host, gateway)
 
 
 def remove(where: Where, host: Socket, network_id: str) -> None:
@@ -85,11 +93,36 @@ def remove(where: Where, host: Socket, network_id: str) -> None:
     path = where.gateway(network_id)
     with suppress(NotFound):
         netns.inside(path, _delete_inner)
-    for name in (names.uplink(network_id), names.gateway_ovs_port(network_id)):
-        found = link.find(host, name)
-        if found is not None and found.alias == MARK_GATEWAY + network_id:
-            link.delete(host, found.index)
+    there = [link.find(host, name) for name in (*_host_links(network_id), names.gateway_ovs_port(network_id))]
+    mark = MARK_GATEWAY + network_id
+    link.delete(host, *(one.index for one in there if one is not None and one.alias == mark))
     netns.remove(path)
+
+
+def _turn(network_id: str) -> tuple[str, str]:
+    """The host's two links between which it redirects what the gateway sends and is sent."""
+    return names.gateway_link(network_id), names.gateway_switch_link(network_id)
+
+
+def _host_links(network_id: str) -> tuple[str, ...]:
+    return names.uplink(network_id), *_turn(network_id)
+
+
+def _is_redirected(host: Socket, near: link.Link | None, far: link.Link | None) -> bool:
+    if near is None or far is None:
+        return False
+    both = ((near, far), (far, near))
+    return all(one.up and tc.redirected_to(host, one.index) == other.index for one, other in both)
+
+
+def _redirect(host: Socket, gateway: Gateway) -> None:
+    """Nothing that arrives on them is the host's own, not even in the moment after they are up."""
+    near, far = (_index(host, name) for name in _turn(gateway.network_id))
+    for one, other in ((near, far), (far, near)):
+        tc.redirect(host, one, other)
+    for one in (near, far):
+        link.change(host, one, mtu=gateway.mtu)
+        link.set_up(host, one)
 
 
 def _read(network_id: str) -> Gateway | None:
@@ -143,22 +176,20 @@ def _add_links(where: Where, host: Socket, gateway: Gateway, inner: int) -> None
             mark,
             silent=False,
         )
-    port = link.End(names.gateway_ovs_port(network_id), gateway.mtu)
+    port, mtu = names.gateway_ovs_port(network_id), gateway.mtu
+    leg = link.End(INNER, mtu, gateway.mac, inner)
     if not where.userspace:
-        link.add_pair(host, port, link.End(INNER, gateway.mtu, gateway.mac, inner), mark)
-        link.set_up(host, _index(host, port.name), silent=True)
+        link.add_pair(host, link.End(port, mtu), leg, mark, up=True)
         return
+    near, far = _turn(network_id)
+    link.add_pair(host, link.End(near, mtu), leg, mark)
     with opened(where.switch) as switch:
-        socket = netns.inside(where.gateway(network_id), Socket)
-        try:
-            far = link.End(port.name, gateway.mtu, namespace=switch)
-            link.add_pair(socket, link.End(INNER, gateway.mtu, gateway.mac), far, mark, silent=False)
-            offload.transmit_checksums_off(socket, INNER)
-        finally:
-            socket.close()
+        link.add_pair(host, link.End(far, mtu), link.End(port, mtu, namespace=switch), mark)
+    offload.transmit_checksums_off(host, far)
+    _redirect(host, gateway)
     socket = netns.inside(where.switch, Socket)
     try:
-        link.set_up(socket, _index(socket, port.name), silent=True)
+        link.set_up(socket, _index(socket, port), silent=True)
     finally:
         socket.close()
 

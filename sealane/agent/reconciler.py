@@ -289,8 +289,10 @@ class Reconciler:
     async def _reconcile_beside(self, network_id: str, more: Facts) -> None:
         """`more`, and where machines of the network ask for names."""
         everyone = self._memory.attachments.values()
-        doors = wanted.name_door(network_id, everyone) if network_id in wanted.name_doors(everyone) else set()
-        changed = await self._reconcile(doors | more)
+        facts = set(more)
+        if network_id in wanted.name_doors(everyone):
+            facts |= wanted.name_door(network_id, everyone, self._layout)
+        changed = await self._reconcile(facts)
         if any(isinstance(fact, Gateway) for fact in changed.ensure):
             self.gateway_built.set()
 

@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from sealane import names
@@ -43,7 +43,7 @@ def wanted(attachments: Iterable[Attachment], places: Mapping[str, int], layout:
     for network_id in gateways(everyone):
         facts |= gateway(network_id, everyone, places[network_id], layout)
     for network_id in name_doors(everyone):
-        facts |= name_door(network_id, everyone)
+        facts |= name_door(network_id, everyone, layout)
     if any(a.has_uplink() for a in everyone):
         facts.add(host_rules(everyone, places, layout))
     return facts
@@ -82,13 +82,20 @@ def gateway(network_id: str, everyone: Iterable[Attachment], place: int, layout:
     """The network's gateway namespace, its port on br-int and its rules."""
     members = tuple(a for a in everyone if a.network_id == network_id and a.has_uplink())
     namespace, uplinks = names.gateway_namespace(network_id), layout.uplinks.at(place)
-    if any(a.has_gateway() for a in members):
-        leg = _as_gateway(network_id, members, uplinks)
-        table = translation.gateway_table(members, leg.addresses, uplinks)
-    else:
-        leg = _beside_router(network_id, members, everyone, uplinks)
+    leg = replace(gateway_leg(network_id, everyone, uplinks), redirected=layout.userspace)
+    if leg.routes:
         table = translation.gateway_table(members, leg.routes, uplinks, outward=False)
+    else:
+        table = translation.gateway_table(members, leg.addresses, uplinks)
     return {leg, _leg_port(leg), Rules(namespace, table.digest, table)}
+
+
+def gateway_leg(network_id: str, everyone: Iterable[Attachment], uplinks: tuple[str, ...]) -> Gateway:
+    """Its addresses and MAC; only beside a router it has routes."""
+    members = tuple(a for a in everyone if a.network_id == network_id and a.has_uplink())
+    if any(a.has_gateway() for a in members):
+        return _as_gateway(network_id, members, uplinks)
+    return _beside_router(network_id, members, everyone, uplinks)
 
 
 def _as_gateway(network_id: str, members: tuple[Attachment, ...], uplinks: tuple[str, ...]) -> Gateway:
@@ -117,11 +124,12 @@ def name_doors(attachments: Iterable[Attachment]) -> set[str]:
     return {a.network_id for a in everyone if a.asks_beside()} - gateways(everyone)
 
 
-def name_door(network_id: str, everyone: Iterable[Attachment]) -> set[Fact]:
+def name_door(network_id: str, everyone: Iterable[Attachment], layout: Layout) -> set[Fact]:
     """A gateway's namespace that leads nowhere: the resolver answers in it, and nothing passes."""
     mtu = min(a.mtu for a in everyone if a.network_id == network_id and a.asks_beside())
     mac, everywhere = names.resolver_mac(network_id), frozenset({"0.0.0.0/0"})
-    leg = Gateway(network_id, mtu, frozenset({f"{names.RESOLVER}/32"}), frozenset(), mac, everywhere)
+    here = frozenset({f"{names.RESOLVER}/32"})
+    leg = Gateway(network_id, mtu, here, frozenset(), mac, everywhere, layout.userspace)
     return {leg, _leg_port(leg)}
 
 

@@ -81,6 +81,7 @@ def test_a_gateway_has_the_addresses_of_all_its_members_subnets() -> None:
         frozenset({"10.0.0.1/24", "fd00::1/64", "10.1.0.1/16"}),
         frozenset({"169.254.64.5", "fd5e:a1af:ffff:ffff::5"}),
         gateway_mac(NET),
+        redirected=True,
     )
 
 
@@ -125,7 +126,7 @@ def test_internal_networks_and_other_gateway_modes_have_none() -> None:
 def test_a_machine_without_a_gateway_here_has_a_place_to_ask_for_names() -> None:
     machine = replace(ONE, door="netns", gateway_mode="router", sandbox="/run/netns/a")
     here, everybody = frozenset({f"{RESOLVER}/32"}), frozenset({"0.0.0.0/0"})
-    leg = Gateway(NET, 1442, here, frozenset(), resolver_mac(NET), everybody)
+    leg = Gateway(NET, 1442, here, frozenset(), resolver_mac(NET), everybody, redirected=True)
     for one in (machine, replace(machine, internal=True, gateway_mode="none"), replace(machine, gateways=())):
         facts = wanted([one, replace(ONE, id="cd", port_id="1a0b0c0d-00000", gateways=())], {}, USERSPACE)
         assert of(Gateway, facts) == [leg]

@@ -35,7 +35,7 @@ def traces(node: Node) -> list[str]:
     ports = node.vsctl("list-ports", "br-int").splitlines()
     inside = command.run(["ip", "-o", "link"], namespace=node.switch).splitlines()
     spaces = [p.name for p in node.settings.netns_dir.glob("gw-*")]
-    ours = ("slh", "sls", "slc", "slu", "tap", "tgw")
+    ours = ("slh", "sls", "slc", "slu", "slg", "slw", "tap", "tgw")
     left = [line for line in links + inside if line.split()[1].startswith(ours)]
     return left + tables + [p for p in ports if not p.startswith("ovn")] + spaces
 
@@ -154,10 +154,12 @@ def test_what_was_damaged_is_repaired(node: Node) -> None:
         async with running(node) as agent:
             one = await agent.attach(PORTS[0])
             await agent.attach(PORTS[1])
+            way = PORTS[0].network_id[:11]
             for damage in (
                 ["nft", "delete", "table", "inet", "sealane_nat"],
                 ["ip", "link", "delete", f"slh{PORTS[0].id[:11]}"],
-                ["ip", "link", "delete", f"slu{PORTS[0].network_id[:11]}"],
+                *(["ip", "link", "delete", f"{kind}{way}"] for kind in ("slu", "slg", "slw")),
+                ["tc", "qdisc", "delete", "dev", f"slg{way}", "clsact"],
                 ["tc", "qdisc", "delete", "dev", f"sls{PORTS[0].id[:11]}", "clsact"],
             ):
                 command.run(damage)
