@@ -5,6 +5,7 @@
     attachments come and go ─────────────────┘          the new rules; resume; tell
 
 Ports that have a limit or a mark (shaped.py) are none of it: their packets all go through Open vSwitch.
+A network's gateway on this host (gateway.py) is a port as well: that of all the world outside.
 
 What is told (`Switch.tell_fastpath`) is waited for by who wants to know that a change is applied.  While
 Open vSwitch can't be watched a pause is not ended, but what is fast stays so for as long as it may (LEASE).
@@ -18,8 +19,9 @@ from ipaddress import IPv4Address, ip_address
 from typing import TypeVar
 
 from sealane import failpoint, log, names
-from sealane.agent import locators, metrics
+from sealane.agent import locators, metrics, wanted
 from sealane.agent.attachment import Attachment
+from sealane.agent.facts import Gateway
 from sealane.agent.memory import Memory
 from sealane.agent.rules_watch import RulesWatch
 from sealane.agent.shaped import shaped
@@ -220,18 +222,29 @@ class FastPath:
 
     def _set_ports(self, there: Cache, host: Socket) -> None:
         links, off = self._links(host), self.networks_off
-        here = [a for a in self._memory.attachments.values() if a.port_id in links]
-        slow = {a.port_id for a in here if a.network_id in off or self._is_shaped(a)}
-        cache.detach(end for port_id in slow for end in links[port_id])
+        everyone = list(self._memory.attachments.values())
+        here = [a for a in everyone if a.port_id in links]
+        ways = {names.gateway_port(id): id for id in wanted.gateways(everyone)}
+        slow = {a.port_id for a in here if a.network_id in off or self._is_shaped(names.ovs_port(a.port_id))}
+        slow |= {
+            port_id
+            for port_id, id in ways.items()
+            if id in off or self._is_shaped(names.gateway_ovs_port(id))
+        }
+        cache.detach(end for port_id in slow for end in links.get(port_id, ()))
         attachments = {a.port_id: a for a in here if a.port_id not in slow}
         self._ports = {
             id: _port(one, *links[id], self._locators.get(self._switch.number(names.ovs_port(id)) or 0))
             for id, one in attachments.items()
+        } | {
+            port_id: _way(wanted.gateway_leg(id, everyone, ()), *links[port_id])
+            for port_id, id in ways.items()
+            if port_id in links and port_id not in slow
         }
         there.set_ports(self._ports.values(), self._way_out(host))
 
-    def _is_shaped(self, attachment: Attachment) -> bool:
-        return self._switch.number(names.ovs_port(attachment.port_id)) in self._shaped
+    def _is_shaped(self, ovs_port: str) -> bool:
+        return self._switch.number(ovs_port) in self._shaped
 
     def _way_out(self, host: Socket) -> Underlay | None:
         """None: tunnels end where no other host is, are of IPv6, or their link has no Ethernet."""
@@ -261,11 +274,19 @@ class FastPath:
         return own | {index for index in shared if index is not None}
 
     def _links(self, host: Socket) -> dict[str, tuple[int, int]]:
-        """Port -> the container's link and the switch's, of those that have both."""
+        """Port -> the container's or gateway's link and the switch's, of those that have both."""
+        everyone = list(self._memory.attachments.values())
+        named = {
+            a.port_id: (names.host_link(a.port_id), names.switch_link(a.port_id))
+            for a in everyone
+            if is_eligible(a)
+        } | {
+            names.gateway_port(id): (names.gateway_link(id), names.gateway_switch_link(id))
+            for id in wanted.gateways(everyone)
+        }
         found = {}
-        for port_id in {a.port_id for a in list(self._memory.attachments.values()) if is_eligible(a)}:
-            one = link.index(host, names.host_link(port_id))
-            door = link.index(host, names.switch_link(port_id))
+        for port_id, pair in named.items():
+            one, door = (link.index(host, name) for name in pair)
             if one is not None and door is not None:
                 found[port_id] = (one, door)
         return found
@@ -318,10 +339,11 @@ class FastPath:
     def _shown(self, port_id: str, port: Port) -> dict[str, object]:
         assert self._cache is not None
         named = [a for a in self._memory.attachments.values() if a.port_id == port_id]
+        name = named[0].name or named[0].container if named else ""
         return {
             "port_id": port_id,
             "network_id": port.network,
-            "name": named[0].name or named[0].container if named else "",
+            "name": "(outside)" if port.outside else name,
             "addresses": [text.partition("/")[0] for text in port.addresses],
             **_ratio(self._cache.reasons(port.link)),
         }
@@ -345,7 +367,14 @@ def _port(attachment: Attachment, one: int, door: int, at: locators.Locator | No
         attachment.mtu,
         vni=at.vni if at else 0,
         number=at.number if at else 0,
+        answers=attachment.is_led_to(),
     )
+
+
+def _way(leg: Gateway, one: int, door: int) -> Port:
+    """Of this host alone: it has no number, by which other hosts could be sent to."""
+    addresses = tuple(sorted(leg.addresses))
+    return Port(one, door, leg.network_id, leg.mac, addresses, leg.mtu, outside=True)
 
 
 def _ratio(counts: Counts) -> Mapping[str, object]:

@@ -7,7 +7,7 @@ gw0 has the gateway's MAC and addresses (OVN's localport: the same on every host
 containers of this one); up0 has an address of the uplink pool that is unique on this host.  Own
 namespace, own routing table, own connection tracking: tenants' overlapping addresses never meet.
 Where a router is the gateway, gw0 has the resolver's address and MAC, and up0 is there for what is published.
-docs/decisions/0002-gateway-namespace.md, 0016-answers-beside-a-router.md and 0022-fast-path-outside.md
+docs/decisions/0002-gateway-namespace.md, 0016-answers-beside-a-router.md and 0021-fast-path-outside.md
 tell why it is so.
 """
 

@@ -37,6 +37,8 @@ class Port:
     peer: bool = True  # the container's end is in another namespace
     vni: int = 0  # OVN's number of the network's datapath
     number: int = 0  # OVN's of the port in it; 0: not known, and nothing goes to or comes from other hosts
+    outside: bool = False  # the gateway: every address that nobody of the network has is behind it
+    answers: bool = False  # published beside a router: it answers the gateway, to whichever MAC
 
 
 @dataclass(frozen=True)
@@ -315,7 +317,12 @@ def _port_row(port: Port) -> bytes:
 
 def _endpoint_rows(ports: Iterable[Port]) -> Iterator[tuple[bytes, bytes]]:
     for port in ports:
-        flags = layout.PEER if port.peer else 0
+        flags = (layout.PEER if port.peer else 0) | (layout.ANSWERS if port.answers else 0)
+        if port.outside:
+            value = layout.ENDPOINT.pack(
+                link=port.link, flags=flags | layout.OUTSIDE, mac=_mac(port), mtu=port.mtu
+            )
+            yield layout.ENDPOINT_KEY.pack(network=_network(port)), value
         for text in port.addresses:
             interface = ip_interface(text)
             address, length = interface.ip, interface.network.prefixlen

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from sealane.fastpath import layout
 from sealane.fastpath.layout import Field, Record
 
+_NUMBERS = ("PROBE", "LAND_PROBE", "LEASE", "PEER", "OUTSIDE", "ANSWERS", "LEARNS", "GENEVE_PORT", "OVERHEAD")
+
 
 def text() -> str:
     return "\n".join(_lines()) + "\n"
@@ -16,7 +18,7 @@ def _lines() -> Iterator[str]:
     yield "#pragma once"
     yield "#include <linux/types.h>"
     yield ""
-    for name in ("PROBE", "LAND_PROBE", "LEASE", "PEER", "LEARNS", "GENEVE_PORT", "OVERHEAD"):
+    for name in _NUMBERS:
         yield f"#define {name} {getattr(layout, name)}ULL"
     yield ""
     for record in layout.RECORDS:

@@ -24,6 +24,15 @@ INLINE struct endpoint *endpoint_at(const struct packet *packet, int sender)
 	return map_lookup(&endpoints, &key);
 }
 
+/* The gateway of the packet's network, where this host has one that the fast path may use. */
+INLINE struct endpoint *outside_of(const struct packet *packet)
+{
+	struct endpoint_key key = {};
+
+	__builtin_memcpy(key.network, packet->key.network, 16);
+	return map_lookup(&endpoints, &key);
+}
+
 INLINE __u64 word_of(const __u8 *mac)
 {
 	const __u16 *part = (const __u16 *)mac;
@@ -44,6 +53,26 @@ INLINE int is_near(const struct packet *packet, __u32 prefix)
 	return !first && !(last >> (128 - prefix & 63));
 }
 
+/* Where it goes if it is for the outside: to the gateway's MAC, or in answer to what came from there. */
+INLINE struct endpoint *way_out(__u64 era, const struct packet *packet, const struct endpoint *from)
+{
+	struct endpoint *way;
+	struct flow *flow;
+
+	if (from->flags & OUTSIDE || is_near(packet, from->prefix))
+		return 0;
+	way = outside_of(packet);
+	if (!way || same_mac(packet->destination, way->mac))
+		return way;
+	if (!(from->flags & ANSWERS) || packet->destination[0] & 1)
+		return 0;
+	flow = map_lookup(&flows, &packet->key);
+	if (!flow ||
+	    *OF(flow, passed, !packet->direction) != mark_of(era, digest_of(&packet->key), way->link))
+		return 0;
+	return way;
+}
+
 /* To a receiver on this host. */
 INLINE int judge_near(struct __sk_buff *skb, __u64 era, const struct port *port, const struct packet *packet,
 		      const struct endpoint *to)
@@ -56,9 +85,13 @@ INLINE int judge_near(struct __sk_buff *skb, __u64 era, const struct port *port,
 	if (!flow)
 		return note_first(packet, mark, now());
 	reason = judge_flow(skb, packet, flow, &marks, to->mtu + sizeof(struct ethhdr), PROBE);
-	if (reason == FAST)
-		note_fast(flow, packet->direction, packet->length);
-	return reason;
+	if (reason != FAST)
+		return reason;
+	note_fast(flow, packet->direction, packet->length);
+	if (to->flags & OUTSIDE && !same_mac(packet->destination, to->mac) &&
+	    store(skb, 0, to->mac, ETH_ALEN, 0))
+		return DAMAGED;
+	return FAST;
 }
 
 /* To a receiver on another host, perhaps. */
@@ -106,6 +139,8 @@ INLINE int judge_leaving(struct __sk_buff *skb, const struct port *port, __u32 *
 	if (reason != FAST)
 		return reason;
 	from = endpoint_at(&packet, 1);
+	if (!from)
+		from = outside_of(&packet);
 	if (!same_mac(packet.source, port->mac) || !from || from->link != port->link)
 		return SENDER;
 	if (packet.flags & (TCP_SYN | TCP_FIN | TCP_RST)) {
@@ -113,9 +148,13 @@ INLINE int judge_leaving(struct __sk_buff *skb, const struct port *port, __u32 *
 		return BEGINS_OR_ENDS;
 	}
 	to = endpoint_at(&packet, 0);
+	if (!to)
+		to = way_out(era, &packet, from);
+	else if (!same_mac(packet.destination, to->mac))
+		return ROUTED;
+	else if (from->flags & OUTSIDE && is_near(&packet, to->prefix))
+		return SENDER;
 	if (to) {
-		if (!same_mac(packet.destination, to->mac))
-			return ROUTED;
 		if (!(era & LEARNS))
 			return PAUSED;
 		*link = to->link;

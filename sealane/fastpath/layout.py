@@ -119,7 +119,7 @@ MEANING: Mapping[Reason, str] = {
     Reason.SERVICE: "DNS or DHCP, which Open vSwitch may answer itself",
     Reason.SENDER: "the sender's MAC or address is not the port's",
     Reason.BEGINS_OR_ENDS: "SYN, FIN or RST: a connection begins or ends",
-    Reason.ELSEWHERE: "the receiver is not on this host, nor in the sender's subnet on another",
+    Reason.ELSEWHERE: "the receiver is not here, nor outside by the gateway, nor near on another host",
     Reason.ROUTED: "to another MAC than the receiver's own",
     Reason.PAUSED: "rules are changing: nothing is learned just now",
     Reason.NEW: "the first of a flow, or the first since rules changed",
@@ -151,6 +151,10 @@ OVERHEAD = 58
 """Bytes that a tunnel adds: IPv4 20, UDP 8, Geneve 8, OVN's option 8, the inner Ethernet header 14."""
 PEER = 1
 """endpoint.flags: the receiver's end is in another namespace, straight into which the packet can be put."""
+OUTSIDE = 2
+"""endpoint.flags: the gateway, for every address that nobody of the network has; its key has no address."""
+ANSWERS = 4
+"""endpoint.flags: what it answers to packets from OUTSIDE goes back there, whatever its routes say."""
 
 CONFIG = Record(
     "config",

@@ -12,6 +12,12 @@
  *   NIC ── land ──┬─ hit, without them ──────────────────────────────> receiver's eth0
  *                 └─ miss ─> host ─> slx0 ══ Open vSwitch ══ sls ── arrive ─> slh ══ receiver
  *
+ * and to the outside, by the namespace that is its network's gateway on this host, which is a port like a
+ * container's, but for every address that nobody of the network has:
+ *
+ *   container eth0 ══ slh ── leave ──> gw0 │ the kernel's conntrack │ up0 ══ host
+ *   container eth0 <── leave ── slg ══ gw0 │                        │ up0 ══ host
+ *
  * `leave` sees what a container sends, `arrive` what Open vSwitch has let through to one, `depart` what it
  * has let through to another host, `land` what comes from the underlay.  They drop nothing, and change only
  * what they hand over: all else goes the way it would go without them.
@@ -76,17 +82,24 @@ int arrive(struct __sk_buff *skb)
 	struct port *port = map_lookup(&ports, &link);
 	__u64 era = era_of_learning(), digest, mark;
 	struct packet packet = {.length = skb->len};
-	struct endpoint *from, *to;
+	struct endpoint *from, *to, *way;
 	struct flow *flow;
 
 	if (!era || !port)
 		return TC_ACT_UNSPEC;
 	flow = flow_of(skb, &packet, port, 0);
-	to = flow ? endpoint_at(&packet, 0) : 0;
-	if (!flow || !to || to->link != port->link || !same_mac(packet.destination, to->mac))
+	if (!flow)
+		return TC_ACT_UNSPEC;
+	way = outside_of(&packet);
+	to = endpoint_at(&packet, 0);
+	if (!to)
+		to = way;
+	if (!to || to->link != port->link || !same_mac(packet.destination, to->mac))
 		return TC_ACT_UNSPEC;
 	digest = digest_of(&packet.key);
 	from = endpoint_at(&packet, 1);
+	if (!from && way && same_mac(packet.source, way->mac))
+		from = way;
 	if (from) {
 		if (!same_mac(packet.source, from->mac))
 			return TC_ACT_UNSPEC;
