@@ -52,7 +52,7 @@ clients: venv ## gophercloud and Ansible, unmodified, as a tenant in a lab; as r
 bench: install venv ## the benchmarks, on labs of their own: tables, and bench/results/*.json; as root
 	$(BIN)/python -m bench $(CHAPTERS)
 
-bench-data: install venv ## what crosses the wire, beside Docker's networks and the bare underlay; as root, 45 minutes
+bench-data: install venv ## what crosses the wire, beside Docker's networks and the bare underlay; as root, 75 minutes
 	$(BIN)/python -m bench data
 
 soak: venv ## campaigns of half an hour and more; as root; results in bench/results/soak-*.json

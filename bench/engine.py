@@ -50,11 +50,12 @@ class Engine:
         self.must("run", "--rm", "--network", network(kind), IMAGE, "true")
         return time.perf_counter() - begin
 
-    def start(self, kind: str, which: str = "") -> tuple[str, list[str]]:
+    def start(self, kind: str, which: str = "", options: Sequence[str] = ()) -> tuple[str, list[str]]:
         """A container that stays: its address, and what runs a command in its network namespace."""
         name = f"{PREFIX}{kind.replace('+', '-')}{which}"
         if self.run("container", "inspect", name).returncode != 0:
-            self.must("run", "-d", "--name", name, "--network", network(kind), IMAGE, "sleep", "86400")
+            words = ["--name", name, "--network", network(kind), *options]
+            self.must("run", "-d", *words, IMAGE, "sleep", "86400")
         address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         pid, found = self.must("container", "inspect", "-f", "{{.State.Pid}} " + address, name).split()
         return found, self._lab.command(self.host, ["nsenter", f"--net=/proc/{pid}/ns/net", "--"])

@@ -6,23 +6,38 @@ bridge              two containers on Docker's own bridge
 overlay             two containers on Swarm's overlay, on two engines
 ovn, fast           two containers on a Sealane network, on two engines; without the fast path and with it
 ovn-local, fast-local       the same on one engine
+out-…, in-…         a container asks somebody outside of the hosts by its host's NAT, or is asked at a
+                    published port; on Docker's bridge (out-bridge) and on a Sealane network
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 
 from bench import engine
-from bench.data.probe import Place
+from bench.data.probe import PORTS, Place
 from bench.engine import Engine
 from sealane.lab.lab import Lab
+from sealane.lab.plan import OUTSIDE
 
 NEAR, FAR = "bench-near", "bench-far"
 """Namespaces of the veth pair."""
-FAST = {"ovn": False, "fast": True, "ovn-local": False, "fast-local": True}
+FAST = {
+    "ovn": False,
+    "fast": True,
+    "ovn-local": False,
+    "fast-local": True,
+    "out-ovn": False,
+    "out-fast": True,
+    "in-ovn": False,
+    "in-fast": True,
+}
 """Arms on a Sealane network, and whether the fast path is on."""
-ARMS = ("underlay", "control", "veth", "bridge", "overlay", *FAST)
+ARMS = ("underlay", "control", "veth", "bridge", "overlay", "out-bridge", "in-bridge", *FAST)
+SHIFTS = {"bridge": 1000, "sealane+ipam": 2000}
+"""By so much are published ports higher than the container's."""
 
 
 @dataclass
@@ -81,15 +96,27 @@ def _place(lab: Lab, engines: Sequence[Engine], arm: str, absent: Mapping[str, s
         return Place(lab.command(near.host, []), lab.command(far.host, []), far.address)
     if arm == "veth":
         return _veth(lab, near.host)
-    kind = "sealane+ipam" if arm in FAST else arm
+    kind = "sealane+ipam" if arm in FAST else arm.removeprefix("out-").removeprefix("in-")
     if kind in absent:
         raise RuntimeError(absent[kind])
+    if arm.startswith(("out-", "in-")):
+        return _outside(lab, near, arm, kind)
     is_local = arm == "bridge" or arm.endswith("-local")
     if kind == "sealane+ipam":
         far.wait_for(kind)
     (_, client) = near.start(kind)
     (address, server) = near.start(kind, "-2") if is_local else far.start(kind)
     return Place(client, server, address)
+
+
+def _outside(lab: Lab, near: Engine, arm: str, kind: str) -> Place:
+    shift = SHIFTS[kind]
+    ports = [f"{port + shift}:{port}/{how}" for port, how in product(PORTS, ("tcp", "udp"))]
+    (_, container) = near.start(kind, "-out", [word for port in ports for word in ("-p", port)])
+    world = lab.command(OUTSIDE, [])
+    if arm.startswith("out-"):
+        return Place(container, world, str(lab.plan.router.ip))
+    return Place(world, container, near.address, shift)
 
 
 def _veth(lab: Lab, host: str) -> Place:

@@ -83,6 +83,12 @@ GOALS = (
     Goal("fast-local", "veth", "stream-1", 0.95, 1.0),
     Goal("fast-local", "ovn-local", "stream-1", 10, 20),
     Goal("fast-local", "ovn-local", "rr-1", 2, 3),
+    Goal("out-fast", "out-bridge", "stream-1", 0.8, 1.0),
+    Goal("out-fast", "out-bridge", "rr-1", 0.8, 1.0),
+    Goal("in-fast", "in-bridge", "stream-1", 0.8, 1.0),
+    Goal("in-fast", "in-bridge", "rr-1", 0.8, 1.0),
+    Goal("out-fast", "out-ovn", "stream-1", 10, 20),
+    Goal("in-fast", "in-ovn", "stream-1", 10, 20),
 )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PORT, STREAM_PORT = 5301, 5302
+PORT, STREAM_PORT = PORTS = 5301, 5302
 HASTE = 20.0
 """Seconds that a command may take beyond what it measures."""
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -26,6 +26,7 @@ class Place:
     client: Sequence[str]
     server: Sequence[str]
     address: str
+    shift: int = 0  # so much higher than the server's own ports are those that the client asks
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _first_cpu(place: Place, words: Sequence[str]) -> list[str]:
 def _stream(place: Place, flows: int, seconds: float) -> dict[str, float]:
     """cubic: the default may be BBR, which needs fq pacing to be fair."""
     words = ["iperf3", "-J", "-C", "cubic", "-O", "1", "-t", f"{seconds:.0f}", "-P", str(flows)]
-    argv = _first_cpu(place, [*words, "-p", str(STREAM_PORT), "-c", place.address])
+    argv = _first_cpu(place, [*words, "-p", str(STREAM_PORT + place.shift), "-c", place.address])
     end = time.monotonic() + HASTE
     while True:
         report = _answer(argv, seconds)  # with -J an error may come with exit status 0
@@ -112,7 +113,8 @@ def _stream(place: Place, flows: int, seconds: float) -> dict[str, float]:
 
 
 def _probe(place: Place, program: Path, what: str, flows: int, seconds: float) -> dict[str, float]:
-    argv = _first_cpu(place, [str(program), what, place.address, str(PORT), str(flows), str(seconds)])
+    port = str(PORT + place.shift)
+    argv = _first_cpu(place, [str(program), what, place.address, port, str(flows), str(seconds)])
     told = _answer(argv, seconds)
     if "count" not in told:
         raise RuntimeError(f"{what} to {place.address}: {told.get('error', 'no answer')}")
