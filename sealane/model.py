@@ -353,6 +353,26 @@ class Log(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trunk(Resource):
+    """Makes a port carry others, its sub-ports, each with a VLAN tag of its own."""
+
+    port_id: str
+    """The parent: what has no tag is its own."""
+    admin_state_up: bool = True
+    """While false, sub-ports neither come nor go."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubPort(Resource):
+    """A port within a trunk; it is on whatever host the parent is on."""
+
+    trunk_id: str
+    port_id: str
+    segmentation_id: int
+    segmentation_type: str = "vlan"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RBACPolicy(Resource):
     """Lets a project use what belongs to another."""
 
@@ -467,6 +487,8 @@ class State:
     bandwidth_limit_rules: Mapping[str, BandwidthLimitRule] = field(default_factory=dict)
     dscp_marking_rules: Mapping[str, DscpMarkingRule] = field(default_factory=dict)
     logs: Mapping[str, Log] = field(default_factory=dict)
+    trunks: Mapping[str, Trunk] = field(default_factory=dict)
+    sub_ports: Mapping[str, SubPort] = field(default_factory=dict)
     projects: Mapping[str, Project] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
     role_assignments: Mapping[str, RoleAssignment] = field(default_factory=dict)

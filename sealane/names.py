@@ -40,6 +40,9 @@ NETNS_ADOPTED_PORT = "sealane:netns:adopted"
 
 ADOPTED_PORTS = frozenset({ADOPTED_PORT, NETNS_ADOPTED_PORT})
 
+SUBPORT = "trunk:subport"
+"""device_owner of a port within a trunk, as Neutron calls it."""
+
 ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"
 FLOATING_PORT = "network:floatingip"

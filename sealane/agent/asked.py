@@ -25,6 +25,7 @@ class AttachRequest(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
     physical: str = ""  # instead of the network: the physical network that it is a segment of
     vlan: int = 0  # the VLAN there; 0: what has no tag
     port: str = ""  # id of one made before
+    trunk: str = ""  # instead of the port: that of the parent of this trunk, by id or name
     ip: str = ""
     ips: tuple[str, ...] = ()  # further ones
     mac: str = ""
@@ -64,8 +65,10 @@ def check(request: AttachRequest) -> None:
 
 
 def _network(request: AttachRequest) -> None:
-    if not (request.network or request.physical or request.port):
+    if not (request.network or request.physical or request.port or request.trunk):
         raise BadRequest("network: say on which network, or give a port")
+    if request.trunk and (request.port or request.physical):
+        raise BadRequest("trunk: it has a port of its own; leave port and physical out")
     if request.network and request.physical:
         raise BadRequest("physical: give either a network or a physical network")
     if request.vlan and not request.physical:

@@ -14,7 +14,7 @@ from sealane import names
 from sealane.errors import BadRequest
 from sealane.model import GatewayMode
 
-Door = Literal["docker", "netns", "cni", "podman", "os-vif", "host"]
+Door = Literal["docker", "netns", "cni", "podman", "os-vif", "host", "trunk"]
 Protocol = Literal["tcp", "udp", "sctp"]
 
 ATTACHMENT_ID = re.compile(r"^[0-9a-f-]{1,64}$")
@@ -73,6 +73,7 @@ class Attachment:
     key: str = ""  # by which the door's caller knows it
     device: str = ""  # of a guest, on the host; "": the container's link under its first name
     device_kind: Literal["", "tap", "veth", "bridge", "lent"] = ""
+    parent: str = ""  # id of the port by whose link it comes and goes, of a sub-port of a trunk
     bridge: str = ""  # where the device is a port of it
     defaults: tuple[str, ...] | None = None  # next hops of default routes; None: the gateways
     publish: tuple[Publication, ...] = ()

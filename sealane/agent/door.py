@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from sealane import log
 from sealane.agent import inside
 from sealane.agent.asked import AttachRequest, check
@@ -56,6 +58,9 @@ class NetnsDoor:
         Raises BadRequest, NotFound, Conflict, Unavailable, DeadlineExceeded (OVN did not bind).
         """
         check(request)
+        if request.trunk:
+            port = await self._leases.parent(request.trunk)
+            request = msgspec.structs.replace(request, port=port, trunk="")
         here = request.door == "host"
         place = self._targets.host() if here else await self._targets.running(request.netns or request.target)
         if request.persist and not _comes_back(place):
@@ -159,7 +164,7 @@ class NetnsDoor:
         return names - {""}
 
     def _own(self) -> dict[str, Attachment]:
-        return {key: a for key, a in self._memory.attachments.items() if a.door != "docker"}
+        return {key: a for key, a in self._memory.attachments.items() if a.door not in ("docker", "trunk")}
 
     def _is_dead(self, attachment: Attachment) -> bool:
         if attachment.id in self._pending or attachment.device:

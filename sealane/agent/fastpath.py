@@ -49,7 +49,8 @@ _log = log.get("fastpath")
 
 def is_eligible(attachment: Attachment) -> bool:
     """Those with a veth pair whose other end is in a namespace of their own."""
-    return not attachment.device and not attachment.bridge and attachment.door != "host"
+    own = not attachment.device and not attachment.bridge and not attachment.parent
+    return own and attachment.door != "host"
 
 
 class FastPath:

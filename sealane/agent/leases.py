@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from sealane import log, names
+from sealane.agent import trunks
 from sealane.agent.asked import AttachRequest
 from sealane.client import ApiClient, Body
 from sealane.errors import BadRequest, Conflict, NotFound
@@ -43,6 +44,10 @@ class Leases:
             f"{field}: no network is {what} of the physical network '{physical}'; make one:"
             f" sealane network create {physical}{vlan or ''} {words} --subnet SUBNET"
         )
+
+    async def parent(self, trunk: str) -> str:
+        """The port that carries it.  Raises NotFound, Conflict."""
+        return await trunks.parent_of(trunk, self._api)
 
     async def subnets(self, network_id: str) -> list[Body]:
         return await self._api.list("subnets", network_id=network_id)

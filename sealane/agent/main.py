@@ -36,6 +36,7 @@ from sealane.agent.resolver.feed import make as make_names
 from sealane.agent.runtimes import RuntimeLabels
 from sealane.agent.server import App, FastPathPaths, Listener
 from sealane.agent.targets import Targets
+from sealane.agent.trunks import Trunks
 from sealane.agent.view import View
 from sealane.agent.ways import Ways
 from sealane.client import ApiClient
@@ -70,6 +71,7 @@ class Agent:
         )
         self._peers = Peers(self._api, facts, settings.state_dir / "peers.json")
         self._names: Names = make_names(settings.dns_suffix)
+        self._trunks = Trunks(self._api, self._memory, self._reconciler, settings.host_name)
         self._announcer = Announcer(self._api, settings, self._switch)
         self._docker = DockerDoor(settings, self._api, self._reconciler, self._memory, self._names)
         targets = Targets(self._docker.engine, settings.netns_dir)
@@ -118,7 +120,7 @@ class Agent:
                         self._api,
                         [
                             *(self._peers.changed, self._docker.changed, self._announce),
-                            *(self._refresh_names, self._refresh_modes),
+                            *(self._refresh_names, self._refresh_modes, self._follow_trunks),
                         ],
                     ),
                     name="feed",
@@ -205,6 +207,7 @@ class Agent:
 
     async def _collect(self) -> None:
         await _attempt(self._door.collect)
+        await _attempt(self._trunks.look)
         await _attempt(self._door.fulfil)
 
     async def _attach_again(self) -> None:
@@ -237,12 +240,18 @@ class Agent:
             await self._reconciler.came.wait()
             self._reconciler.came.clear()
             await _attempt(self._check_modes)
+            await _attempt(self._trunks.look)
             await _attempt(self._announcer.look)
 
     async def _announce(self, collections: frozenset[str]) -> None:
         """ovn-controller announces as well, only later: what fails here holds up nobody."""
         if "floatingips" in collections:
             await _attempt(self._announcer.look)
+
+    async def _follow_trunks(self, collections: frozenset[str]) -> None:
+        """What runs goes on meanwhile, so what fails here holds up nobody."""
+        if self._trunks.asks(collections):
+            await _attempt(self._trunks.look)
 
     async def _refresh_modes(self, collections: frozenset[str]) -> None:
         if "networks" in collections:

@@ -191,7 +191,9 @@ class Reconciler:
     # one attachment
 
     def _own_facts(self, attachment: Attachment) -> Iterable[Fact]:
-        """What goes with it, unless another attachment has the same port by now."""
+        """What goes with it, unless another attachment has the same port by now, or it has no link."""
+        if attachment.parent:
+            return ()
         others = (a for a in self._memory.attachments.values() if a.id != attachment.id)
         if any(other.port_id == attachment.port_id for other in others):
             return ()

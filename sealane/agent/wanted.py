@@ -50,7 +50,11 @@ def wanted(attachments: Iterable[Attachment], places: Mapping[str, int], layout:
 
 
 def vif(attachment: Attachment, layout: Layout) -> set[Fact]:
-    """The attachment's way from its sandbox into br-int."""
+    """The attachment's way from its sandbox into br-int; a sub-port's is its parent's, which is there."""
+    if attachment.parent:
+        return (
+            {_guard(replace(attachment, port_id=attachment.parent), layout)} if attachment.guarded else set()
+        )
     facts = _userspace_vif(attachment) if layout.userspace else _kernel_vif(attachment)
     if attachment.bridge:
         mark, member = MARK_BRIDGE + attachment.id, names.container_link(attachment.port_id)

@@ -24,7 +24,6 @@ NOT_SERVED = {
     "security-group-rules": "security-group",
     "security-groups": "security-group",
     "segments": "segment",
-    "trunks": "trunk",
 }
 """Collection that a client may look for -> the extension that it belongs to."""
 

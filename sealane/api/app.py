@@ -34,6 +34,7 @@ from sealane.api import (
     services,
     subnet_pools,
     subnets,
+    trunks,
 )
 from sealane.api.auth import Guard, Keys
 from sealane.api.desk import Desk
@@ -74,12 +75,13 @@ RESOURCES = (
     ),
     Resource(qos.POLICIES, qos.create, qos.update, qos.delete),
     Resource(packet_logs.LOGS, packet_logs.create, packet_logs.update, packet_logs.delete),
+    TRUNKS := Resource(trunks.TRUNKS, trunks.create, trunks.update, trunks.delete),
     Resource(rbac.RBAC_POLICIES, rbac.create, rbac.update, rbac.delete),
     ROUTERS := Resource(routers.ROUTERS, routers.create, routers.update, routers.delete),
     Resource(floatingips.FLOATINGIPS, floatingips.create, floatingips.update, floatingips.delete),
 )
 KINDS = tuple(r.kind for r in RESOURCES)
-_NOT_ODL = ("address_group", "address_scope", "subnetpool", "log", "policy", "rbac_policy")
+_NOT_ODL = ("address_group", "address_scope", "subnetpool", "log", "policy", "rbac_policy", "trunk")
 ODL = tuple(r for r in RESOURCES if r.kind.singular not in _NOT_ODL)
 """What OpenDaylight has as well."""
 
@@ -148,6 +150,7 @@ def _routes(desk: Desk, sessions: Sessions, extras: Extras) -> list[Route]:
         *address_groups.routes(Handlers(ADDRESS_GROUPS, desk)),
         *subnet_pools.routes(Handlers(SUBNET_POOLS, desk)),
         *qos_calls.routes(desk),
+        *trunks.routes(Handlers(TRUNKS, desk)),
         Route("/v2.0/log/loggable-resources", packet_logs.loggable, methods=["GET"]),
         *RouterCalls(Handlers(ROUTERS, desk)).routes(),
         *forwarding_calls.ForwardingHandlers(forwarding_calls.RESOURCE, desk).routes(),

@@ -119,6 +119,8 @@ EXTENSIONS = {
         "Tag Ports During Bulk Creation",
         "Tags of ports that are made in bulk",
     ),
+    "trunk": ("Trunk Extension", "Trunks: ports that carry others by VLAN tags"),
+    "trunk-details": ("Trunk port details", "What a port carries as the parent of a trunk"),
 }
 """Alias -> the name, by which some clients look for it, and what it is."""
 UPDATED = "2026-01-01T00:00:00-00:00"

@@ -23,6 +23,8 @@ from sealane.model import (
     SecurityGroupRule,
     Subnet,
     SubnetPool,
+    SubPort,
+    Trunk,
 )
 from sealane.store.changes import Change, Create, Update
 
@@ -47,6 +49,8 @@ class Draft:
     forwardings: list[PortForwarding] = field(default_factory=list)
     balancing: list[Any] = field(default_factory=list)
     """Load balancers, listeners, pools, members and health monitors."""
+    trunks: list[Trunk] = field(default_factory=list)
+    sub_ports: list[SubPort] = field(default_factory=list)
     also: list[Change] = field(default_factory=list)
     """What follows from what was asked for: written with it, and not judged by the policy once more."""
     last: list[Change] = field(default_factory=list)

@@ -64,6 +64,8 @@ KINDS: Mapping[str, Callable[[State], Mapping[str, Any]]] = {
     "rbac_policy": lambda state: state.rbac_policies,
     "router": lambda state: state.routers,
     "port": lambda state: state.ports,
+    "trunk": lambda state: state.trunks,
+    "sub_port": lambda state: state.sub_ports,
     "floatingip": lambda state: state.floatingips,
     "port_forwarding": lambda state: state.port_forwardings,
 }

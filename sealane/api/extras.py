@@ -19,7 +19,7 @@ from sealane.translate.floatingips import is_out_there
 MAX_WAIT = 60.0
 """Seconds that a long poll may last."""
 PREFIX6 = 64
-COLLECTIONS = ("networks", "subnets", "ports", "nodes", "floatingips")
+COLLECTIONS = ("networks", "subnets", "ports", "nodes", "floatingips", "trunks", "sub_ports")
 
 
 class Extras:

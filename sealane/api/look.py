@@ -22,6 +22,8 @@ from sealane.model import (
     ServerPool,
     State,
     Subnet,
+    SubPort,
+    Trunk,
 )
 from sealane.names import ROUTER_INTERFACE, ROUTER_PORTS
 from sealane.store import draws
@@ -106,8 +108,14 @@ class Look:
     def is_shared(self, id: str) -> bool:
         return id in self.for_everybody
 
-    def asked_by(self, project: str) -> "Look":
-        return cast(Look, Asked(self, project)) if project else self
+    def asked_by(self, project: str, tenant: bool = False) -> "Look":
+        """tenant: who asks is no admin."""
+        return cast(Look, Asked(self, project, project if tenant else "")) if project else self
+
+    @property
+    def tenant(self) -> str:
+        """The project of who asks and is no admin, or ""."""
+        return ""
 
     @cached_property
     def router_ports(self) -> Mapping[str, Sequence[Port]]:
@@ -161,6 +169,26 @@ class Look:
             (f.subnet_id, f.ip_address): port for port in self.state.ports.values() for f in port.fixed_ips
         }
 
+    @cached_property
+    def trunks(self) -> Mapping[str, Trunk]:
+        """By the parent port."""
+        return {trunk.port_id: trunk for trunk in self.state.trunks.values()}
+
+    @cached_property
+    def places(self) -> Mapping[str, SubPort]:
+        """By the port that is within a trunk."""
+        return {each.port_id: each for each in self.state.sub_ports.values()}
+
+    @cached_property
+    def _sub_ports(self) -> Mapping[str, Sequence[SubPort]]:
+        found: dict[str, list[SubPort]] = defaultdict(list)
+        for each in sorted(self.state.sub_ports.values(), key=lambda s: s.segmentation_id):
+            found[each.trunk_id].append(each)
+        return found
+
+    def sub_ports_of(self, trunk_id: str) -> Sequence[SubPort]:
+        return self._sub_ports.get(trunk_id, ())
+
     def floating_of(self, port_id: str) -> Sequence[FloatingIP]:
         return self.floating.get(port_id, ())
 
@@ -213,9 +241,10 @@ class Look:
 class Asked:
     """A Look for a project that asks: what RBAC policies share with it is shared."""
 
-    def __init__(self, look: Look, project: str) -> None:
+    def __init__(self, look: Look, project: str, tenant: str) -> None:
         self._look = look
         self._project = project
+        self.tenant = tenant
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._look, name)

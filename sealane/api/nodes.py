@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from sealane import names
-from sealane.api import convert, services
+from sealane.api import convert, services, trunk_places
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, standard
 from sealane.api.convert import BOOLEAN, Type
 from sealane.api.draft import Draft
@@ -142,8 +142,11 @@ def remove(node: Node, draft: Draft, *, force: bool) -> list[Change]:
             " ports that were made there are deleted and the others unbound",
             type="NodeInUse",
         )
-    services.without([port for port in ports if port.device_owner in MADE_THERE], draft)
-    return [*(_let_go(port, draft) for port in ports), Delete(node, guarded=True)]
+    gone = [port for port in ports if port.device_owner in MADE_THERE]
+    services.without(gone, draft)
+    carried = [place.port_id for port in gone for place in trunk_places.delete(port, draft)]
+    left = [port for port in ports if port.id not in carried]
+    return [*(_let_go(port, draft) for port in left), Delete(node, guarded=True)]
 
 
 def _let_go(port: Port, draft: Draft) -> Change:

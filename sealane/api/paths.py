@@ -14,6 +14,7 @@ from sealane.api.router_routes import ROUTES
 from sealane.api.schemas import Part, asked, body, in_path, parameters, responses, schema, wrapped
 from sealane.api.subnet_pools import PREFIXES, SUBNET_POOLS
 from sealane.api.tokens import TOKENS
+from sealane.api.trunks import NAMED, TRUNKS, WISHES
 
 EXTRA_PATHS: Part = {
     "/v2.0/sealane/changes": {
@@ -272,6 +273,23 @@ def _subnet_pools() -> Part:
     return found
 
 
+def _trunks() -> Part:
+    base = f"/v2.0/{TRUNKS.path}/{{id}}"
+    given = {"add": WISHES.schema, "remove": NAMED.schema}
+    shown = {"type": "object"}
+    calls = {
+        f"{base}/{verb}_subports": {
+            "parameters": [in_path("id")],
+            "put": {
+                "requestBody": body(wrapped("sub_ports", schema)),
+                "responses": responses("200", shown),
+            },
+        }
+        for verb, schema in given.items()
+    }
+    return calls | {f"{base}/get_subports": _read(wrapped("sub_ports", _many(OBJECT)), "id")}
+
+
 def _documents() -> Part:
     extension = _texts("alias", "name", "description", "updated")
     extension["properties"]["links"] = {"type": "array", "items": {}}
@@ -319,7 +337,7 @@ def _below(kind: Kind, parent: str, named: str) -> Part:
     }
 
 
-EXTRA_PATHS |= _quotas() | _documents() | _address_groups() | _subnet_pools()
+EXTRA_PATHS |= _quotas() | _documents() | _address_groups() | _subnet_pools() | _trunks()
 EXTRA_PATHS |= _below(PORT_FORWARDINGS, "floatingips", "floatingip_id")
 for _kind in (LIMITS, MARKINGS):
     EXTRA_PATHS |= _below(_kind, "qos/policies", "policy_id")

@@ -50,6 +50,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
             "/v2.0/subnetpools",
             "/v2.0/routers",
             "/v2.0/routers/*",
+            "/v2.0/trunks",
+            "/v2.0/trunks/*",
         ),
         *("/v2.0/extensions", "/v2.0/extensions/*", "/v2.0/availability_zones"),
         *("/v2.0/agents", "/v2.0/agents/*"),

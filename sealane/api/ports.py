@@ -5,7 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 from sealane import names
-from sealane.api import container_groups, convert, extra_dhcp, floating_reach, ipam, offers, qos, rules, slaac
+from sealane.api import (
+    container_groups,
+    convert,
+    extra_dhcp,
+    floating_reach,
+    ipam,
+    offers,
+    qos,
+    rules,
+    slaac,
+    trunk_places,
+)
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, WantedIP, nullable, one_of
 from sealane.api.draft import Draft
@@ -91,6 +102,7 @@ PORTS = Kind(
             name="binding:profile",
             type=convert.PROFILE,
             field="profile",
+            read=trunk_places.profile,
             default={},
             post=True,
             put=True,
@@ -146,6 +158,7 @@ PORTS = Kind(
             type=nullable(convert.ID),
             read=lambda port, look: getattr(look.state.networks.get(port.network_id), "qos_policy_id", None),
         ),
+        Attribute(name="trunk_details", type=convert.ANY, read=trunk_places.details, filter=False),
         constant("ip_allocation", "immediate"),
         Attribute(
             name="sealane:dns_aliases",
@@ -235,6 +248,7 @@ def update(old: Any, values: Values, draft: Draft) -> Port:
     changed: Port = replace(old, **given)
     rules.port_may_bind(changed)
     rules.port_may_have_groups(changed, asked=bool(given.get("security_groups")))
+    trunk_places.follow(old, changed, draft)
     return changed
 
 
@@ -268,6 +282,7 @@ def moved(old: Port, wanted: tuple[WantedIP, ...], draft: Draft) -> tuple[FixedI
 
 def delete(port: Any, draft: Draft) -> tuple[Port, ...]:
     rules.port_is_nobodys_service(port)
+    trunk_places.delete(port, draft)
     floating_reach.let_go(port, draft)
     return (port,)
 

@@ -34,6 +34,7 @@ from sealane.model import (
     State,
     Subnet,
     SubnetPool,
+    Trunk,
 )
 from sealane.store.changes import Change, Create, Delete, Update
 from sealane.store.rows import COLLECTIONS, RESOURCES
@@ -41,18 +42,8 @@ from sealane.store.rows import COLLECTIONS, RESOURCES
 LIMITED: Mapping[str, str] = {
     RESOURCES[kind]: COLLECTIONS[kind]
     for kind in (
-        *(
-            Network,
-            Subnet,
-            SubnetPool,
-            Port,
-            Router,
-            FloatingIP,
-            SecurityGroup,
-            SecurityGroupRule,
-            RBACPolicy,
-            Log,
-        ),
+        *(Network, Subnet, SubnetPool, Port, Trunk, Router, FloatingIP),
+        *(SecurityGroup, SecurityGroupRule, RBACPolicy, Log),
         *(LoadBalancer, Listener, ServerPool, Member, HealthMonitor),
     )
 }

@@ -71,7 +71,8 @@ class Handlers:
 
     def _seen(self, request: Request, look: Look) -> Look:
         """`shared` is true for whom it is shared with, as in Neutron."""
-        return look.asked_by(caller_of(request).project)
+        caller = caller_of(request)
+        return look.asked_by(caller.project, caller.is_tenant)
 
     @cached_property
     def _touched(self) -> Touched:

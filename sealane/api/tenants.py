@@ -178,6 +178,12 @@ def is_its_port(given: Given) -> bool:
     return given.value is None or (port is not None and own(given.caller, port, given.look))
 
 
+def are_its_ports(given: Given) -> bool:
+    """Who has a trunk speaks for all that it carries. Raises NotFound for what is not there for him."""
+    ports = [_there(given, "port", wish.port_id) for wish in given.value or ()]
+    return all(own(given.caller, port, given.look) for port in ports)
+
+
 def may_put_a_port(given: Given) -> bool:
     """Into the network, or the subnet, of a load balancer's address."""
     subnet = given.look.state.subnets.get(str(given.value))
@@ -357,6 +363,12 @@ TENANTS: Mapping[str, Tenancy] = {
         sees=(own,),
         writes=(own,),
         refers={"resource_id": "security_group", "target_id": "port"},
+    ),
+    "trunk": Tenancy(
+        sees=(own,),
+        writes=(own,),
+        fields={"port_id": is_its_port, "sub_ports": are_its_ports},
+        refers={"port_id": "port"},
     ),
     "rbac_policy": Tenancy(
         sees=(own,),

@@ -129,6 +129,7 @@ def _route(text: str) -> dict[str, str]:
 @click.option("--physical", default="", metavar="NAME", help="In its place: a physical network of this host.")
 @click.option("--vlan", type=int, default=0, help="The VLAN there, 1 to 4094; left out: what has no tag.")
 @click.option("--port", default="", help="Id of a port made before, to be used.")
+@click.option("--trunk", default="", help="In its place: a trunk, whose parent port is used; name or id.")
 @click.option("--ip", "ips", multiple=True, help="An address of the network; left out: the lowest free one.")
 @click.option("--mac", default="", help="Left out: chosen.")
 @click.option("--ifname", default="", help="Name of the link in there; left out: the first free ethN.")
@@ -153,6 +154,7 @@ def attach(target: str, output: str, **values: Any) -> None:
       sealane attach web --network blue --ip 10.1.0.9
       sealane attach 4711 --network blue --ifname eth1 --gateway none --route 10.9.0.0/16=10.1.0.1
       sealane attach /run/netns/m1 --network blue --persist
+      sealane attach router --trunk uplinks
       sealane attach web --physical lan --vlan 7 --ip 192.0.2.9
     """
     routes = [_route(text) for text in values.pop("routes")]

@@ -36,6 +36,8 @@ KINDS = (
     "bandwidth_limit_rule",
     "dscp_marking_rule",
     "log",
+    "trunk",
+    "sub_port",
     "rbac_policy",
     "node",
     "token",

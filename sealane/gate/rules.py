@@ -9,7 +9,8 @@ was seen to send passes, on rows of its own, and all else is refused.
     Chassis_Private  yes      all but the name          yes      name is the node's
     Encap            yes      -                         yes      chassis_name is the node's, ip its address
     Port_Binding     -        chassis, encap, up        -        requested-chassis is the node, or it holds it
-                                                                 or is a gateway that may be on the node
+                                                                 or is a gateway that may be on the node;
+                                                                 within a trunk: so is the parent
     FDB              yes      port_key                  yes      a port without port security that it holds
     MAC_Binding      yes      mac, timestamp            -        a router's port that the node does work for
     BFD              -        status                    -        a gateway's that may be on the node
@@ -166,7 +167,18 @@ def _own_binding(uuid: str, row: Operation, batch: Batch) -> None:
 def _is_meant(binding: Row, batch: Batch) -> bool:
     if binding["type"] == GATEWAY:
         return batch.node.name in batch.view.gateway_hosts(binding)
+    if binding["parent_port"] and not _carries(binding, batch):
+        return False
     return batch.view.meant_for(binding) == batch.node.name and binding["type"] == ""
+
+
+def _carries(binding: Row, batch: Batch) -> bool:
+    """A port within a trunk is where its parent is. ovn-controller claims both in one transaction, so it is
+    whom the parent is meant for that counts: nobody else can claim that one."""
+    parent = batch.view.carrier(binding)
+    if parent is None or parent["parent_port"] or parent["type"] != "":
+        return False
+    return batch.view.meant_for(parent) == batch.node.name
 
 
 LETTING_GO = (

@@ -12,7 +12,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "Encap": ("chassis_name", "ip"),
     "Port_Binding": (
         *("logical_port", "type", "chassis", "options", "datapath", "tunnel_key", "mac"),
-        "ha_chassis_group",
+        *("ha_chassis_group", "parent_port"),
     ),
     "HA_Chassis_Group": ("ha_chassis",),
     "HA_Chassis": ("chassis",),
@@ -52,6 +52,10 @@ class View:
         """The only chassis that may have the port; "" when it is for any."""
         options = binding["options"]
         return str(options.get("requested-chassis", "")) if isinstance(options, Mapping) else ""
+
+    def carrier(self, binding: Row) -> Row | None:
+        """The port whose link it comes and goes by, of a port within a trunk."""
+        return self.port(binding["parent_port"])
 
     def holder(self, binding: Row) -> str:
         """Name of the chassis that has it; "" for none."""

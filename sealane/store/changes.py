@@ -29,7 +29,9 @@ from sealane.model import (
     ServerPool,
     Subnet,
     SubnetPool,
+    SubPort,
     Token,
+    Trunk,
     User,
 )
 
@@ -58,6 +60,8 @@ Stored = (
     | BandwidthLimitRule
     | DscpMarkingRule
     | Log
+    | Trunk
+    | SubPort
     | Project
     | User
     | RoleAssignment

@@ -27,7 +27,9 @@ from sealane.model import (
     ServerPool,
     Subnet,
     SubnetPool,
+    SubPort,
     Token,
+    Trunk,
 )
 from sealane.store.changes import Stored
 
@@ -62,6 +64,8 @@ FIXED: Mapping[type[Stored], tuple[str, ...]] = {
     BandwidthLimitRule: ("qos_policy_id",),
     DscpMarkingRule: ("qos_policy_id",),
     Log: ("event", "resource_type", "resource_id", "target_id"),
+    Trunk: ("port_id",),
+    SubPort: ("trunk_id", "port_id", "segmentation_type", "segmentation_id"),
     RBACPolicy: ("object_type", "object_id", "action"),
     Project: ("project_id",),
     RoleAssignment: ("user_id", "project", "role"),

@@ -8,7 +8,8 @@ A transaction in full:
     wait …                    the revisions that the changes build upon, the uses of a quota
     insert, update, delete …  the changes and their claims
 
-An address is claimed by an Allocation row, a network's tunnel key by a TunnelKey row.  Claim rows live
+An address is claimed by an Allocation row, a network's tunnel key by a TunnelKey row, a port's one place in
+trunks by a TrunkPlace row.  Claim rows live
 as long as a strong reference to them does, so they go with their owner, or when it lets them go.
 """
 
@@ -26,6 +27,8 @@ from sealane.model import (
     State,
     Subnet,
     SubnetPool,
+    SubPort,
+    Trunk,
 )
 from sealane.names import ROUTER_INTERFACE, ROUTER_PORTS
 from sealane.ovsdb import operations as ops
@@ -175,6 +178,9 @@ class _Planner:
                 self._create_pool(obj)
             case FloatingIP():
                 self._insert("FloatingIP", {**to_row(obj), "association": self._associate(obj)}, obj.id)
+            case Trunk() | SubPort():
+                place = self._insert("TrunkPlace", {"port": obj.port_id})
+                self._insert(TABLES[type(obj)], {**to_row(obj), "place": place}, obj.id)
             case _:
                 self._insert(TABLES[type(obj)], to_row(obj), obj.id)
 

@@ -24,6 +24,8 @@ _DUPLICATES = {
     "SecurityGroupRule": ("SecurityGroupRuleExists", "Security group rule already exists"),
     "BandwidthLimitRule": ("QoSRulesConflict", "the policy limits this direction already"),
     "DscpMarkingRule": ("QoSRulesConflict", "the policy has a mark already"),
+    "SubPort": ("DuplicateSubPort", "the trunk has a sub-port with this segmentation_id already"),
+    "TrunkPlace": ("PortInUse", "the port is a trunk's parent or sub-port already"),
     "RBACPolicy": ("RbacPolicyExists", "an RBAC policy says the same already"),
     "Project": ("Conflict", "another project has this name or id: choose another"),
     "User": ("Conflict", "another user has this name: choose another"),
@@ -39,9 +41,11 @@ _HOLDERS = {
     "AddressGroup": "delete the rules that name it first",
     "AddressScope": "delete the subnet pools in it, or take them out of it, first",
     "SubnetPool": "delete the subnets that are of it first",
-    "Port": "disassociate its floating IPs and delete its port forwardings and load balancers first",
+    "Port": "disassociate its floating IPs, delete its port forwardings, load balancers and trunk, and "
+    "remove it from its trunk first",
     "LoadBalancer": "delete its listeners and pools first, or delete it with cascade=true",
     "ServerPool": "delete its members and take it from its listeners first",
+    "Trunk": "remove its sub-ports first",
     "Subnet": "delete the members of load balancers in it first",
 }
 """table -> what to do before a row of it can go."""

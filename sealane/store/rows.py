@@ -41,7 +41,9 @@ from sealane.model import (
     ServerPool,
     Subnet,
     SubnetPool,
+    SubPort,
     Token,
+    Trunk,
     User,
 )
 from sealane.ovsdb.values import Row
@@ -72,6 +74,8 @@ COLLECTIONS: Mapping[type[Stored], str] = {
     BandwidthLimitRule: "bandwidth_limit_rules",
     DscpMarkingRule: "dscp_marking_rules",
     Log: "logs",
+    Trunk: "trunks",
+    SubPort: "sub_ports",
     Project: "projects",
     User: "users",
     RoleAssignment: "role_assignments",
@@ -103,6 +107,7 @@ _RENAMED = {
     "qos_policy_id": "qos_policy",
     "subnetpool_id": "subnetpool",
     "address_scope_id": "address_scope",
+    "trunk_id": "trunk",
 }
 """attribute -> the column that refers to the row."""
 _JSON = {

@@ -22,6 +22,8 @@ from sealane.model import (
     ServerPool,
     State,
     Subnet,
+    SubPort,
+    Trunk,
 )
 from sealane.translate import balancers, dhcp, floatingips, groups, logs, ports, qos, routers, switches
 from sealane.translate.memo import Memo
@@ -30,7 +32,7 @@ from sealane.translate.rows import Row
 PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
     switches.rows,  # Network, Subnet -> Logical_Switch, and the gateway's localport
     dhcp.rows,  # Subnet, Port -> DHCP_Options
-    ports.rows,  # Port -> Logical_Switch_Port
+    ports.rows,  # Port, Trunk, SubPort -> Logical_Switch_Port
     groups.rows,  # SecurityGroup, SecurityGroupRule, AddressGroup -> Port_Group, ACL, Address_Set
     routers.rows,  # Router, Node -> Logical_Router, and what is on it
     floatingips.rows,  # FloatingIP, PortForwarding -> NAT, Load_Balancer
@@ -42,7 +44,7 @@ READS = (
     *(Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup),
     *(Router, Node, FloatingIP, PortForwarding),
     *(LoadBalancer, ServerPool, Listener, Member, HealthMonitor),
-    *(BandwidthLimitRule, DscpMarkingRule, Log),
+    *(BandwidthLimitRule, DscpMarkingRule, Log, Trunk, SubPort),
 )
 """What the stages look at; the translator's state has nothing else."""
 

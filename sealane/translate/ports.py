@@ -4,12 +4,16 @@ What reaches a port is said by its groups (groups.py).  What a port may claim to
 its MAC and addresses and those of allowed_address_pairs.  A port without port security may be anything, so
 OVN also sends it what it knows no owner for ('unknown').  A floating IP's port only keeps an address: it has
 no row; nor has that from which the health of a load balancer's servers is asked.
+
+A sub-port of a trunk has no link of its own: its frames come and go by its parent's, with its tag, which OVN
+takes off and puts on (ovn-nb(5), Logical_Switch_Port, "Containers"). northd writes `tag` of `tag_request`; we
+write it as well, since it does not take it away again from a port that is within a trunk no more.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from sealane import names
-from sealane.model import Network, Port, State, Subnet
+from sealane.model import Network, Port, State, Subnet, SubPort, Trunk
 from sealane.translate import dhcp, dhcp_options, groups
 from sealane.translate.memo import Memo
 from sealane.translate.rows import OWNED, Row, Value
@@ -23,7 +27,8 @@ def rows(state: State, memo: Memo) -> list[Row]:
 
     That of a floating IP has none: its router answers for it; of a health check's northd does.
     """
-    networks, subnets = state.networks, state.subnets
+    networks, subnets, ports = state.networks, state.subnets, state.ports
+    within = {each.port_id for each in state.sub_ports.values() if each.trunk_id in state.trunks}
 
     def given(port: Port) -> tuple[Port, Network, *tuple[Subnet | None, ...]] | None:
         network = networks.get(port.network_id)
@@ -31,17 +36,41 @@ def rows(state: State, memo: Memo) -> list[Row]:
             return None
         return (port, network, *(subnets.get(fixed.subnet_id) for fixed in port.fixed_ips))
 
-    return memo.each(_port, state.ports, given, (networks, subnets))
+    def of_port(port: Port) -> tuple[Port, Network, *tuple[Subnet | None, ...]] | None:
+        return None if port.id in within else given(port)
+
+    def of_place(place: SubPort) -> tuple[SubPort, Trunk, Port, Network, *tuple[Subnet | None, ...]] | None:
+        trunk, port = state.trunks.get(place.trunk_id), ports.get(place.port_id)
+        found = given(port) if port is not None else None
+        return None if trunk is None or found is None else (place, trunk, *found)
+
+    beside = networks, subnets, state.trunks
+    made = memo.each(_port, ports, of_port, (*beside, state.sub_ports))
+    return made + memo.each(_sub_port, state.sub_ports, of_place, (*beside, ports))
 
 
 def _port(port: Port, network: Network, *subnets: Subnet | None) -> Row:
     """`subnets`: of its fixed addresses, one by one."""
     if port.device_owner in names.ROUTER_PORTS or port.device_owner == names.BALANCER_PORT:
         return _router_port(port, network, subnets)
+    return _machine(port, network, subnets, None, None)
+
+
+def _sub_port(place: SubPort, trunk: Trunk, port: Port, network: Network, *subnets: Subnet | None) -> Row:
+    return _machine(port, network, subnets, names.logical_port(trunk.port_id), place.segmentation_id)
+
+
+def _machine(
+    port: Port, network: Network, subnets: Sequence[Subnet | None], carrier: str | None, tag: int | None
+) -> Row:
+    """`carrier`: the parent that it is within, by that VLAN."""
     allowed = _allowed(port)
     columns: dict[str, Value] = {
         "name": names.logical_port(port.id),
         "type": "",
+        "parent_name": carrier,
+        "tag": tag,
+        "tag_request": tag,
         "addresses": _addresses(port, allowed),
         "port_security": frozenset(_words(allowed)) if port.port_security_enabled else frozenset[str](),
         "enabled": port.admin_state_up and network.admin_state_up,

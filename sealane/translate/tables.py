@@ -144,7 +144,9 @@ TABLES: Mapping[str, Table] = {
         columns=(
             "name",
             "type",
+            "parent_name",
             "tag",
+            "tag_request",
             "addresses",
             "port_security",
             "enabled",

@@ -34,6 +34,7 @@ class Stranger:
         inside = {"network_id": self.id("network")}
         await self.add("subnet", name="secret", cidr="10.7.0.0/24", dns_nameservers=["10.7.0.53"], **inside)
         await self.add("port", name="secret", device_id="d", dns_name="secret", **inside)
+        await self.add("trunk", name="secret", port_id=self.id("port"))
         await self.add("security_group", name="secret")
         await self.add(
             "security_group_rule", security_group_id=self.id("security_group"), direction="ingress"
@@ -204,6 +205,7 @@ def references(
             ("log", kind, {"resource_type": "security_group", field: theirs(kind)})
             for field, kind in (("resource_id", "security_group"), ("target_id", "port"))
         ),
+        ("trunk", "port", {"port_id": theirs("port")}),
         ("network", "policy", {"qos_policy_id": theirs("policy")}),
         ("port", "policy", {"network_id": network, "qos_policy_id": theirs("policy")}),
         (

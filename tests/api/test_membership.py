@@ -260,10 +260,15 @@ async def test_a_node_with_ports_is_removed_only_by_force(database: OvsdbServer,
             )
             for owner in ("sealane:docker", "sealane:netns", "sealane:docker:adopted", "compute:nova")
         }
+        carried = {}
+        for owner in ("sealane:netns", "compute:nova"):
+            inner = carried[owner] = await part.root.make("port", network_id=network["id"])
+            place = {"port_id": inner["id"], "segmentation_type": "vlan", "segmentation_id": 7}
+            await part.root.make("trunk", name=owner, port_id=ports[owner]["id"], sub_ports=[place])
         path = f"DELETE /v2.0/sealane/nodes/{node.node.id}"
         refused = await part.root.call(path)
         assert (refused.status, refused.error) == (409, "NodeInUse")
-        assert "has 4 ports" in message(refused) and "--force" in message(refused)
+        assert "has 6 ports" in message(refused) and "--force" in message(refused)
         assert (await part.root.call(f"{path}?force=x")).status == 400
         await part.opens()
         async with node.session() as api:
@@ -271,9 +276,14 @@ async def test_a_node_with_ports_is_removed_only_by_force(database: OvsdbServer,
             assert (await part.root.call(f"{path}?force=true")).status == 204
             assert "no node 'host2'" in message(await call(api, "GET /v2.0/networks"))
         left = {p["id"]: p for p in (await part.root.call("GET /v2.0/ports")).body["ports"]}
-        assert set(left) == {ports["sealane:docker:adopted"]["id"], ports["compute:nova"]["id"]}
+        kept = {p["id"] for p in (ports["sealane:docker:adopted"], ports["compute:nova"], *carried.values())}
+        assert set(left) == kept
         assert {p["binding:host_id"] for p in left.values()} == {""}
         assert left[ports["sealane:docker:adopted"]["id"]]["device_owner"] == ""
+        (trunk,) = (await part.root.call("GET /v2.0/trunks")).body["trunks"]
+        assert trunk["name"] == "compute:nova", "the other has gone with its parent"
+        owners = [left[carried[owner]["id"]]["device_owner"] for owner in ("sealane:netns", "compute:nova")]
+        assert owners == ["", "trunk:subport"]
         assert (await part.root.call(path)).error == "NodeNotFound"
 
 

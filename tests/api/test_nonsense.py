@@ -76,6 +76,7 @@ class Nonsense:
             if attribute.default is REQUIRED and self.chance.random() < 0.9:
                 right = {
                     "network_id": self.ids["network"],
+                    "port_id": self.ids["port"],
                     "floating_network_id": self.ids["external"],
                     "cidr": f"10.{self.chance.randrange(256)}.0.0/24",
                     "security_group_id": self.ids["security_group"],
@@ -135,6 +136,7 @@ class Nonsense:
                 (f"PUT {path}/{id}", self.body(kind)),
                 (f"PUT {path}/{id}/tags", {"tags": self.chance.choice(VALUES)}),
                 (f"{self.chance.choice(['GET', 'PUT', 'DELETE'])} {path}/{id}/tags/{tag}", None),
+                (f"DELETE {path}/{id}/tags", None),
                 (f"DELETE {path}/{UNKNOWN}", None),
             ]
         )
@@ -148,6 +150,8 @@ async def _furnish(api: Live) -> dict[str, str]:
     rule = await api.make("security_group_rule", security_group_id=group["id"], direction="ingress")
     addresses = await api.make("address_group")
     log = await api.make("log", resource_type="security_group")
+    parent = await api.make("port", network_id=network["id"])
+    trunk = await api.make("trunk", port_id=parent["id"])
     qos = await api.make("policy", name="slow")
     scope = await api.make("address_scope", ip_version=4)
     pool = await api.make("subnetpool", name="low", prefixes=["10.64.0.0/16"])
@@ -174,6 +178,7 @@ async def _furnish(api: Live) -> dict[str, str]:
         "log": log["id"],
         "subnetpool": pool["id"],
         "address_scope": scope["id"],
+        "trunk": trunk["id"],
     }
 
 

@@ -108,10 +108,36 @@ async def test_ports_in_detail_zones_and_what_is_not_served(database: OvsdbServe
         assert [z["Zone Name"] for z in zones] == ["default"]
         for line, said in (
             ("network show nobody", "no network found for nobody"),
-            ("network trunk list", "'trunk' is not loaded"),
+            ("network segment list", "'segment' is not loaded"),
             ("network delete more", "one or more ports"),
         ):
             assert said in (await openstack(api, line, fails=True)).lower(), line
+
+
+async def test_trunks(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        for name in ("own", "blue", "green"):
+            await openstack(api, f"network create {name} -f json")
+            await openstack(api, f"port create p-{name} --network {name} -f json")
+        wish = "--subport port=p-blue,segmentation-type=vlan,segmentation-id=101"
+        made = await openstack(api, f"network trunk create all --parent-port p-own {wish} -f json")
+        assert made["sub_ports"][0]["segmentation_id"] == 101 and made["status"] == "DOWN"
+        more = "port=p-green,segmentation-type=vlan,segmentation-id=102"
+        await openstack(api, f"network trunk set all --subport {more} --name every --description x")
+        await openstack(api, "network trunk set every --disable")
+        (row,) = await openstack(api, "network trunk list -f json")
+        assert (row["Name"], row["Parent Port"]) == ("every", made["port_id"])
+        assert "disabled" in await openstack(api, "network trunk unset every --subport p-blue", fails=True)
+        await openstack(api, "network trunk set every --enable")
+        await openstack(api, "network trunk unset every --subport p-blue")
+        (left,) = await openstack(api, "network subport list --trunk every -f json")
+        assert left["Segmentation ID"] == 102
+        shown = await openstack(api, "network trunk show every -f json")
+        assert (shown["is_admin_state_up"], shown["description"]) == (True, "x")
+        assert (await openstack(api, "port show p-own -f json"))["trunk_details"]["trunk_id"] == made["id"]
+        assert "parent port" in await openstack(api, "port delete p-own", fails=True)
+        await openstack(api, "network trunk delete every")
+        assert await openstack(api, "network trunk list -f json") == []
 
 
 async def test_dhcp_options_of_a_port(database: OvsdbServer) -> None:

@@ -8,7 +8,7 @@ from tests.daemons import OvsdbServer
 KINDS = dict.fromkeys(
     (
         *("network", "subnet", "subnetpool", "port", "router", "floatingip"),
-        *("security_group", "security_group_rule", "rbac_policy", "log"),
+        *("security_group", "security_group_rule", "rbac_policy", "log", "trunk"),
         *("loadbalancer", "listener", "pool", "member", "healthmonitor"),
     ),
     -1,

@@ -156,11 +156,11 @@ async def test_quotas_extensions_zones_and_projects_that_overlap(database: Ovsdb
         assert {n.name for n in net.networks(project_id="red")} == {"same", "second"}
         aliases = {e.alias for e in net.extensions()}
         assert {"standard-attr-tag", "quotas", "binding", "agent"} <= aliases
-        assert not {"trunk"} & aliases and "security-group" in aliases
+        assert not {"segment"} & aliases and "security-group" in aliases
         assert net.find_extension("binding").name
         assert [z.name for z in net.availability_zones()] == ["default"]
-        with pytest.raises(NotFoundException, match="trunk"):
-            list(net.trunks())
+        with pytest.raises(NotFoundException, match="segment"):
+            list(net.segments())
 
     await with_sdk(database, story)
 

@@ -52,6 +52,7 @@ PUTS: dict[str, dict[str, tuple[Any, int]]] = {
         "qos_policy_id": ("HARD", 404),
     },
     "log": {"name": ("x", 200), "description": ("x", 200), "enabled": (False, 200)},
+    "trunk": {"name": ("x", 200), "description": ("x", 200), "admin_state_up": (False, 200)},
     # an admin's to write
     "policy": {
         "name": ("x", 403),
@@ -132,6 +133,11 @@ POSTS: dict[str, dict[str, tuple[Any, int]]] = {
         "event": ("DROP", 201),
         "enabled": (False, 201),
     },
+    "trunk": {
+        **NAMED,
+        "admin_state_up": (False, 201),
+        "sub_ports": ([{"port_id": "GUEST", "segmentation_type": "vlan", "segmentation_id": 7}], 403),
+    },
     "policy": {
         **{name: (value, 403) for name, (value, _) in NAMED.items()},
         "project_id": ("theirs", 400),
@@ -177,11 +183,15 @@ class Yard:
         self.ids["THEIRS"] = self.ids["group foreign"]
 
     def filled(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.filled(inner) for inner in value]
         if isinstance(value, dict):
             return {key: self.filled(inner) for key, inner in value.items()}
         return self.ids.get(value, value) if isinstance(value, str) else value
 
-    def needed(self, kind: str, situation: str) -> dict[str, Any]:
+    async def needed(self, kind: str, situation: str) -> dict[str, Any]:
+        if kind == "trunk":
+            return {"port_id": (await self.rooms.port(situation))["id"]}
         number = next(self._number)
         ports = {"protocol": "tcp", "port_range_min": number, "port_range_max": number}
         return {
@@ -203,7 +213,7 @@ class Yard:
         }.get(kind, {})
 
     async def row(self, kind: str, situation: str) -> str:
-        given = {"project_id": OWN[situation], "tags": ["t"], **self.needed(kind, situation)}
+        given = {"project_id": OWN[situation], "tags": ["t"], **await self.needed(kind, situation)}
         return str((await self.root.make(kind, **given))["id"])
 
 
@@ -242,7 +252,7 @@ async def test_members_write_what_is_theirs_and_readers_nothing(database: OvsdbS
                     await ask("member", line, None, member)
         for kind, fields in POSTS.items():
             for name, (value, wanted) in fields.items():
-                given = {**yard.needed(kind, "own"), name: yard.filled(value)}
+                given = {**await yard.needed(kind, "own"), name: yard.filled(value)}
                 if name.startswith("port_range"):
                     given |= {"port_range_min": 7, "port_range_max": 7}
                 line = f"POST /v2.0/{plural(kind)}"
@@ -268,7 +278,8 @@ def test_every_field_of_every_kind_is_in_a_matrix() -> None:
         if kind.singular in PUTS:
             assert {a.name for a in kind.attributes if a.put} == PUTS[kind.singular].keys()
             posted = {a.name for a in kind.attributes if a.post}
-            assert posted - NEEDED == POSTS[kind.singular].keys() - NEEDED, kind.singular
+            needed = {*NEEDED, "port_id"} if kind.singular == "trunk" else NEEDED
+            assert posted - needed == POSTS[kind.singular].keys() - needed, kind.singular
 
 
 async def test_an_external_network_can_be_for_one_project(database: OvsdbServer) -> None:

@@ -115,7 +115,7 @@ def central(running: Central) -> Iterator[Central]:
     yield running
     client = running.client
     clear_routing(client)
-    for collection in ("ports", "networks", "security-groups", "address-groups", *LAST):
+    for collection in ("trunks", "ports", "networks", "security-groups", "address-groups", *LAST):
         for row in client.list(collection):
             client.delete(collection, row["id"])
     for noun in ("user", "project"):

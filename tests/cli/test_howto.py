@@ -30,6 +30,7 @@ def commands(page: str) -> str:
         "security-groups.md",
         "subnet-pools.md",
         "tenants.md",
+        "trunks.md",
     ),
 )
 def test_the_commands_of_a_page_succeed(page, central):

@@ -33,6 +33,8 @@ from sealane.model import (
     ServerPool,
     State,
     Subnet,
+    SubPort,
+    Trunk,
 )
 from sealane.ovn.memory import MemoryNorthbound
 from sealane.translate.desired import desired
@@ -63,6 +65,8 @@ KINDS = {
     "bandwidth_limit_rules": BandwidthLimitRule,
     "dscp_marking_rules": DscpMarkingRule,
     "logs": Log,
+    "trunks": Trunk,
+    "sub_ports": SubPort,
 }
 """Collections that a case may have."""
 

@@ -40,7 +40,9 @@ from sealane.model import (
     ServerPool,
     Subnet,
     SubnetPool,
+    SubPort,
     Token,
+    Trunk,
     User,
 )
 from sealane.ovsdb.values import Schema
@@ -238,6 +240,8 @@ quality = (
         resource_id=st.none() | ids,
         target_id=st.none() | ids,
     )
+    | st.builds(Trunk, **standard, port_id=ids, admin_state_up=st.booleans())
+    | st.builds(SubPort, **standard, trunk_id=ids, port_id=ids, segmentation_id=st.integers(1, 4094))
     | st.builds(DscpMarkingRule, **standard, qos_policy_id=ids, dscp_mark=st.integers(0, 63))
 )
 accounts = (

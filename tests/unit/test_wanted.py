@@ -66,6 +66,18 @@ def test_a_device_that_somebody_lends_is_redirected_and_no_more() -> None:
     assert SwitchPort("slt0a0b0c0d-00", ONE.port_id, ONE.mac) in facts, "its owner's row has the other name"
 
 
+def test_a_sub_port_of_a_trunk_has_a_gateway_and_no_link() -> None:
+    parent = replace(ONE, network_id="1f0e0d0c-0000-4000-8000-000000000001", gateways=(), guarded=False)
+    inner = replace(ONE, id="cd", door="trunk", port_id="1a0b0c0d-00000", parent=ONE.port_id)
+    facts = wanted([parent, inner], PLACES, USERSPACE)
+    assert len(of(Pair, facts)) == len(of(Redirect, facts)) == 2, "the parent's"
+    assert [f.name for f in of(SwitchPort, facts)] == ["tap0a0b0c0d-00", f"tgw{NET[:11]}"]  # type: ignore[union-attr]
+    assert [f.network_id for f in of(Gateway, facts)] == [NET]  # type: ignore[union-attr]
+    assert of(Guard, facts) == [Guard("sls0a0b0c0d-00", outward=True)], "for the sub-port's sake"
+    assert of(Guard, wanted([parent, inner], PLACES, KERNEL)) == [Guard("tap0a0b0c0d-00", outward=False)]
+    assert not of(Guard, wanted([parent, replace(inner, guarded=False)], PLACES, USERSPACE))
+
+
 def test_without_port_security_a_router_may_be_announced() -> None:
     assert not of(Guard, wanted([replace(ONE, gateways=(), guarded=False)], {}, KERNEL))
 

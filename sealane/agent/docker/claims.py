@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sealane import log, names
+from sealane.agent import trunks
 from sealane.agent.docker.catalog import NetworkView, SubnetView
 from sealane.agent.docker.turns import Turns
 from sealane.client import ApiClient, Body
@@ -141,6 +142,10 @@ class Claims:
         claim = await self._complete(network, claim, mac, addresses, groups)
         self._open.pop(key, None)
         return claim
+
+    async def parent(self, trunk: str) -> str:
+        """The port that carries it, to be adopted. Raises NotFound, Conflict."""
+        return await trunks.parent_of(trunk, self._api)
 
     async def adopt(self, network: NetworkView, port_id: str, mac: str, addresses: tuple[str, ...]) -> Claim:
         """Use a port made before. Raises BadRequest when dockerd has settled for other addresses."""

@@ -219,10 +219,11 @@ class NetworkDriver:
         if options.security_groups is not None:
             groups = await self._catalog.groups(network, options.security_groups)
         policy = await self._catalog.policy(network.project, options.qos) if options.qos else ""
-        if options.port:
+        port = await self._claims.parent(options.trunk) if options.trunk else options.port
+        if port:
             if groups is not None:
-                raise BadRequest(f"port {options.port} has groups of its own: leave the option out")
-            claim = await self._claims.adopt(network, options.port, mac, addresses)
+                raise BadRequest(f"port {port} has groups of its own: leave the option out")
+            claim = await self._claims.adopt(network, port, mac, addresses)
         else:
             claim = await self._claims.take(network, mac, addresses, groups)
         if policy:

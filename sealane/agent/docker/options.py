@@ -10,6 +10,7 @@
     -o sealane.security-groups=web,db               what its containers are in
     -o sealane.security-groups-by-label=true        what is asked of each container's label
     --network name=N,driver-opt=sealane.port=ID     adopt a port made before
+    --network name=N,driver-opt=sealane.trunk=NAME  that of a trunk's parent, by the trunk's name or id
     --network name=N,driver-opt=sealane.security-groups=web,db
     --label sealane.security-groups=web,db          of a container
 
@@ -42,6 +43,7 @@ ADDRESS_TYPE = "RequestAddressType"
 OURS = "sealane."
 NETWORK = "sealane.network"
 PORT = "sealane.port"
+TRUNK = "sealane.trunk"
 ALIASES = {
     "neutron.net.uuid": NETWORK,
     "com.docker.network.driver.mtu": "sealane.mtu",
@@ -55,7 +57,7 @@ NETWORK_KEYS = frozenset(
     },
 )
 NOT_YET = frozenset({"sealane.service"})
-ENDPOINT_KEYS = frozenset({PORT, SECURITY_GROUPS, QOS}) | NOT_YET
+ENDPOINT_KEYS = frozenset({PORT, TRUNK, SECURITY_GROUPS, QOS}) | NOT_YET
 PROTOCOLS: Mapping[int, Protocol] = {6: "tcp", 17: "udp", 132: "sctp"}
 """IANA's protocol numbers, as in PortMap.Proto."""
 
@@ -83,6 +85,7 @@ class NetworkOptions:
 @dataclass(frozen=True, kw_only=True)
 class EndpointOptions:
     port: str | None = None
+    trunk: str | None = None
     security_groups: tuple[str, ...] | None = None
     qos: str | None = None
 
@@ -139,7 +142,14 @@ def endpoint_options(raw: Mapping[str, Any] | None) -> EndpointOptions:
     given = _ours(raw, ENDPOINT_KEYS)
     for key in sorted(NOT_YET & given.keys()):
         raise BadRequest(f"{key} is not supported yet: leave it out")
-    return EndpointOptions(port=_named(given, PORT), security_groups=_groups(given), qos=_named(given, QOS))
+    if PORT in given and TRUNK in given:
+        raise BadRequest(f"{TRUNK} says which port it is: leave {PORT} out")
+    return EndpointOptions(
+        port=_named(given, PORT),
+        trunk=_named(given, TRUNK),
+        security_groups=_groups(given),
+        qos=_named(given, QOS),
+    )
 
 
 def label_options(labels: Mapping[str, str]) -> dict[str, str]:

@@ -58,6 +58,9 @@ def test_policy_that_is_not_enforced_yet_is_refused() -> None:
 def test_groups_of_a_network_and_of_an_endpoint() -> None:
     network = of_network(**{"sealane.security-groups": "web, db", "sealane.security-groups-by-label": "True"})
     assert (network.security_groups, network.by_label) == (("web", "db"), True)
+    assert o.endpoint_options({"sealane.trunk": "all"}).trunk == "all"
+    with pytest.raises(BadRequest, match=r"sealane\.port"):
+        o.endpoint_options({"sealane.trunk": "all", "sealane.port": "x"})
     endpoint = o.endpoint_options({"sealane.security_groups": "web"})
     assert endpoint.security_groups == ("web",) and o.endpoint_options({}).security_groups is None
     for wrong in (",", "we b", "web;db"):

@@ -70,6 +70,7 @@ ALLOWED: Mapping[str, tuple[Operation, ...]] = {
         delete("Encap", world.ENCAP2),
     ),
     "claim": (claim(world.FREE),),
+    "claim what its own port carries": (claim(world.CARRIED), claim(world.FREE)),
     "claim for a chassis that is being made": (
         *REGISTER,
         update("Port_Binding", world.FREE, chassis=["named-uuid", "c"], encap=["named-uuid", "e"]),
@@ -124,6 +125,9 @@ REFUSED: Mapping[str, Operation] = {
     "claim another's port": claim(world.THEIRS),
     "claim nobody's port": claim(world.NOBODYS),
     "claim anyone's port": claim(world.ANYONES),
+    "claim what another's port carries": claim(world.THEIRS_CARRIED),
+    "claim what is carried by none": claim(world.STRAY),
+    "claim what is carried by what is carried": claim(world.NESTED),
     "claim a gateway of others": claim(world.ROUTED),
     "claim a router's port": claim(world.BESIDE),
     "hear for another router": update("MAC_Binding", world.HEARD_THEIRS, mac="0a:00:00:00:00:08"),

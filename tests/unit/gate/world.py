@@ -16,6 +16,8 @@ THEIRS, MINE, FREE, NOBODYS, LEAVING, ANYONES, ROUTED, OPEN = (
 )
 DATAPATH = "d0000000-0000-4000-8000-000000000001"
 GATE, BESIDE, AWAY = (f"b1000000-0000-4000-8000-00000000000{n}" for n in range(3))
+CARRIED, THEIRS_CARRIED, STRAY, NESTED = (f"b2000000-0000-4000-8000-00000000000{n}" for n in range(4))
+"""Within trunks: of host2's own port, of host1's, of one that is not there, of one that is carried itself."""
 NEAR, FAR = (f"d1000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 """Datapaths of routers: one beside a machine of host2, with a gateway that may be there; one that is not."""
 GROUP1, GROUP2 = (f"90000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
@@ -42,7 +44,12 @@ def port(key: int, chassis: str | None, requested: str, kind: str = "", mac: str
         "tunnel_key": key,
         "mac": frozenset({mac}),
         "ha_chassis_group": None,
+        "parent_port": None,
     }
+
+
+def carried(key: int, parent: str) -> Row:
+    return {**port(key, None, "host2"), "parent_port": parent}
 
 
 def gateway(key: int, group: str, datapath: str, stands_for: str) -> Row:
@@ -73,6 +80,10 @@ TABLES: Mapping[str, Mapping[str, Row]] = {
         GATE: gateway(9, GROUP2, NEAR, "port10"),
         BESIDE: router_port(10, "port2", NEAR),
         AWAY: router_port(11, "port7", FAR),
+        CARRIED: carried(12, "port3"),
+        THEIRS_CARRIED: carried(13, "port1"),
+        STRAY: carried(14, "port99"),
+        NESTED: carried(15, "port12"),
     },
     "HA_Chassis_Group": {GROUP1: {"ha_chassis": ENTRY1}, GROUP2: {"ha_chassis": frozenset({ENTRY1, ENTRY2})}},
     "HA_Chassis": {ENTRY1: {"chassis": CHASSIS1}, ENTRY2: {"chassis": CHASSIS2}},

@@ -1,0 +1,128 @@
+"""`sealane trunk`: a port that carries others, each by a VLAN tag of its own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from sealane.cli import creating, noun
+from sealane.cli.api import Api, Body
+from sealane.cli.complete import names
+from sealane.cli.fields import Field, Scope, reference
+from sealane.cli.noun import Filter
+from sealane.cli.output import Column, output_option, show_one
+from sealane.cli.waiting import Patient, settle, wait_option
+from sealane.errors import BadRequest
+
+
+def _port(text: str, scope: Scope) -> str:
+    return str(scope.api.find("ports", text)["id"])
+
+
+def _member(text: str, scope: Scope) -> Body:
+    """PORT=VLAN, or PORT=inherit."""
+    name, _, number = text.rpartition("=")
+    if number == "inherit" and name:
+        return {"port_id": _port(name, scope), "segmentation_type": "inherit"}
+    if not name or not (number.isascii() and number.isdigit() and 1 <= int(number) <= 4094):
+        raise ValueError(f"'{text}' is no sub-port; give it as PORT=VLAN, the VLAN from 1 to 4094")
+    return {"port_id": _port(name, scope), "segmentation_type": "vlan", "segmentation_id": int(number)}
+
+
+TRUNK = noun.Noun(
+    name="trunk",
+    columns=(
+        Column("ID", "id"),
+        Column("NAME", "name"),
+        Column("STATUS", "status"),
+        Column("PARENT", "port_id"),
+        Column("SUB-PORTS", "sub_ports"),
+        Column("PROJECT", "project_id"),
+    ),
+    more=(
+        Column("UP", "admin_state_up"),
+        Column("DESCRIPTION", "description"),
+        Column("TAGS", "tags"),
+        Column("CREATED", "created_at"),
+    ),
+    fields=(
+        reference(
+            *("ports", "--parent", "port_id", "The port whose link carries all."),
+            metavar="PORT",
+            change=False,
+        ),
+        Field(
+            option="--subport",
+            key="sub_ports",
+            metavar="PORT=VLAN",
+            read=_member,
+            many=True,
+            lookup=True,
+            change=False,
+            complete=names("ports"),
+            help="A port, and its tag; PORT=inherit: the VLAN of its network. May be given again.",
+        ),
+        Field(
+            option="--enable/--disable", key="admin_state_up", help="Sub-ports may come and go, or may not."
+        ),
+        Field(option="--description", key="description", help="A text for people.", empty=""),
+        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+    ),
+    filters=(Filter("--parent", "port_id", "Only of this port.", parent="ports"),),
+    examples={
+        "group": "sealane trunk create uplinks --parent firewall --subport fw-blue=101\n"
+        "sealane trunk add uplinks fw-green=102",
+        "list": "sealane trunk list",
+        "show": "sealane trunk show uplinks",
+        "create": "sealane trunk create uplinks --parent firewall --subport fw-blue=101",
+        "set": "sealane trunk set uplinks --disable",
+        "add": "sealane trunk add uplinks fw-green=102",
+        "unset": "sealane trunk unset uplinks --description",
+        "delete": "sealane trunk delete uplinks",
+        "tag": "sealane trunk tag set uplinks front",
+    },
+)
+
+
+def _prepare(client: Api, body: Body, given: dict[str, Any]) -> Body:
+    """It is of its parent's project."""
+    if not given["parent"]:
+        raise BadRequest("--parent: say which port is to carry the others")
+    if "project_id" in body:
+        return body
+    return {**body, "project_id": client.find("ports", given["parent"])["project_id"]}
+
+
+def _change(verb: str, call: str, metavar: str, help: str) -> click.Command:
+    words = {"add": "fw-green=102", "remove": "fw-green"}
+
+    @click.command(
+        verb, cls=Patient, help=help, epilog=f"\b\nExample:\n  sealane trunk {verb} uplinks {words[verb]}"
+    )
+    @click.argument("wanted", metavar="TRUNK", shell_complete=names("trunks"))
+    @click.argument("members", metavar=f"{metavar}…", nargs=-1, required=True)
+    @wait_option
+    @output_option
+    def command(
+        wanted: str, members: Sequence[str], wait: int | None, output: str, **within: str | None
+    ) -> None:
+        client = noun.api()
+        client.wait = wait
+        scope = Scope(client)
+        try:
+            given = [_member(m, scope) if verb == "add" else {"port_id": _port(m, scope)} for m in members]
+        except ValueError as exc:
+            raise click.BadParameter(str(exc), param_hint=metavar) from exc
+        found = noun.find(client, TRUNK, wanted, within)
+        show_one(client.change("PUT", f"trunks/{found['id']}/{call}", {"sub_ports": given}), output)
+        settle(client, "changed")
+
+    command.params += noun.scope_options(TRUNK)
+    return command
+
+
+trunk = noun.group(TRUNK, creating.create(TRUNK, _prepare))
+trunk.add_command(_change("add", "add_subports", "PORT=VLAN", "Add sub-ports."))
+trunk.add_command(
+    _change("remove", "remove_subports", "PORT", "Take sub-ports away; they are ports as before.")
+)
