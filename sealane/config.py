@@ -9,7 +9,6 @@ import ipaddress
 import os
 import re
 import socket
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -206,10 +205,13 @@ def joined_file(main: Path) -> Path:
 
 def _read_file(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text())
+        text = path.read_text()
+        import tomllib  # 2 ms, which a machine without the file need not spend at each command
+
+        return tomllib.loads(text)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+    except (OSError, ValueError) as exc:  # also UnicodeDecodeError, TOMLDecodeError
         raise BadRequest(f"{path}: {exc}; mend the file or remove it") from exc
 
 

@@ -4,21 +4,20 @@ Raises the types of errors.py that the API's answer stands for, Unavailable when
 DeadlineExceeded when the answer is late.
 """
 
-import http.client
 import json
-import socket
-import ssl
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sealane import errors
+from sealane.cli import exchange
 from sealane.cli.cures import cured
+from sealane.cli.exchange import Reply
 from sealane.config import TLS_PORT, Settings
 from sealane.names import plural_in_body, singular_in_body
-from sealane.pki.certificate import CENTRAL
-from sealane.pki.node import Credentials
+
+if TYPE_CHECKING:
+    import ssl
 
 Body = dict[str, Any]
 DEADLINE = 15.0
@@ -29,39 +28,7 @@ MOST_IDS = 5
 """Ids in an error that says that a name is ambiguous."""
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
-class TlsConnection(http.client.HTTPSConnection):
-    """To the central part, whose certificate is in a name of its own wherever it is reached."""
-
-    def __init__(self, host: str, port: int, timeout: float, context: ssl.SSLContext) -> None:
-        super().__init__(host, port, timeout=timeout)
-        self._tls = context
-
-    def connect(self) -> None:
-        plain = socket.create_connection((self.host, self.port), self.timeout)
-        try:
-            self.sock = self._tls.wrap_socket(plain, server_hostname=CENTRAL)
-        except BaseException:
-            plain.close()
-            raise
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    raw: bytes
-
+class Answer(Reply):
     @property
     def body(self) -> Body:
         return _decoded(self.raw) if self.raw else {}
@@ -75,7 +42,7 @@ class Api:
     """
 
     def __init__(
-        self, url: str, token: str = "", deadline: float = DEADLINE, tls: ssl.SSLContext | None = None
+        self, url: str, token: str = "", deadline: float = DEADLINE, tls: "ssl.SSLContext | None" = None
     ) -> None:
         self._url = url
         self._token = token
@@ -179,20 +146,15 @@ class Api:
         if data is not None:
             given["Content-Type"] = "application/json"
         deadline = self._deadline + patience
-        connection = self._connection(deadline)
         try:
-            connection.request(method, path, data, given)
-            response = connection.getresponse()
-            received = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, received, response.read())
+            reply = self._ask(deadline, method, path, data, given)
+            return Answer(reply.status, reply.headers, reply.raw)
         except TimeoutError as exc:
             raise errors.DeadlineExceeded(f"{self._url} did not answer in {deadline:g} s") from exc
         except PermissionError as exc:
             raise errors.Forbidden(f"may not open {self._url}; run this as root") from exc
-        except (OSError, http.client.HTTPException) as exc:
+        except OSError as exc:
             raise errors.Unavailable(f"{self._url} does not answer ({exc}); {self._cure(exc)}") from exc
-        finally:
-            connection.close()
 
     def _cure(self, exc: Exception) -> str:
         if self._tls is not None:
@@ -201,15 +163,27 @@ class Api:
             return "'sealane up' starts it here, SEALANE_API_URL names another place"
         return "'sealane status' tells more"
 
-    def _connection(self, deadline: float) -> http.client.HTTPConnection:
+    def _ask(
+        self, deadline: float, method: str, path: str, data: bytes | None, headers: Mapping[str, str]
+    ) -> Reply:
         if self._url.startswith("unix:"):
-            return _UnixConnection(self._url.removeprefix("unix:"), deadline)
+            return exchange.over_unix(self._url.removeprefix("unix:"), deadline, method, path, data, headers)
+        from http.client import HTTPConnection, HTTPException
+
         parts = urllib.parse.urlsplit(self._url)
         if self._tls is not None:
-            return TlsConnection(parts.hostname or "", parts.port or TLS_PORT, deadline, self._tls)
-        if parts.scheme != "http" or not parts.hostname:
+            from sealane.cli.tls import TlsConnection
+
+            port = parts.port or TLS_PORT
+            connection: HTTPConnection = TlsConnection(parts.hostname or "", port, deadline, self._tls)
+        elif parts.scheme == "http" and parts.hostname:
+            connection = HTTPConnection(parts.hostname, parts.port or 9696, timeout=deadline)
+        else:
             raise errors.BadRequest(f"'{self._url}' is no API; give unix:/PATH or http://HOST:PORT")
-        return http.client.HTTPConnection(parts.hostname, parts.port or 9696, timeout=deadline)
+        try:
+            return exchange.over(connection, method, path, data, headers)
+        except HTTPException as exc:
+            raise ConnectionError(str(exc) or type(exc).__name__) from exc
 
 
 def _path(collection: str, *parts: str) -> str:
@@ -232,6 +206,8 @@ def connect(settings: Settings, deadline: float = DEADLINE) -> Api:
     """
     url = settings.api_url or f"unix:{settings.api_socket}"
     if url.startswith("https:"):
+        from sealane.pki.node import Credentials
+
         return Api(url, "", deadline, Credentials(settings.pki_dir).context())
     return Api(url, "" if url.startswith("unix:") else read_token(settings), deadline)
 

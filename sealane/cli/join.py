@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sealane import config
-from sealane.cli.api import Api, TlsConnection
+from sealane.cli.api import Api
+from sealane.cli.tls import TlsConnection
 from sealane.config import TLS_PORT, Settings
 from sealane.engine import underlay
 from sealane.errors import BadRequest, Conflict, HostError, SealaneError, Unavailable
