@@ -26,6 +26,9 @@ Origin = Literal["api", "docker"]
 NetworkType = Literal["geneve", "vlan", "flat"]
 """geneve: an overlay; the others are a segment of a physical network that hosts have a bridge to."""
 
+DatapathType = Literal["system", "netdev"]
+"""Bridge.datapath_type (ovs-vswitchd.conf.db(5)): in the kernel, in user space."""
+
 Direction = Literal["ingress", "egress"]
 EtherType = Literal["IPv4", "IPv6"]
 LoggedEvent = Literal["ALL", "ACCEPT", "DROP"]
@@ -397,6 +400,8 @@ class Node(Resource):
     """Of its certificates that count, in lower-case hexadecimal; none for the central part's own node."""
     physical_networks: tuple[str, ...] = ()
     """That it has a bridge to."""
+    datapath_type: DatapathType = "system"
+    """Of its br-int, in Open vSwitch's words: the kernel's is "system", that in user space "netdev"."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,6 +55,7 @@ async def _say(api: ApiClient, settings: Settings) -> None:
     values = {
         "address": underlay_address(settings),
         "physical_networks": ways.found(settings),
+        "datapath_type": datapath_type(settings),
     }
     if not is_remote(settings):
         values = {"name": settings.host_name, **values}
@@ -71,8 +72,17 @@ async def _say(api: ApiClient, settings: Settings) -> None:
 
 def underlay_address(settings: Settings) -> str:
     """What the engine found at its start. Raises Unavailable."""
+    return _found(settings, "address")
+
+
+def datapath_type(settings: Settings) -> str:
+    """Of br-int, as Open vSwitch calls it. Raises Unavailable."""
+    return "system" if _found(settings, "kind") == "kernel" else "netdev"
+
+
+def _found(settings: Settings, what: str) -> str:
     path = settings.run_dir / "datapath.json"
     try:
-        return str(json.loads(path.read_text())["address"])
+        return str(json.loads(path.read_text())[what])
     except (OSError, ValueError, KeyError) as exc:
         raise Unavailable(f"{path} can't be read ({exc}); start the node with 'sealane node'") from exc

@@ -83,6 +83,11 @@ class Look:
         return Counter(port.host for port in self.state.ports.values())
 
     @cached_property
+    def datapaths(self) -> Mapping[str, str]:
+        """Type of br-int's datapath by the name of the node."""
+        return {node.name: node.datapath_type for node in self.state.nodes.values()}
+
+    @cached_property
     def rules(self) -> Mapping[str, Sequence[SecurityGroupRule]]:
         """Rules by security group."""
         found: dict[str, list[SecurityGroupRule]] = defaultdict(list)

@@ -7,7 +7,7 @@ from typing import Any
 from sealane import names
 from sealane.api import convert, services, trunk_places
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, standard
-from sealane.api.convert import BOOLEAN, Type
+from sealane.api.convert import BOOLEAN, Type, one_of
 from sealane.api.draft import Draft
 from sealane.config import HOST_NAME
 from sealane.errors import Conflict
@@ -58,6 +58,9 @@ NODES = Kind(
         Attribute(name="local", type=BOOLEAN, read=lambda node, look: is_local(node)),
         Attribute(name="physical_networks", type=BRIDGED, default=(), post=True, put=True, filter=False),
         Attribute(
+            name="datapath_type", type=one_of("system", "netdev"), default="system", post=True, put=True
+        ),
+        Attribute(
             name="ports", type=convert.INTEGER, read=lambda node, look: look.ports_on(node.name), filter=False
         ),
     ),
@@ -91,10 +94,10 @@ def register(id: str, values: Values, draft: Draft) -> list[Change]:
     former: list[Change] = [Delete(holder)] if holder is not None and holder != before else []
     if before is None:
         return [*former, Create(_new(id, values, draft))]
-    bridged = values["physical_networks"]
-    if (before.address, before.physical_networks) == (address, bridged):
+    said = {"address": address} | {key: values[key] for key in ("physical_networks", "datapath_type")}
+    if all(getattr(before, key) == value for key, value in said.items()):
         return former
-    return [*former, _changed(before, draft, address=address, physical_networks=bridged)]
+    return [*former, _changed(before, draft, **said)]
 
 
 def admit(id: str, values: Values, serial: str, draft: Draft) -> list[Change]:

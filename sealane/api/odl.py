@@ -206,7 +206,7 @@ def _hosts(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _config(node: Node) -> str:
-    vnic = {"vnic_type": "normal", "vif_type": "ovs", "vif_details": VIF_DETAILS}
+    vnic = {"vnic_type": "normal", "vif_type": "ovs", "vif_details": VIF_DETAILS[node.datapath_type]}
     config = {
         "allowed_network_types": [*OVERLAYS, *(("vlan", "flat") if node.physical_networks else ())],
         "bridge_mappings": {name: name for name in node.physical_networks},

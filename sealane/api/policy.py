@@ -228,7 +228,9 @@ ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
         ),
     ),
     ("update", Router): (Right("interfaces of its projects' routers", (in_its_projects,)),),
-    ("update", Node): (Right("where it is", (itself,), frozenset({"address", "physical_networks"})),),
+    ("update", Node): (
+        Right("where it is", (itself,), frozenset({"address", "physical_networks", "datapath_type"})),
+    ),
 }
 """What a node may do with rows; whatever is not here it may not."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from sealane import names
 from sealane.api import (
@@ -22,9 +22,18 @@ from sealane.api.convert import BOOLEAN, WantedIP, nullable, one_of
 from sealane.api.draft import Draft
 from sealane.api.look import Look
 from sealane.errors import AddressesExhausted, Conflict
-from sealane.model import AddressPair, FixedIP, Network, Port, Subnet
+from sealane.model import AddressPair, DatapathType, FixedIP, Network, Port, Subnet
 
-VIF_DETAILS = {"port_filter": True, "connectivity": "l2", "bridge_name": "br-int", "datapath_type": "system"}
+VIF_DETAILS = {
+    kind: {"port_filter": True, "connectivity": "l2", "bridge_name": "br-int", "datapath_type": kind}
+    for kind in get_args(DatapathType)
+}
+"""What nova hands to os-vif, by the type of datapath, which os-vif gives to br-int."""
+
+
+def _vif_details(port: Port, look: Look) -> dict[str, Any]:
+    """Of a host that is no node the type is not known; Neutron's driver for OVN says "system" then."""
+    return VIF_DETAILS[look.datapaths.get(port.host, "system")] if port.host else {}
 
 
 def _bound(port: Port) -> str:
@@ -116,7 +125,7 @@ PORTS = Kind(
         Attribute(
             name="binding:vif_details",
             type=convert.ANY,
-            read=lambda port, look: VIF_DETAILS if port.host else {},
+            read=_vif_details,
             filter=False,
         ),
         Attribute(name="port_security_enabled", type=BOOLEAN, post=True, put=True),

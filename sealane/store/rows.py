@@ -130,7 +130,13 @@ _JSON = {
     "services",
 }
 _SETS = {"security_groups"}
-_SINCE = {"network_type": "geneve", "extra_dhcp_opts": "[]", "physical_networks": "[]", "services": "[]"}
+_SINCE = {
+    "network_type": "geneve",
+    "extra_dhcp_opts": "[]",
+    "physical_networks": "[]",
+    "services": "[]",
+    "datapath_type": "system",
+}
 """What a row means that is older than the column, which is empty then."""
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")

@@ -245,6 +245,29 @@ async def test_a_node_can_be_changed_by_the_operator(database: OvsdbServer, dire
             assert (await call(api, foreign, {"node": {"address": "192.0.2.33"}})).status == 403
 
 
+async def test_a_port_tells_the_datapath_of_its_own_host(database: OvsdbServer, directory: Path) -> None:
+    """os-vif gives br-int the type that it is told here."""
+    async with central_part(database, directory) as part:
+        node, other = await member(part, "host2", "192.0.2.2"), await member(part, "host3", "192.0.2.3")
+        network = await part.root.make("network")
+        made = {
+            host: await part.root.make("port", network_id=network["id"], **{"binding:host_id": host})
+            for host in ("host2", "host3", "elsewhere", "")
+        }
+        await part.opens()
+        path = "PUT /v2.0/sealane/nodes/{}"
+        async with node.session() as api:
+            said = await call(api, path.format(node.node.id), {"node": {"datapath_type": "netdev"}})
+            assert said.body["node"]["datapath_type"] == "netdev"
+            foreign = await call(api, path.format(other.node.id), {"node": {"datapath_type": "netdev"}})
+            assert foreign.status == 403
+        wrong = await part.root.call(path.format(node.node.id), {"node": {"datapath_type": "dpdk"}})
+        assert wrong.status == 400 and "datapath_type" in str(wrong.body)
+        for host, kind in (("host2", "netdev"), ("host3", "system"), ("elsewhere", "system"), ("", None)):
+            shown = (await part.root.call(f"GET /v2.0/ports/{made[host]['id']}")).body["port"]
+            assert shown["binding:vif_details"].get("datapath_type") == kind, host
+
+
 async def test_a_node_with_ports_is_removed_only_by_force(database: OvsdbServer, directory: Path) -> None:
     async with central_part(database, directory) as part:
         node = await member(part, "host2", "192.0.2.2")

@@ -115,7 +115,15 @@ ports = st.builds(
 )
 
 
-nodes = st.builds(Node, **standard, address=texts, projects=words, serials=words, physical_networks=words)
+nodes = st.builds(
+    Node,
+    **standard,
+    address=texts,
+    projects=words,
+    serials=words,
+    physical_networks=words,
+    datapath_type=st.sampled_from(["system", "netdev"]),
+)
 tokens = st.builds(Token, **standard, digest=texts, expires_at=st.integers(0, 2**40), projects=words)
 quotas = st.builds(Quota, **standard, limits=st.dictionaries(texts, st.integers(-1, 2**31), max_size=3))
 

@@ -77,5 +77,11 @@ def test_an_attribute_that_looks_at_its_port_alone_is_read_once() -> None:
     encoder = Encoder(PORTS)
     look = Look(START, Unbound())
     moving = {name for port in (NAMED, PLAIN) for name, _ in encoder._apart(port).moving}
-    assert moving == {"status", "dns_assignment", "qos_network_policy_id", "trunk_details"}
+    assert moving == {
+        "status",
+        "dns_assignment",
+        "qos_network_policy_id",
+        "binding:vif_details",
+        "trunk_details",
+    }
     assert encoder.raw(PLAIN, look) is encoder.raw(PLAIN, look)
