@@ -2,7 +2,8 @@
 
 Unlike Docker, its caller sets nothing up: link, name, addresses and routes are ours.  The namespace is
 the attachment's life: once it is gone, `bury` and `collect` remove what is left of it.  A wish outlives
-it: its port is kept, and `fulfil` attaches the container whenever it runs.
+it: its port is kept, and `fulfil` attaches the container whenever it runs.  A port of the host itself is
+always wished for: the host runs again after each boot.
 """
 
 import asyncio
@@ -68,7 +69,7 @@ class NetnsDoor:
         async with self._turns.of(place.sandbox):
             await self.bury()
             attachment = await self._attach(str(uuid.uuid4()), request, place)
-            if request.persist:
+            if request.persist or here:
                 self._memory.put_wish(_wish(attachment, request))
             return attachment
 
@@ -120,10 +121,20 @@ class NetnsDoor:
                         await self._release(attachment)
 
     async def collect(self) -> None:
-        """Release ports of this door and host that have no attachment.  Raises Unavailable."""
+        """Release ports of this door and host that have no attachment; take down what has no port any more.
+
+        Raises Unavailable.
+        """
         used = {a.port_id for a in self._memory.attachments.values()}
         used |= {wish.port_id for wish in self._memory.wishes.values()}
         await self._leases.collect(used, self._pending)
+        owned = {a.id: a.port_id for a in self._own().values() if a.id not in self._pending}
+        owned |= {wish.id: wish.port_id for wish in self._memory.wishes.values()}
+        gone = await self._leases.gone(owned.values()) if owned else set()
+        for key in [key for key, port in owned.items() if port in gone]:
+            _log.info("its port was deleted", attachment=key, port=owned[key])
+            with suppress(NotFound):
+                await self.detach(key)
 
     async def fulfil(self, kind: str = "") -> None:
         """Attach what is to be attached whenever it runs; what fails is tried again.  `kind`: "netns:"."""
@@ -218,6 +229,8 @@ class NetnsDoor:
         await self._reconciler.set(attachment)
         await self._reconciler.wait_bound(attachment.port_id, BOUND_DEADLINE)
         inner = replace(attachment, sandbox=place.sandbox, started=place.started)
+        if not is_alive(inner):  # its pid may be somebody else's by now
+            raise NotFound(f"{place.name or place.container or place.sandbox} ended meanwhile")
         await self._reconciler.set(inner)
         if request.publish:
             await self._reconciler.publish(attachment.id, request.publish)

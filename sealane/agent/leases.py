@@ -4,7 +4,7 @@ A port of ours says by device_owner and binding:host_id that it is ours to delet
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -97,6 +97,20 @@ class Leases:
                 if mine and port["id"] not in used and port.get("device_id") not in pending:
                     _log.info("a port has no attachment", port=port["id"])
                     await self.release(port["id"], adopted=owner == ADOPTED)
+
+    async def gone(self, ports: Iterable[str]) -> set[str]:
+        """Those that are not in the API.  Raises Unavailable."""
+        mine = await self._api.list("ports", ("id",), **{"binding:host_id": self._host})
+        missing = set(ports) - {port["id"] for port in mine}
+        return {port for port in missing if await self._is_gone(port)}
+
+    async def _is_gone(self, port: str) -> bool:
+        """One that is bound to nobody, or elsewhere, is there all the same."""
+        try:
+            await self._api.get("ports", port)
+        except NotFound:
+            return True
+        return False
 
     async def _adopt(self, request: AttachRequest, network: Body | None, device: str) -> Body:
         port = await self._api.get("ports", request.port)

@@ -35,7 +35,7 @@ from sealane.agent.resolver.feed import Feed as Names
 from sealane.agent.resolver.feed import make as make_names
 from sealane.agent.runtimes import RuntimeLabels
 from sealane.agent.server import App, FastPathPaths, Listener
-from sealane.agent.targets import Targets
+from sealane.agent.targets import HOST, Targets
 from sealane.agent.trunks import Trunks
 from sealane.agent.view import View
 from sealane.agent.ways import Ways
@@ -203,7 +203,9 @@ class Agent:
         await _attempt(self._labels.follow)
 
     async def _fulfil_named(self) -> None:
-        await self._door.fulfil("netns:")
+        """And the host itself, which runs."""
+        for kind in ("netns:", HOST):
+            await self._door.fulfil(kind)
 
     async def _collect(self) -> None:
         await _attempt(self._door.collect)

@@ -24,6 +24,8 @@ from sealane.errors import BadRequest, Conflict, HostError, NotFound, Unavailabl
 from sealane.host import command, netns, process
 
 NAMED = Path("/run/netns")
+HOST = "host:self"
+"""Whose sandbox a port of the host itself has."""
 CONTAINERD = Path("/run/containerd/containerd.sock")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}$")
 _PID = re.compile(r"^[1-9][0-9]{0,6}$")
@@ -78,7 +80,7 @@ class Targets:
         """This host itself, by its first process: it ends with it."""
         return Place(
             sandbox=str(process.network(1)),
-            container="host:self",
+            container=HOST,
             name="host",
             pid=1,
             started=process.started(1),
@@ -86,6 +88,8 @@ class Targets:
 
     async def find(self, wanted: str) -> Place:
         """Also a container that does not run.  Raises NotFound, Conflict (several), BadRequest."""
+        if wanted == HOST:
+            return self.host()
         if wanted.startswith("/"):
             return _path(wanted)
         kind, colon, name = wanted.partition(":")

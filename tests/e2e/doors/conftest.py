@@ -19,7 +19,8 @@ def lab() -> Iterator[Lab]:
     made.down()  # of a run that was killed
     with made:
         plug(made)
-        Engine(made, "host1").image()
+        for host in made.plan.host_names:
+            Engine(made, host).image()
         yield made
 
 

@@ -2,12 +2,11 @@
 
 import json
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.e2e.docker.engines import IMAGE
-from tests.e2e.doors.house import House
+from tests.e2e.docker.engines import IMAGE, until
+from tests.e2e.doors.house import HOST, House
 
 RUNTIME = Path(__file__).with_name("runtime.py")
 
@@ -17,6 +16,8 @@ class Door(Protocol):
 
     duplicate_is_error: bool
     detach_twice_is_error: bool
+    comes_back: bool
+    """By itself, when its host has lost power and boots."""
 
     def live(self, house: House) -> str: ...
     def die(self, house: House, target: str) -> None: ...
@@ -38,6 +39,7 @@ class Attach:
 
     duplicate_is_error = True
     detach_twice_is_error = True
+    comes_back = False
 
     def attach(self, house: House, target: str) -> str:
         body: dict[str, Any] = json.loads(
@@ -52,13 +54,67 @@ class Attach:
         return house.exec("sealane", "detach", target).returncode == 0
 
 
-class Docker(Attach):
+class Container(Attach):
     def live(self, house: House) -> str:
+        house.docker.raw("rm", "-f", "web")  # it is there still, when its host was booted
         house.docker("run", "-d", "--name", "web", "--network", "none", IMAGE, "sleep", "3600")
         return "web"
 
     def die(self, house: House, target: str) -> None:
         house.docker("rm", "-f", target)
+
+
+class Docker:
+    """Docker's own command, and the driver behind it."""
+
+    duplicate_is_error = True
+    detach_twice_is_error = True
+    comes_back = True
+
+    def live(self, house: House) -> str:
+        until(lambda: "blue" in house.docker.networks(), what="Docker knows the network")
+        house.docker("run", "-d", "--restart", "always", "--name", "shop", IMAGE, "sleep", "3600")
+        return "shop"
+
+    def die(self, house: House, target: str) -> None:
+        house.docker("rm", "-f", target)
+
+    def attach(self, house: House, target: str) -> str:
+        house.docker("network", "connect", "blue", target)
+        return house.docker.address(target, "blue")
+
+    def fails_to_attach(self, house: House, target: str) -> str:
+        done = house.docker.raw("network", "connect", "blue", target)
+        assert done.returncode == 1 and done.stderr.startswith("Error response from daemon: ")
+        return done.stderr
+
+    def detach(self, house: House, target: str) -> bool:
+        return house.docker.raw("network", "disconnect", "blue", target).returncode == 0
+
+
+class HostPort:
+    """The host itself; its door has no life of its own but that of its port."""
+
+    duplicate_is_error = True
+    detach_twice_is_error = True
+    comes_back = True
+
+    def live(self, house: House) -> str:
+        return HOST
+
+    def die(self, house: House, target: str) -> None:
+        (row,) = [row for row in house.json("ps") if row["door"] == "host"]
+        house.central.sealane("port", "delete", row["port_id"])
+
+    def attach(self, house: House, target: str) -> str:
+        made = house.json("host-port", "add", "blue", "--ifname", "blue0")
+        return str(made["addresses"][0]).partition("/")[0]
+
+    def fails_to_attach(self, house: House, target: str) -> str:
+        return house.refused("host-port", "add", "blue", "--ifname", "blue0")
+
+    def detach(self, house: House, target: str) -> bool:
+        return house.exec("sealane", "host-port", "remove", "blue0").returncode == 0
 
 
 class Process(Attach):
@@ -153,18 +209,3 @@ class Netavark(Namespace):
         }
         text = more.pop("text", None) or json.dumps(body | more)
         return house.exec(self.program, verb, f"/run/netns/{self.box}", stdin=text)
-
-
-@dataclass(frozen=True)
-class Named:
-    name: str
-    door: Door
-
-
-DOORS = (
-    Named("docker", Docker()),
-    Named("process", Process()),
-    Named("namespace", Namespace()),
-    Named("cni", Cni()),
-    Named("netavark", Netavark()),
-)

@@ -11,6 +11,8 @@ from sealane.lab.lab import Lab
 from tests.e2e.docker.engines import Engine, until
 
 FAR = "10.7.0.250"
+HOST = "host:self"
+"""The host's own network, where others say whose it is."""
 AGENT = "sealane.agent.main"
 
 
@@ -19,7 +21,7 @@ class House:
         self.lab = lab
         self.host = host
         self.docker = Engine(lab, host)
-        self._sleepers: list[subprocess.Popen[bytes]] = []
+        self._started: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def exec(self, *argv: str, **more: Any) -> subprocess.CompletedProcess[str]:
         return self.lab.exec(self.host, *argv, check=False, **more)
@@ -31,6 +33,11 @@ class House:
 
     def sealane(self, *words: str) -> str:
         return self.run("sealane", *words)
+
+    @property
+    def central(self) -> "House":
+        """Who may do everything."""
+        return self if self.host == "host1" else House(self.lab, "host1")
 
     def json(self, *words: str) -> Any:
         return json.loads(self.sealane(*words, "-o", "json"))
@@ -68,17 +75,40 @@ class House:
         }
 
     def pings(self, target: str, address: str = FAR) -> bool:
-        words = ("sealane", "exec", target, "--", "busybox", "ping", "-c1", "-W2", address)
-        return self.exec(*words).returncode == 0
+        words = ("busybox", "ping", "-c1", "-W2", address)
+        return self.exec(*self.within(target), *words).returncode == 0
+
+    def within(self, target: str) -> tuple[str, ...]:
+        """What goes before a command that is to run in its network."""
+        return () if target == HOST else ("sealane", "exec", target, "--")
 
     def reaches(self, target: str, address: str = FAR) -> None:
         until(lambda: self.pings(target, address), what=f"{target} reaches {address}")
 
+    def write(self, path: str, text: str) -> None:
+        assert self.exec("tee", path, stdin=text).returncode == 0
+
+    def spawn(
+        self, *words: str, name: str = "", stdout: int = subprocess.DEVNULL
+    ) -> "subprocess.Popen[bytes]":
+        """Ends with the test, or by `stop` with its name."""
+        command = self.lab.command(self.host, ["setpriv", "--pdeathsig", "KILL", *words])
+        started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout)
+        self._started.append((name, started))
+        return started
+
+    def stop(self, name: str = "") -> None:
+        """Those of the name; "": all."""
+        chosen = [one for one in self._started if name in ("", one[0])]
+        for one in chosen:
+            one[1].terminate()
+            one[1].wait(20)
+            self._started.remove(one)
+
     def sleeper(self) -> int:
         """A process with a network of its own; its pid on the host."""
         before = set(self.exec("pgrep", "-x", "sleep").stdout.split())
-        words = self.lab.command(self.host, ["unshare", "--net", "sleep", "3600"])
-        self._sleepers.append(subprocess.Popen(words))
+        self.spawn("unshare", "--net", "sleep", "3600")
         new = until(lambda: set(self.exec("pgrep", "-x", "sleep").stdout.split()) - before, what="a sleeper")
         return int(new.pop())
 
@@ -88,8 +118,11 @@ class House:
         self.run("kill", f"-{signal.SIGKILL.value}", pid)
         until(lambda: self.exec("sealane", "ps").returncode == 0, what="the agent's successor answers")
 
-    def tidy(self) -> None:
-        for row in self.json("ps"):
+    def tidy(self, keep: str = "") -> None:
+        """Take away all but the namespace `keep`."""
+        rows = [row for row in self.json("ps") if row["container"] != f"netns:{keep}"]
+        kept = {row["port_id"] for row in self.json("ps")} - {row["port_id"] for row in rows}
+        for row in rows:
             if row.get("device"):
                 body = json.dumps({"port": row["port_id"]})
                 self.exec(
@@ -99,19 +132,17 @@ class House:
                 self.exec("sealane", "host-port", "remove", row["ifname"])
             elif row["door"] != "docker":
                 self.exec("sealane", "detach", row["container"] or row["sandbox"], "--ifname", row["ifname"])
-        self.run("rm", "-rf", "/etc/cni/net.d", "/run/cni", "/run/cni-test")
         self.docker.clear()
+        self.exec("lxc-stop", "-k", "-n", "box")
+        self.run("rm", "-rf", "/etc/cni/net.d", "/run/cni", "/run/cni-test", "/var/lib/lxc/box")
         for name in self.exec("ip", "netns", "list").stdout.split():
             if name.startswith("box"):
                 self.exec("ip", "netns", "delete", name)
-        for sleeper in self._sleepers:
-            sleeper.terminate()
-            sleeper.wait(20)
-        self._sleepers.clear()
-        for port in self.json("port", "list"):
+        self.stop()
+        for port in self.central.json("port", "list"):
             if not port["device_owner"] or port["device_owner"].startswith("compute:"):
-                self.sealane("port", "delete", port["id"])
-        eventually(lambda: not self.ports(), "no port is left")
+                self.central.sealane("port", "delete", port["id"])
+        eventually(lambda: set(self.ports()) == kept, "no port is left")
 
 
 def eventually(condition: Callable[[], object], what: str, seconds: float = 90) -> float:

@@ -7,28 +7,12 @@ import pytest
 
 from tests.e2e.docker.engines import until
 from tests.e2e.doors.house import FAR, House, eventually
+from tests.e2e.doors.machines import CONFIG, LXC, MAKE, NSPAWN, ROOT, start
 
-LXC = "/var/lib/lxc"
-ROOT = "/run/machine-root"
 HOOK = "/run/to-blue"
-MAKE = f"""
-mkdir -p {ROOT}/bin {ROOT}/proc {ROOT}/sys {ROOT}/dev {ROOT}/etc {ROOT}/usr {ROOT}/tmp {ROOT}/run {LXC}/box
-cp /bin/busybox {ROOT}/bin
-for name in sh sleep ping; do ln -sf busybox {ROOT}/bin/$name; done
-echo ID=box > {ROOT}/etc/os-release
-"""
-CONFIG = f"""
-lxc.uts.name = box
-lxc.rootfs.path = dir:{ROOT}
-lxc.mount.auto = proc
-lxc.apparmor.profile = unconfined
-lxc.init.cmd = /bin/sleep 3600
-lxc.net.0.type = empty
-"""
 SCRIPT = """#!/bin/sh
 exec sealane attach "pid:$LXC_PID" --network blue --ifname eth0
 """
-NSPAWN = ("systemd-nspawn", "--register=no", "--keep-unit", "--as-pid2", "--quiet", "-D", ROOT)
 
 
 @pytest.fixture
@@ -40,18 +24,9 @@ def machines(house: House) -> Iterator[House]:
     house.run("rm", "-rf", ROOT, f"{LXC}/box", HOOK)
 
 
-def write(house: House, path: str, text: str) -> None:
-    assert house.exec("tee", path, stdin=text).returncode == 0
-
-
-def start(house: House) -> None:
-    house.run("lxc-start", "-n", "box", "-o", "/run/lxc.log")
-    house.run("lxc-wait", "-n", "box", "-s", "RUNNING", "-t", "30")
-
-
 def test_a_container_of_lxc_by_its_name(machines: House) -> None:
     before = machines.traces()
-    write(machines, f"{LXC}/box/config", CONFIG)
+    machines.write(f"{LXC}/box/config", CONFIG)
     start(machines)
     words = ("lxc-attach", "-n", "box", "--", "/bin/ping", "-c1", "-W2", FAR)
     assert machines.exec(*words).returncode != 0
@@ -63,9 +38,9 @@ def test_a_container_of_lxc_by_its_name(machines: House) -> None:
 
 def test_a_container_of_lxc_by_a_hook_at_each_start(machines: House) -> None:
     before = machines.traces()
-    write(machines, HOOK, SCRIPT)
+    machines.write(HOOK, SCRIPT)
     machines.run("chmod", "755", HOOK)
-    write(machines, f"{LXC}/box/config", f"{CONFIG}lxc.hook.start-host = {HOOK}\n")
+    machines.write(f"{LXC}/box/config", f"{CONFIG}lxc.hook.start-host = {HOOK}\n")
     words = ("lxc-attach", "-n", "box", "--", "/bin/ping", "-c1", "-W2", FAR)
     for _ in range(2):
         start(machines)

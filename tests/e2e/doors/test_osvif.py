@@ -2,19 +2,16 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.docker.engines import until
+from tests.e2e.doors.guests import HYPERVISOR, call
 from tests.e2e.doors.house import FAR, House, eventually
-
-HYPERVISOR = (sys.executable, str(Path(__file__).with_name("hypervisor.py")))
 
 
 @pytest.fixture
@@ -26,10 +23,6 @@ def port(house: House) -> Iterator[dict[str, Any]]:
     house.lab.exec("host2", "ip", "-n", "far", "neigh", "flush", "all")
     yield made
     house.sealane("port", "delete", made["id"])
-
-
-def call(house: House, *words: str) -> "subprocess.CompletedProcess[str]":
-    return house.exec(*HYPERVISOR, *words)
 
 
 def plug(house: House, kind: str, port: dict[str, Any], bridge: str = "-") -> None:
