@@ -14,22 +14,24 @@ Open vSwitch can't be watched a pause is not ended, but what is fast stays so fo
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Address, ip_address
 from typing import TypeVar
 
 from sealane import failpoint, log, names
-from sealane.agent import locators, metrics, wanted
+from sealane.agent import locators, metrics, router_ids, routers, wanted
 from sealane.agent.attachment import Attachment
 from sealane.agent.facts import Gateway
 from sealane.agent.memory import Memory
 from sealane.agent.rules_watch import RulesWatch
 from sealane.agent.shaped import shaped
+from sealane.client import ApiClient
 from sealane.config import Settings
 from sealane.errors import BadRequest, Conflict, HostError, SealaneError
 from sealane.fastpath import cache
-from sealane.fastpath.cache import Cache, Counts, Flow, Port, Underlay
+from sealane.fastpath.cache import Cache, Counts, Flow, Underlay
 from sealane.fastpath.layout import MEANING, Reason
+from sealane.fastpath.rows import Port, Route
 from sealane.host import link
 from sealane.host.netlink import Socket
 from sealane.host.ovs import Switch
@@ -57,14 +59,21 @@ class FastPath:
     """`facts`: what the engine wrote into RUN/datapath.json."""
 
     def __init__(
-        self, settings: Settings, memory: Memory, switch: Switch, facts: Mapping[str, object]
+        self,
+        settings: Settings,
+        memory: Memory,
+        switch: Switch,
+        facts: Mapping[str, object],
+        api: ApiClient,
     ) -> None:
+        self._api = api
         self._memory = memory
         self._switch = switch
         self._userspace = facts["kind"] != "kernel"
         self._address, self._underlay = str(facts["address"]), str(facts["link"])
         self._ovs_run_dir = settings.ovs_run_dir
         self._locators: Mapping[int, locators.Locator] = {}  # by OpenFlow's number of the port
+        self._routes: tuple[Route, ...] = ()
         self._choice = settings.run_dir / "fastpath"  # what was chosen at run time
         self._apart = settings.run_dir / "fastpath.off"  # ids of networks that it is off for, one a line
         self._setting = settings.fastpath == "on"
@@ -199,7 +208,8 @@ class FastPath:
             there.pause()
             await self._watch.settled()
             self._locators = await asyncio.to_thread(locators.read, self._ovs_run_dir)
-            self._shaped = shaped(await self._watch.rules())
+            rules = await self._watch.rules()
+            self._shaped, self._routes = shaped(rules), routers.routes(rules)
             await _in_kernel(lambda host: self._set_ports(there, host))
             await asyncio.sleep(DRAIN)
             if self._told is None or number != self._told:
@@ -242,7 +252,7 @@ class FastPath:
             for port_id, id in ways.items()
             if port_id in links and port_id not in slow
         }
-        there.set_ports(self._ports.values(), self._way_out(host))
+        there.set_ports(self._ports.values(), self._way_out(host), self._routes)
 
     def _is_shaped(self, ovs_port: str) -> bool:
         return self._switch.number(ovs_port) in self._shaped
@@ -313,7 +323,19 @@ class FastPath:
 
     async def flows(self) -> list[dict[str, object]]:
         async with self._turn:
-            return [_shown_flow(flow) for flow in await asyncio.to_thread(self._flows)]
+            found = await asyncio.to_thread(self._flows)
+            legs = {route.router: leg for route, leg in self._legs()}
+        ids = {flow.router: "" for flow in found if flow.router}
+        for router in ids.keys() & legs.keys():
+            ids[router] = await router_ids.find(self._api, *legs[router])
+        return [_shown_flow(flow, ids.get(flow.router, "")) for flow in found]
+
+    def _legs(self) -> Iterator[tuple[Route, tuple[str, str]]]:
+        """Network and the router's MAC there, of networks of this host's ports."""
+        networks = {port.vni: port.network for port in self._ports.values()}
+        for route in self._routes:
+            if route.leg and route.leg.vni in networks:
+                yield route, (networks[route.leg.vni], route.leg.mac)
 
     async def reasons(self) -> list[dict[str, object]]:
         async with self._turn:
@@ -398,9 +420,10 @@ def _reason(reason: Reason, sent: tuple[int, int], landed: tuple[int, int]) -> d
     }
 
 
-def _shown_flow(flow: Flow) -> dict[str, object]:
+def _shown_flow(flow: Flow, router_id: str) -> dict[str, object]:
     return {
         "network_id": flow.network,
+        "router_id": router_id,
         "protocol": flow.protocol,
         "ends": [_end(flow.low), _end(flow.high)],
         "packets": flow.packets,

@@ -83,7 +83,7 @@ class Agent:
         cni = CniDoor(self._door, self._unready, userspace=self._datapath != "kernel")
         plugs = PlugDoor(self._api, self._memory, self._reconciler, settings.host_name)
         self._adoption = Adoption(self._switch, self._memory, plugs)
-        self._fastpath = FastPath(settings, self._memory, self._switch, facts)
+        self._fastpath = FastPath(settings, self._memory, self._switch, facts, self._api)
         self._packets = PacketLog(self._api, settings.run_dir / names.ACL_LOG, settings.host_name)
         self._labels = RuntimeLabels(self._docker.labels, self._memory)
         app = App(self._door, self._memory, view, cni, plugs, self._status)

@@ -9,7 +9,7 @@ tells a port by its network's key and its own; table 0 says which interface has 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 _SHAPES = re.compile(r"meter:|->(?:ip_dscp|nw_tos)|mod_nw_tos")
 _DATAPATH = re.compile(r"\bmetadata=(0x[0-9a-f]+)")
@@ -18,14 +18,29 @@ _INTERFACE = re.compile(r"\bin_port=(\d+)\b")
 _KEYS = re.compile(r"set_field:(0x[0-9a-f]+)->metadata.*set_field:(0x[0-9a-f]+)->reg14")
 
 
+Limits = Callable[[tuple[str, str]], bool]
+"""Whether what passes a port is limited or marked; as rules have them, its datapath's key and its own."""
+
+
 def shaped(flows: str) -> frozenset[int]:
     """OpenFlow numbers of those ports. `flows`: what ovs-ofctl dump-flows says with -O OpenFlow15."""
     lines = [line.partition(" actions=") for line in flows.splitlines()]
-    shaping = [match for match, _, actions in lines if _SHAPES.search(actions)]
+    shaping = _shaping(flows)
     if not shaping:
         return frozenset()
     places = {number: keys for match, _, actions in lines for number, keys in _place(match, actions)}
     return frozenset(number for number, keys in places.items() if _is_among(keys, shaping))
+
+
+def limits(flows: str) -> Limits:
+    """Of ports of routers, and of networks to them, too."""
+    shaping = _shaping(flows)
+    return lambda keys: _is_among(keys, shaping)
+
+
+def _shaping(flows: str) -> list[str]:
+    lines = (line.partition(" actions=") for line in flows.splitlines())
+    return [match for match, _, actions in lines if _SHAPES.search(actions)]
 
 
 def _place(match: str, actions: str) -> Iterator[tuple[int, tuple[str, str]]]:

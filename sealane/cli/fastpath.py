@@ -24,6 +24,7 @@ PORTS = (
 )
 FLOWS = (
     Column("NETWORK", "network_id"),
+    Column("ROUTER", "router_id"),
     Column("PROTOCOL", "protocol"),
     Column("ENDS", "ends"),
     Column("PACKETS", "packets"),
@@ -56,6 +57,8 @@ def status(output: str) -> None:
 @output_option
 def flows(output: str) -> None:
     """The flows that are fast or are becoming so; what was fast is counted, each direction for itself.
+
+    A flow is within a network or across a router, of which the id is shown.
 
     \b
     Example:

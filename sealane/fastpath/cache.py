@@ -6,39 +6,21 @@ An agent that starts finds them by the links (`Cache.find`), so that its predece
 
 import os
 import struct
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address, ip_interface
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 
 from sealane.errors import HostError
-from sealane.fastpath import bpf, elf, layout
+from sealane.fastpath import bpf, elf, layout, rows
 from sealane.fastpath.layout import Reason, Value
+from sealane.fastpath.rows import FAMILIES, Port, Route, Rows
 
 _OBJECT = Path(__file__).parent / "programs.o"
 _MAPS = {one.name: one for one in layout.MAPS}
 _FIRST = layout.link_key(0)
-_FAMILIES = {4: 0x0800, 6: 0x86DD}
 PROTOCOLS = {6: "tcp", 17: "udp"}
-
-
-@dataclass(frozen=True)
-class Port:
-    """A container's link; `door` is the link by which Open vSwitch hands over what is for it."""
-
-    link: int
-    door: int
-    network: str  # UUID
-    mac: str
-    addresses: tuple[str, ...]  # "10.0.0.2/24"; without a length it has no neighbour on another host
-    mtu: int
-    peer: bool = True  # the container's end is in another namespace
-    vni: int = 0  # OVN's number of the network's datapath
-    number: int = 0  # OVN's of the port in it; 0: not known, and nothing goes to or comes from other hosts
-    outside: bool = False  # the gateway: every address that nobody of the network has is behind it
-    answers: bool = False  # published beside a router: it answers the gateway, to whichever MAC
 
 
 @dataclass(frozen=True)
@@ -54,7 +36,8 @@ class Underlay:
 class Flow:
     """An entry; of pairs the first is of the direction from `low` to `high`."""
 
-    network: str
+    network: str  # "": it is across a router
+    router: int  # OVN's number of its datapath; 0: it is within a network
     protocol: str
     low: tuple[str, int]
     high: tuple[str, int]
@@ -64,7 +47,6 @@ class Flow:
     key: bytes
 
 
-Rows = Mapping[bytes, bytes]
 Counts = Mapping[Reason, tuple[int, int]]
 """Packets and bytes."""
 
@@ -137,18 +119,16 @@ class Cache:
 
     # ports
 
-    def set_ports(self, wanted: Iterable[Port], underlay: Underlay | None = None) -> None:
+    def set_ports(
+        self, wanted: Iterable[Port], underlay: Underlay | None = None, routes: Iterable[Route] = ()
+    ) -> None:
         """Make these, and no others, the fast path's.  Where that changes something, a pause begins.
 
         Whatever is not wanted any more is gone before anything new is there.  `underlay` None: nothing
-        goes to or comes from other hosts.
+        goes to or comes from other hosts.  `routes`: all that routers have, or none of a router's.
         """
         ports = tuple(wanted)
-        asked = {
-            "ports": dict(_port_rows(ports)),
-            "endpoints": dict(_endpoint_rows(ports)),
-            "locators": dict(_locator_rows(ports)),
-        }
+        asked = rows.of(ports, routes)
         there = {name: self._rows(name) for name in asked}
         if asked != there:
             self.pause()
@@ -172,11 +152,11 @@ class Cache:
             detach({_int(before["underlay"]), _int(before["tunnel"])} - {0})
 
     def _set_rows(self, asked: Mapping[str, Rows], there: Mapping[str, Rows]) -> None:
-        for name, rows in asked.items():
-            for key in there[name].keys() - rows.keys():
+        for name, some in asked.items():
+            for key in there[name].keys() - some.keys():
                 self._delete(name, key)
-        for name, rows in asked.items():
-            for key, value in rows.items():
+        for name, some in asked.items():
+            for key, value in some.items():
                 if there[name].get(key) != value:
                     bpf.update(self._maps[name], _MAPS[name], key, value)
 
@@ -226,9 +206,9 @@ class Cache:
 
     def _counts(self, name: str, key: bytes) -> Counts:
         values = bpf.lookup(self._maps[name], _MAPS[name], key) or []
-        rows = [layout.TALLY.unpack(value) for value in values]
+        told = [layout.TALLY.unpack(value) for value in values]
         return {
-            reason: (_sum(rows, "packets", reason), _sum(rows, "bytes", reason)) for reason in layout.Reason
+            reason: (_sum(told, "packets", reason), _sum(told, "bytes", reason)) for reason in layout.Reason
         }
 
     def flows(self) -> Iterator[Flow]:
@@ -296,64 +276,13 @@ def _open_maps(info: bpf.Loaded, found: dict[str, int]) -> None:
             os.close(descriptor)
 
 
-def _port_rows(ports: Iterable[Port]) -> Iterator[tuple[bytes, bytes]]:
-    for port in ports:
-        value = _port_row(port)
-        yield layout.link_key(port.link), value
-        yield layout.link_key(port.door), value
-
-
-def _locator_rows(ports: Iterable[Port]) -> Iterator[tuple[bytes, bytes]]:
-    for port in ports:
-        if port.number:
-            yield layout.LOCATOR.pack(vni=port.vni, number=port.number), _port_row(port)
-
-
-def _port_row(port: Port) -> bytes:
-    return layout.PORT.pack(
-        network=_network(port), mac=_mac(port), link=port.link, vni=port.vni, number=port.number
-    )
-
-
-def _endpoint_rows(ports: Iterable[Port]) -> Iterator[tuple[bytes, bytes]]:
-    for port in ports:
-        flags = (layout.PEER if port.peer else 0) | (layout.ANSWERS if port.answers else 0)
-        if port.outside:
-            value = layout.ENDPOINT.pack(
-                link=port.link, flags=flags | layout.OUTSIDE, mac=_mac(port), mtu=port.mtu
-            )
-            yield layout.ENDPOINT_KEY.pack(network=_network(port)), value
-        for text in port.addresses:
-            interface = ip_interface(text)
-            address, length = interface.ip, interface.network.prefixlen
-            value = layout.ENDPOINT.pack(
-                link=port.link,
-                flags=flags,
-                mac=_mac(port),
-                mtu=port.mtu,
-                prefix=128 - address.max_prefixlen + length,
-            )
-            key = layout.ENDPOINT_KEY.pack(
-                network=_network(port),
-                address=layout.mapped(address.packed),
-                family=_FAMILIES[address.version],
-            )
-            yield key, value
-
-
-def _network(port: Port) -> bytes:
-    return uuid.UUID(port.network).bytes
-
-
-def _mac(port: Port) -> bytes:
-    return bytes.fromhex(port.mac.replace(":", ""))
-
-
 def _flow(key: bytes, value: bytes) -> Flow:
     ends, told = layout.FLOW_KEY.unpack(key), layout.FLOW.unpack(value)
     protocol = _int(ends["protocol"])
+    network, router = rows.realm_of(_bytes(ends["realm"]))
     return Flow(
-        network=str(uuid.UUID(bytes=_bytes(ends["network"]))),
+        network=network,
+        router=router,
         protocol=PROTOCOLS.get(protocol, str(protocol)),
         low=_end(ends, "low"),
         high=_end(ends, "high"),
@@ -367,13 +296,13 @@ def _flow(key: bytes, value: bytes) -> Flow:
 def _end(key: Mapping[str, Value], name: str) -> tuple[str, int]:
     """Ports are in network order."""
     packed = _bytes(key[name])
-    address = packed[12:] if key["family"] == _FAMILIES[4] else packed
+    address = packed[12:] if key["family"] == FAMILIES[4] else packed
     port = struct.unpack(">H", struct.pack("=H", key[f"{name}_port"]))[0]
     return str(ip_address(address)), int(port)
 
 
-def _sum(rows: Iterable[Mapping[str, Value]], name: str, reason: Reason) -> int:
-    return sum(_tuple(row[name])[reason] for row in rows)
+def _sum(told: Iterable[Mapping[str, Value]], name: str, reason: Reason) -> int:
+    return sum(_tuple(tally[name])[reason] for tally in told)
 
 
 def _int(value: Value) -> int:

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Whether a packet may go past Open vSwitch, and to where. */
+/*
+ * Whether a packet may go past Open vSwitch, and to where.
+ *
+ * A flow within a network is known by the network and its ends' addresses, one across a router by the router and
+ * these: a packet is of a router's when it goes to, or comes from, the MAC that the router has on the network.
+ */
 #pragma once
 #include "flow.h"
 #include "tunnel.h"
@@ -11,12 +16,21 @@ INLINE struct port *port_at(__u32 vni, __u32 number)
 	return map_lookup(&locators, &at);
 }
 
+/* What a router has on the network, if the MAC is a router's. */
+INLINE struct leg *leg_at(__u32 vni, const __u8 *mac)
+{
+	struct leg_key at = {.vni = vni};
+
+	__builtin_memcpy(at.mac, mac, ETH_ALEN);
+	return map_lookup(&legs, &at);
+}
+
 INLINE struct endpoint *endpoint_at(const struct packet *packet, int sender)
 {
 	struct endpoint_key key = {.family = packet->key.family};
 	int low = sender ? !packet->direction : packet->direction;
 
-	__builtin_memcpy(key.network, packet->key.network, 16);
+	__builtin_memcpy(key.realm, packet->key.realm, 16);
 	if (low)
 		__builtin_memcpy(key.address, packet->key.low, 16);
 	else
@@ -29,15 +43,23 @@ INLINE struct endpoint *outside_of(const struct packet *packet)
 {
 	struct endpoint_key key = {};
 
-	__builtin_memcpy(key.network, packet->key.network, 16);
+	__builtin_memcpy(key.realm, packet->key.realm, 16);
 	return map_lookup(&endpoints, &key);
 }
 
-INLINE __u64 word_of(const __u8 *mac)
+/* Where the packet's router sends what is for its receiver, if that is on a network of the router's. */
+INLINE struct subnet *subnet_of(const struct packet *packet)
 {
-	const __u16 *part = (const __u16 *)mac;
+	struct subnet_key key = {.length = 8 * (sizeof(key) - sizeof(key.length)), .family = packet->key.family};
+	struct subnet *found;
 
-	return (__u64)part[0] << 32 | (__u64)part[1] << 16 | part[2];
+	__builtin_memcpy(key.realm, packet->key.realm, 16);
+	if (packet->direction)
+		__builtin_memcpy(key.address, packet->key.low, 16);
+	else
+		__builtin_memcpy(key.address, packet->key.high, 16);
+	found = map_lookup(&subnets, &key);
+	return found && found->number ? found : 0;
 }
 
 /* Whether the first `prefix` bits of both ends are the same: they are on one link, whatever is on it. */
@@ -73,33 +95,57 @@ INLINE struct endpoint *way_out(__u64 era, const struct packet *packet, const st
 	return way;
 }
 
-/* To a receiver on this host. */
+/* To a receiver on this host; `routed`: across a router. */
 INLINE int judge_near(struct __sk_buff *skb, __u64 era, const struct port *port, const struct packet *packet,
-		      const struct endpoint *to)
+		      const struct endpoint *to, int routed)
 {
-	__u64 digest = digest_of(&packet->key), mark = mark_of(era, digest, port->link);
-	struct marks marks = {mark, mark, mark_of(era, digest, to->link)};
+	__u64 digest = digest_of(&packet->key), passed = mark_of(era, digest, port->link);
+	__u64 sent = routed ? mark_of(era, mixed(digest, packet->hops), port->link) : passed;
+	struct marks marks = {sent, passed, mark_of(era, digest, to->link)};
 	struct flow *flow = map_lookup(&flows, &packet->key);
 	int reason;
 
 	if (!flow)
-		return note_first(packet, mark, now());
+		return note_first(packet, sent, now());
 	reason = judge_flow(skb, packet, flow, &marks, to->mtu + sizeof(struct ethhdr), PROBE);
 	if (reason != FAST)
 		return reason;
 	note_fast(flow, packet->direction, packet->length);
+	if (routed)
+		return pass_on(skb, packet, to->mac, to->router);
 	if (to->flags & OUTSIDE && !same_mac(packet->destination, to->mac) &&
 	    store(skb, 0, to->mac, ETH_ALEN, 0))
 		return DAMAGED;
 	return FAST;
 }
 
+/* Into the tunnel, as Open vSwitch would send it: across a router where `way` is given. */
+INLINE int send_far(struct __sk_buff *skb, const struct config *config, const struct port *port,
+		    const struct packet *packet, const struct subnet *way, __u64 place, __u64 to)
+{
+	struct course course = {.place = place};
+	int reason;
+
+	if (way) {
+		course.vni = way->vni;
+		course.sender = way->number;
+		__builtin_memcpy(course.source, way->mac, ETH_ALEN);
+	} else {
+		course.vni = port->vni;
+		course.sender = port->number;
+		__builtin_memcpy(course.source, packet->source, ETH_ALEN);
+	}
+	fill_mac(course.destination, to);
+	reason = wrap(skb, config, packet, &course);
+	return reason == FAST && way ? take_hop(skb, packet, OVERHEAD) : reason;
+}
+
 /* To a receiver on another host, perhaps. */
 INLINE int judge_far(struct __sk_buff *skb, __u64 era, const struct config *config, const struct port *port,
-		     const struct packet *packet, const struct endpoint *from)
+		     const struct packet *packet, const struct endpoint *from, const struct subnet *way)
 {
 	__u64 digest = digest_of(&packet->key), to = word_of(packet->destination), place;
-	struct marks marks = {.sent = mark_of(era, mixed(digest, to), port->link)};
+	struct marks marks = {.sent = mark_of(era, mixed(digest, way ? packet->hops : to), port->link)};
 	struct flow *flow;
 	int reason;
 
@@ -110,69 +156,115 @@ INLINE int judge_far(struct __sk_buff *skb, __u64 era, const struct config *conf
 	if (!flow)
 		return note_first(packet, marks.sent, now());
 	place = once(&flow->place);
+	if (way)
+		to = once(&flow->mac);
 	digest = mixed(mixed(digest, place), to);
 	marks.passed = mark_of(era, digest, port->link);
 	marks.back = far_mark(era, digest);
 	reason = judge_flow(skb, packet, flow, &marks, from->mtu + sizeof(struct ethhdr), PROBE);
 	if (reason == FAST)
-		reason = wrap(skb, config, port, packet, place);
+		reason = send_far(skb, config, port, packet, way, place, to);
 	if (reason == FAST)
 		note_fast(flow, packet->direction, packet->length);
 	return reason;
 }
 
-/* `link` and `flags`: where what is FAST goes. */
-INLINE int judge_leaving(struct __sk_buff *skb, const struct port *port, __u32 *link, __u32 *flags)
+/* Where what is FAST goes. */
+struct target {
+	__u32 link, flags;
+};
+
+/* To the MAC of a router. */
+INLINE int judge_routed(struct __sk_buff *skb, __u64 era, const struct config *config, const struct port *port,
+			struct packet *packet, const struct leg *leg, struct target *target)
+{
+	struct endpoint *from, *to;
+	struct subnet *way;
+
+	belongs_to(packet, leg->realm);
+	from = endpoint_at(packet, 1);
+	if (!from || from->link != port->link || !same_mac(packet->destination, from->router))
+		return ROUTED;
+	if (packet->hops < 2)
+		return HOPS;
+	if (packet->flags & (TCP_SYN | TCP_FIN | TCP_RST)) {
+		map_delete(&flows, &packet->key);
+		return BEGINS_OR_ENDS;
+	}
+	to = endpoint_at(packet, 0);
+	if (to) {
+		if (!(era & LEARNS))
+			return PAUSED;
+		target->link = to->link;
+		target->flags = to->flags;
+		return judge_near(skb, era, port, packet, to, 1);
+	}
+	way = config->underlay ? subnet_of(packet) : 0;
+	if (!way)
+		return ELSEWHERE;
+	if (!(era & LEARNS))
+		return PAUSED;
+	target->link = config->underlay;
+	return judge_far(skb, era, config, port, packet, from, way);
+}
+
+INLINE int judge_leaving(struct __sk_buff *skb, const struct port *port, struct target *target)
 {
 	struct packet packet = {.length = skb->len};
-	struct endpoint *from, *to;
+	struct endpoint *from, *to, *way;
 	struct config *config;
+	struct leg *leg;
 	__u32 zero = 0;
 	__u64 era;
-	int reason;
+	int reason, direct;
 
 	config = map_lookup(&settings, &zero);
 	if (!config || !config->on)
 		return OFF;
 	era = once(&config->era);
-	reason = read_packet(skb, &packet, port, 0);
+	reason = read_packet(skb, &packet, 0);
 	if (reason != FAST)
 		return reason;
+	belongs_to(&packet, port->network);
 	from = endpoint_at(&packet, 1);
 	if (!from)
 		from = outside_of(&packet);
 	if (!same_mac(packet.source, port->mac) || !from || from->link != port->link)
 		return SENDER;
+	to = endpoint_at(&packet, 0);
+	direct = to ? same_mac(packet.destination, to->mac) : is_near(&packet, from->prefix);
+	way = to ? 0 : way_out(era, &packet, from);
+	leg = direct || way ? 0 : leg_at(port->vni, packet.destination);
+	if (leg)
+		return judge_routed(skb, era, config, port, &packet, leg, target);
 	if (packet.flags & (TCP_SYN | TCP_FIN | TCP_RST)) {
 		map_delete(&flows, &packet.key);
 		return BEGINS_OR_ENDS;
 	}
-	to = endpoint_at(&packet, 0);
-	if (!to)
-		to = way_out(era, &packet, from);
-	else if (!same_mac(packet.destination, to->mac))
+	if (to && !direct)
 		return ROUTED;
-	else if (from->flags & OUTSIDE && is_near(&packet, to->prefix))
+	if (to && from->flags & OUTSIDE && is_near(&packet, to->prefix))
 		return SENDER;
+	if (!to)
+		to = way;
 	if (to) {
 		if (!(era & LEARNS))
 			return PAUSED;
-		*link = to->link;
-		*flags = to->flags;
-		return judge_near(skb, era, port, &packet, to);
+		target->link = to->link;
+		target->flags = to->flags;
+		return judge_near(skb, era, port, &packet, to, 0);
 	}
-	if (!config->underlay || !port->number || packet.destination[0] & 1 ||
-	    !is_near(&packet, from->prefix))
+	if (!config->underlay || !port->number || packet.destination[0] & 1 || !direct)
 		return ELSEWHERE;
 	if (!(era & LEARNS))
 		return PAUSED;
-	*link = config->underlay;
-	return judge_far(skb, era, config, port, &packet, from);
+	target->link = config->underlay;
+	return judge_far(skb, era, config, port, &packet, from, 0);
 }
 
-/* By what is known of the end that sent it. */
+/* By what is known of the end that sent it; `routed`: its host has routed it, and its MAC is not to be seen. */
 INLINE int judge_landed(struct __sk_buff *skb, __u64 era, const struct tunnel *tunnel,
-			const struct packet *packet, const struct endpoint *to)
+			const struct packet *packet, const struct endpoint *to, int routed)
 {
 	struct flow *flow = map_lookup(&flows, &packet->key);
 	__u64 digest, place, mac;
@@ -188,7 +280,8 @@ INLINE int judge_landed(struct __sk_buff *skb, __u64 era, const struct tunnel *t
 	marks.back = mark_of(era, digest, to->link);
 	if (*OF(flow, passed, !packet->direction) != marks.back)
 		return LEARNING;
-	if (place != place_of(tunnel->from, tunnel->sender) || mac != word_of(packet->source))
+	if (routed ? place >> 32 != tunnel->from
+		   : place != place_of(tunnel->from, tunnel->sender) || mac != word_of(packet->source))
 		return STRANGER;
 	if (packet->flags & (TCP_SYN | TCP_FIN | TCP_RST)) {
 		map_delete(&flows, &packet->key);
@@ -209,10 +302,11 @@ INLINE int judge_landed(struct __sk_buff *skb, __u64 era, const struct tunnel *t
 	return reason;
 }
 
-INLINE int judge_landing(struct __sk_buff *skb, __u32 *link, __u32 *flags)
+INLINE int judge_landing(struct __sk_buff *skb, struct target *target)
 {
 	struct packet packet = {.length = skb->len - OVERHEAD};
 	struct tunnel tunnel = {};
+	struct leg *leg = 0;
 	struct endpoint *to;
 	struct config *config;
 	struct port *port;
@@ -233,19 +327,30 @@ INLINE int judge_landing(struct __sk_buff *skb, __u32 *link, __u32 *flags)
 	port = port_at(tunnel.vni, tunnel.receiver);
 	if (!port)
 		return NO_PORT;
-	reason = read_packet(skb, &packet, port, OVERHEAD);
+	reason = read_packet(skb, &packet, OVERHEAD);
 	if (reason != FAST)
 		return reason;
+	belongs_to(&packet, port->network);
 	to = endpoint_at(&packet, 0);
 	if (!to || to->link != port->link)
 		return ELSEWHERE;
 	if (!same_mac(packet.destination, port->mac))
 		return ROUTED;
+	if (!is_near(&packet, to->prefix))
+		leg = leg_at(port->vni, packet.source);
+	if (leg) {
+		belongs_to(&packet, leg->realm);
+		to = endpoint_at(&packet, 0);
+		if (!to || to->link != port->link)
+			return ELSEWHERE;
+		if (leg->number != tunnel.sender || !same_mac(packet.source, to->router))
+			return STRANGER;
+	}
 	if (endpoint_at(&packet, 1))
 		return STRANGER;
 	if (!(era & LEARNS))
 		return PAUSED;
-	*link = to->link;
-	*flags = to->flags;
-	return judge_landed(skb, era, &tunnel, &packet, to);
+	target->link = to->link;
+	target->flags = to->flags;
+	return judge_landed(skb, era, &tunnel, &packet, to, leg != 0);
 }

@@ -37,8 +37,36 @@ struct locator {
 };
 _Static_assert(sizeof(struct locator) == 8, "locator");
 
+struct leg_key {
+	__u32 vni;
+	__u8 mac[6];
+	__u16 pad;
+};
+_Static_assert(sizeof(struct leg_key) == 12, "leg_key");
+
+struct leg {
+	__u8 realm[16];
+	__u32 number;
+};
+_Static_assert(sizeof(struct leg) == 20, "leg");
+
+struct subnet_key {
+	__u32 length;
+	__u8 realm[16];
+	__u32 family;
+	__u8 address[16];
+};
+_Static_assert(sizeof(struct subnet_key) == 40, "subnet_key");
+
+struct subnet {
+	__u32 vni;
+	__u8 mac[6];
+	__u16 number;
+};
+_Static_assert(sizeof(struct subnet) == 12, "subnet");
+
 struct endpoint_key {
-	__u8 network[16];
+	__u8 realm[16];
 	__u8 address[16];
 	__u32 family;
 	__u32 pad;
@@ -50,13 +78,13 @@ struct endpoint {
 	__u32 flags;
 	__u8 mac[6];
 	__u16 mtu;
-	__u32 prefix;
-	__u32 pad;
+	__u8 router[6];
+	__u16 prefix;
 };
 _Static_assert(sizeof(struct endpoint) == 24, "endpoint");
 
 struct flow_key {
-	__u8 network[16];
+	__u8 realm[16];
 	__u8 low[16];
 	__u8 high[16];
 	__u16 low_port;
@@ -123,6 +151,8 @@ struct map settings SECTION("maps"); /* __u32 -> struct config */
 struct map ports SECTION("maps"); /* __u32 -> struct port */
 struct map endpoints SECTION("maps"); /* struct endpoint_key -> struct endpoint */
 struct map locators SECTION("maps"); /* struct locator -> struct port */
+struct map legs SECTION("maps"); /* struct leg_key -> struct leg */
+struct map subnets SECTION("maps"); /* struct subnet_key -> struct subnet */
 struct map flows SECTION("maps"); /* struct flow_key -> struct flow */
 struct map total SECTION("maps"); /* __u32 -> struct tally */
 struct map landed SECTION("maps"); /* __u32 -> struct tally */

@@ -114,13 +114,13 @@ MEANING: Mapping[Reason, str] = {
     Reason.FRAGMENT: "a fragment",
     Reason.LENGTH: "a length in a header does not agree with the frame's",
     Reason.CHECKSUM: "the IPv4 header's checksum is wrong, or IPv6 UDP has none",
-    Reason.HOPS: "no hop is left",
+    Reason.HOPS: "no hop is left, or none beyond the router",
     Reason.PROTOCOL: "neither TCP nor UDP, or behind an IPv6 extension header",
     Reason.SERVICE: "DNS or DHCP, which Open vSwitch may answer itself",
     Reason.SENDER: "the sender's MAC or address is not the port's",
     Reason.BEGINS_OR_ENDS: "SYN, FIN or RST: a connection begins or ends",
-    Reason.ELSEWHERE: "the receiver is not here, nor outside by the gateway, nor near on another host",
-    Reason.ROUTED: "to another MAC than the receiver's own",
+    Reason.ELSEWHERE: "the receiver is neither here, nor outside by the gateway, nor near or routed to",
+    Reason.ROUTED: "neither to the receiver's own MAC nor to that of the sender's router",
     Reason.PAUSED: "rules are changing: nothing is learned just now",
     Reason.NEW: "the first of a flow, or the first since rules changed",
     Reason.LEARNING: "not yet let through in both directions by Open vSwitch",
@@ -177,9 +177,33 @@ LOCATOR = Record(
     Field("__u32", "vni"),
     Field("__u32", "number"),
 )
+LEG_KEY = Record(
+    "leg_key",
+    Field("__u32", "vni"),  # of the network
+    Field("__u8", "mac", 6),
+    Field("__u16", "pad"),
+)
+LEG = Record(
+    "leg",
+    Field("__u8", "realm", 16),  # the router
+    Field("__u32", "number"),  # OVN's of the network's port to it
+)
+SUBNET_KEY = Record(
+    "subnet_key",
+    Field("__u32", "length"),  # in bits, of what follows
+    Field("__u8", "realm", 16),  # the router
+    Field("__u32", "family"),
+    Field("__u8", "address", 16),
+)
+SUBNET = Record(
+    "subnet",
+    Field("__u32", "vni"),  # of the network to which the router sends it
+    Field("__u8", "mac", 6),  # the router's there
+    Field("__u16", "number"),  # OVN's of the network's port to the router; 0: the router sends it elsewhere
+)
 ENDPOINT_KEY = Record(
     "endpoint_key",
-    Field("__u8", "network", 16),
+    Field("__u8", "realm", 16),  # the network, or a router of the network's
     Field("__u8", "address", 16),
     Field("__u32", "family"),
     Field("__u32", "pad"),
@@ -190,12 +214,12 @@ ENDPOINT = Record(
     Field("__u32", "flags"),
     Field("__u8", "mac", 6),
     Field("__u16", "mtu"),
-    Field("__u32", "prefix"),  # of its subnet, of 128 bits
-    Field("__u32", "pad"),
+    Field("__u8", "router", 6),  # the MAC of the router that is the realm, on this network
+    Field("__u16", "prefix"),  # of its subnet, of 128 bits
 )
 FLOW_KEY = Record(
     "flow_key",
-    Field("__u8", "network", 16),
+    Field("__u8", "realm", 16),  # as of its ends
     Field("__u8", "low", 16),
     Field("__u8", "high", 16),
     Field("__u16", "low_port"),
@@ -215,9 +239,12 @@ FLOW = Record(
     Field("__u64", "mac"),
 )
 TALLY = Record("tally", Field("__u64", "packets", len(Reason)), Field("__u64", "bytes", len(Reason)))
-RECORDS = (CONFIG, PORT, LOCATOR, ENDPOINT_KEY, ENDPOINT, FLOW_KEY, FLOW, TALLY)
+RECORDS = (
+    *(CONFIG, PORT, LOCATOR, LEG_KEY, LEG, SUBNET_KEY, SUBNET),
+    *(ENDPOINT_KEY, ENDPOINT, FLOW_KEY, FLOW, TALLY),
+)
 
-HASH, ARRAY, PERCPU_HASH, PERCPU_ARRAY = 1, 2, 5, 6
+HASH, ARRAY, PERCPU_HASH, PERCPU_ARRAY, LPM_TRIE = 1, 2, 5, 6, 11
 _NO_PREALLOC = 1
 
 
@@ -237,7 +264,7 @@ class Map:
 
     @property
     def flags(self) -> int:
-        return _NO_PREALLOC if self.kind in (HASH, PERCPU_HASH) else 0
+        return _NO_PREALLOC if self.kind in (HASH, PERCPU_HASH, LPM_TRIE) else 0
 
     @property
     def per_cpu(self) -> bool:
@@ -249,6 +276,8 @@ MAPS = (
     Map("ports", HASH, None, PORT, 16384),
     Map("endpoints", HASH, ENDPOINT_KEY, ENDPOINT, 32768),
     Map("locators", HASH, LOCATOR, PORT, 8192),
+    Map("legs", HASH, LEG_KEY, LEG, 8192),
+    Map("subnets", LPM_TRIE, SUBNET_KEY, SUBNET, 8192),
     Map("flows", HASH, FLOW_KEY, FLOW, 131072),
     Map("total", PERCPU_ARRAY, None, TALLY, 1),
     Map("landed", PERCPU_ARRAY, None, TALLY, 1),

@@ -20,6 +20,8 @@ struct packet {
 	__u32 headers;              /* those up to the payload */
 	__u32 flags;                /* TCP's */
 	__u32 congestion;           /* ECN of IP's header */
+	__u16 hops;                 /* that are left */
+	__u16 sum;                  /* IPv4's */
 };
 
 struct addresses {
@@ -129,6 +131,8 @@ INLINE int read_ipv4(struct __sk_buff *skb, struct packet *packet, struct iphdr 
 	packet->key.family = ETH_P_IP;
 	packet->key.protocol = ip->protocol;
 	packet->congestion = ip->tos & ECN;
+	packet->hops = ip->ttl;
+	packet->sum = ip->check;
 	packet->headers = sizeof(struct ethhdr) + sizeof(*ip);
 	return read_transport(packet, &found, ip + 1, end, total - sizeof(*ip));
 }
@@ -153,6 +157,7 @@ INLINE int read_ipv6(struct __sk_buff *skb, struct packet *packet, struct ipv6hd
 	packet->key.family = ETH_P_IPV6;
 	packet->key.protocol = ip->nexthdr;
 	packet->congestion = ip->flow_lbl[0] >> 4 & ECN;
+	packet->hops = ip->hop_limit;
 	packet->headers = sizeof(struct ethhdr) + sizeof(*ip);
 	return read_transport(packet, &found, ip + 1, end, payload);
 }
@@ -164,8 +169,11 @@ INLINE void reach(struct __sk_buff *skb, __u32 length)
 		pull(skb, skb->len < length ? skb->len : length);
 }
 
-/* FAST when the packet behind so many bytes is of a kind that can be fast; else the reason why it is not. */
-INLINE int read_packet(struct __sk_buff *skb, struct packet *packet, const struct port *port, __u32 before)
+/*
+ * FAST when the packet behind so many bytes is of a kind that can be fast; else the reason why it is not.
+ * Whose addresses these are is left to be said (belongs_to).
+ */
+INLINE int read_packet(struct __sk_buff *skb, struct packet *packet, __u32 before)
 {
 	struct ethhdr *ethernet;
 	void *end;
@@ -179,10 +187,57 @@ INLINE int read_packet(struct __sk_buff *skb, struct packet *packet, const struc
 		return SHORT;
 	packet->source = ethernet->h_source;
 	packet->destination = ethernet->h_dest;
-	__builtin_memcpy(packet->key.network, port->network, 16);
 	if (ethernet->h_proto == NETWORK_ORDER(ETH_P_IP))
 		return read_ipv4(skb, packet, (void *)(ethernet + 1), end, before);
 	if (ethernet->h_proto == NETWORK_ORDER(ETH_P_IPV6))
 		return read_ipv6(skb, packet, (void *)(ethernet + 1), end, before);
 	return NOT_IP;
+}
+
+/* The addresses are those of a network, or of a router, among whose subnets' they are unique. */
+INLINE void belongs_to(struct packet *packet, const __u8 *realm)
+{
+	__builtin_memcpy(packet->key.realm, realm, 16);
+}
+
+INLINE __u64 word_of(const __u8 *mac)
+{
+	const __u16 *part = (const __u16 *)mac;
+
+	return (__u64)part[0] << 32 | (__u64)part[1] << 16 | part[2];
+}
+
+INLINE void fill_mac(__u8 *mac, __u64 word)
+{
+	__u16 *part = (__u16 *)mac;
+
+	part[0] = word >> 32;
+	part[1] = word >> 16;
+	part[2] = word;
+}
+
+/* A hop less, in the packet behind so many bytes; RFC 1624 for the checksum. */
+INLINE int take_hop(struct __sk_buff *skb, const struct packet *packet, __u32 before)
+{
+	__u32 sum = packet->sum + NETWORK_ORDER(0x0100);
+	struct {
+		__u8 hops, protocol;
+		__u16 sum;
+	} fresh = {packet->hops - 1, packet->key.protocol, sum + (sum >= 0xffff)};
+
+	before += sizeof(struct ethhdr);
+	if (packet->key.family == ETH_P_IPV6)
+		return store(skb, before + 7, &fresh.hops, 1, BPF_F_RECOMPUTE_CSUM) ? DAMAGED : FAST;
+	return store(skb, before + 8, &fresh, sizeof(fresh), 0) ? DAMAGED : FAST;
+}
+
+/* As a router puts it on the receiver's network: with new MACs, and a hop less. */
+INLINE int pass_on(struct __sk_buff *skb, const struct packet *packet, const __u8 *destination,
+		   const __u8 *source)
+{
+	__u8 macs[2 * ETH_ALEN];
+
+	__builtin_memcpy(macs, destination, ETH_ALEN);
+	__builtin_memcpy(macs + ETH_ALEN, source, ETH_ALEN);
+	return store(skb, 0, macs, sizeof(macs), 0) ? DAMAGED : take_hop(skb, packet, 0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Established flows between two containers of one network, past Open vSwitch.
+ * Established flows between two containers of one network, or of two of one router, past Open vSwitch.
  *
  *   sender eth0 ══ slh ── leave ──┬─ hit ───────────────────────────> receiver's eth0
  *                                 └─ miss ─> sls ══ Open vSwitch ══ sls ── arrive ─> slh ══ receiver
@@ -35,30 +35,33 @@ INLINE void add(struct tally *tally, __u32 reason, __u32 bytes)
 	tally->bytes[reason] += bytes;
 }
 
-/* tc ingress of the host's end of a container's link. */
-SECTION("tc/leave")
-int leave(struct __sk_buff *skb)
+INLINE int go(int reason, const struct target *target)
 {
-	__u32 link = skb->ifindex, length = skb->len, target = 0, flags = 0, zero = 0;
-	struct port *port = map_lookup(&ports, &link);
-	int reason = port ? judge_leaving(skb, port, &target, &flags) : NO_PORT;
-
-	add(map_lookup(&total, &zero), reason, length);
-	add(map_lookup(&tallies, &link), reason, length);
 	if (reason == DAMAGED)
 		return TC_ACT_SHOT;
 	if (reason != FAST)
 		return TC_ACT_UNSPEC;
-	return flags & PEER ? redirect_peer(target, 0) : redirect(target, 0);
+	return target->flags & PEER ? redirect_peer(target->link, 0) : redirect(target->link, 0);
 }
 
-/* What has come out of Open vSwitch, if anything is to be learned from it: its flow. */
-INLINE struct flow *flow_of(struct __sk_buff *skb, struct packet *packet, const struct port *port,
-			    __u32 before)
+/* tc ingress of the host's end of a container's link. */
+SECTION("tc/leave")
+int leave(struct __sk_buff *skb)
 {
-	if (read_packet(skb, packet, port, before) != FAST || packet->flags & (TCP_SYN | TCP_FIN | TCP_RST))
-		return 0;
-	return map_lookup(&flows, &packet->key);
+	__u32 link = skb->ifindex, length = skb->len, zero = 0;
+	struct port *port = map_lookup(&ports, &link);
+	struct target target = {};
+	int reason = port ? judge_leaving(skb, port, &target) : NO_PORT;
+
+	add(map_lookup(&total, &zero), reason, length);
+	add(map_lookup(&tallies, &link), reason, length);
+	return go(reason, &target);
+}
+
+/* Whether anything is to be learned from what has come out of Open vSwitch. */
+INLINE int tells(struct __sk_buff *skb, struct packet *packet, __u32 before)
+{
+	return read_packet(skb, packet, before) == FAST && !(packet->flags & (TCP_SYN | TCP_FIN | TCP_RST));
 }
 
 /* The generation, if things are learned just now; else 0. */
@@ -80,37 +83,67 @@ int arrive(struct __sk_buff *skb)
 {
 	__u32 link = skb->ifindex;
 	struct port *port = map_lookup(&ports, &link);
-	__u64 era = era_of_learning(), digest, mark;
+	__u64 era = era_of_learning(), digest, sent, passed;
 	struct packet packet = {.length = skb->len};
 	struct endpoint *from, *to, *way;
 	struct flow *flow;
+	struct leg *leg;
 
-	if (!era || !port)
+	if (!era || !port || !tells(skb, &packet, 0))
 		return TC_ACT_UNSPEC;
-	flow = flow_of(skb, &packet, port, 0);
+	leg = leg_at(port->vni, packet.source);
+	belongs_to(&packet, leg ? leg->realm : port->network);
+	flow = map_lookup(&flows, &packet.key);
 	if (!flow)
 		return TC_ACT_UNSPEC;
 	way = outside_of(&packet);
 	to = endpoint_at(&packet, 0);
 	if (!to)
 		to = way;
-	if (!to || to->link != port->link || !same_mac(packet.destination, to->mac))
+	if (!to || to->link != port->link || !same_mac(packet.destination, to->mac) ||
+	    (leg && !same_mac(packet.source, to->router)))
 		return TC_ACT_UNSPEC;
 	digest = digest_of(&packet.key);
 	from = endpoint_at(&packet, 1);
 	if (!from && way && same_mac(packet.source, way->mac))
 		from = way;
 	if (from) {
-		if (!same_mac(packet.source, from->mac))
+		if (!leg && !same_mac(packet.source, from->mac))
 			return TC_ACT_UNSPEC;
-		mark = mark_of(era, digest, from->link);
+		passed = mark_of(era, digest, from->link);
+		sent = leg ? mark_of(era, mixed(digest, packet.hops + 1), from->link) : passed;
 	} else {
-		digest = mixed(mixed(digest, once(&flow->place)), word_of(packet.source));
-		mark = far_mark(era, digest);
+		digest = mixed(digest, once(&flow->place));
+		digest = mixed(digest, leg ? once(&flow->mac) : word_of(packet.source));
+		sent = passed = far_mark(era, digest);
 	}
-	if (*OF(flow, sent, packet.direction) == mark)
-		note_passed(flow, packet.direction, mark);
+	if (*OF(flow, sent, packet.direction) == sent)
+		note_passed(flow, packet.direction, passed);
 	return TC_ACT_UNSPEC;
+}
+
+/* The sender of what has been put into a tunnel, if it is one of ours. */
+INLINE struct endpoint *departed(struct packet *packet, const struct tunnel *tunnel, int *routed)
+{
+	struct port *port = port_at(tunnel->vni, tunnel->sender);
+	struct endpoint *from;
+	struct subnet *way;
+	struct leg *leg;
+
+	*routed = !port;
+	if (port) {
+		belongs_to(packet, port->network);
+		from = endpoint_at(packet, 1);
+		return from && from->link == port->link && same_mac(packet->source, port->mac) ? from : 0;
+	}
+	leg = leg_at(tunnel->vni, packet->source);
+	if (!leg || leg->number != tunnel->sender)
+		return 0;
+	belongs_to(packet, leg->realm);
+	way = subnet_of(packet);
+	if (!way || way->vni != tunnel->vni || way->number != tunnel->sender || !same_mac(packet->source, way->mac))
+		return 0;
+	return endpoint_at(packet, 1);
 }
 
 /* tc ingress of the link on which Open vSwitch hands over what it has put into a tunnel. */
@@ -121,28 +154,25 @@ int depart(struct __sk_buff *skb)
 	__u64 era = era_of_learning(), digest, place, to;
 	struct tunnel tunnel = {};
 	struct endpoint *from;
-	struct port *port;
 	struct flow *flow;
+	int routed;
 
-	if (!era || read_tunnel(skb, &tunnel) != FAST)
+	if (!era || read_tunnel(skb, &tunnel) != FAST || !tells(skb, &packet, OVERHEAD))
 		return TC_ACT_UNSPEC;
-	port = port_at(tunnel.vni, tunnel.sender);
-	if (!port)
-		return TC_ACT_UNSPEC;
-	flow = flow_of(skb, &packet, port, OVERHEAD);
-	from = flow ? endpoint_at(&packet, 1) : 0;
-	if (!flow || !from || from->link != port->link || !same_mac(packet.source, port->mac) ||
-	    endpoint_at(&packet, 0))
+	from = departed(&packet, &tunnel, &routed);
+	flow = from ? map_lookup(&flows, &packet.key) : 0;
+	if (!from || !flow || endpoint_at(&packet, 0))
 		return TC_ACT_UNSPEC;
 	digest = digest_of(&packet.key);
 	to = word_of(packet.destination);
-	if (*OF(flow, sent, packet.direction) != mark_of(era, mixed(digest, to), port->link))
+	if (*OF(flow, sent, packet.direction) !=
+	    mark_of(era, mixed(digest, routed ? packet.hops + 1 : to), from->link))
 		return TC_ACT_UNSPEC;
 	place = place_of(tunnel.to, tunnel.receiver);
 	flow->place = place;
 	flow->mac = to;
 	digest = mixed(mixed(digest, place), to);
-	note_passed(flow, packet.direction, mark_of(era, digest, port->link));
+	note_passed(flow, packet.direction, mark_of(era, digest, from->link));
 	return TC_ACT_UNSPEC;
 }
 
@@ -150,17 +180,14 @@ int depart(struct __sk_buff *skb)
 SECTION("tc/land")
 int land(struct __sk_buff *skb)
 {
-	__u32 length = skb->len, target = 0, flags = 0, zero = 0;
-	int reason = judge_landing(skb, &target, &flags);
+	__u32 length = skb->len, zero = 0;
+	struct target target = {};
+	int reason = judge_landing(skb, &target);
 
 	if (reason == UNRELATED)
 		return TC_ACT_UNSPEC;
 	add(map_lookup(&landed, &zero), reason, length);
-	if (reason == DAMAGED)
-		return TC_ACT_SHOT;
-	if (reason != FAST)
-		return TC_ACT_UNSPEC;
-	return flags & PEER ? redirect_peer(target, 0) : redirect(target, 0);
+	return go(reason, &target);
 }
 
 char programs_license[] SECTION("license") = "Dual BSD/GPL";

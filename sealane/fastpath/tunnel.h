@@ -93,6 +93,13 @@ INLINE int read_tunnel(struct __sk_buff *skb, struct tunnel *found)
 	return FAST;
 }
 
+/* What a packet's headers are to say when it is in the tunnel. */
+struct course {
+	__u64 place; /* to which host, and which port there */
+	__u32 vni, sender;
+	__u8 source[ETH_ALEN], destination[ETH_ALEN];
+};
+
 INLINE __u64 place_of(__u32 host, __u32 number)
 {
 	return (__u64)host << 32 | number;
@@ -133,8 +140,8 @@ INLINE __u16 checksum(const struct iphdr *ip)
 }
 
 /* As Open vSwitch makes it, but for the checksum over the whole datagram, which IPv4 lets be without. */
-INLINE void fill_outer(struct outer *outer, const struct config *config, const struct port *port,
-		       const struct packet *packet, __u64 place, __u32 hash)
+INLINE void fill_outer(struct outer *outer, const struct config *config, const struct packet *packet,
+		       const struct course *course, __u32 hash)
 {
 	__u32 total = packet->length + OVERHEAD - sizeof(struct ethhdr);
 
@@ -146,7 +153,7 @@ INLINE void fill_outer(struct outer *outer, const struct config *config, const s
 	outer->ip.ttl = HOPS_OF_TUNNEL;
 	outer->ip.protocol = IPPROTO_UDP;
 	outer->ip.saddr = *(__u32 *)config->address;
-	outer->ip.daddr = place >> 32;
+	outer->ip.daddr = course->place >> 32;
 	outer->ip.check = checksum(&outer->ip);
 	outer->udp.source = NETWORK_ORDER(0x8000 | (hash & 0x3fff)); /* spreads flows, as RFC 8926, 3.3 has it */
 	outer->udp.dest = NETWORK_ORDER(GENEVE_PORT);
@@ -154,31 +161,31 @@ INLINE void fill_outer(struct outer *outer, const struct config *config, const s
 	outer->geneve.version_and_length = 2;
 	outer->geneve.flags = GENEVE_CRITICAL;
 	outer->geneve.protocol = NETWORK_ORDER(ETHERNET_BRIDGING);
-	outer->geneve.vni = __builtin_bswap32(port->vni << 8);
+	outer->geneve.vni = __builtin_bswap32(course->vni << 8);
 	outer->geneve.class = NETWORK_ORDER(OVN_CLASS);
 	outer->geneve.type = OVN_TYPE;
 	outer->geneve.length = 1;
-	outer->geneve.sender = NETWORK_ORDER(port->number);
-	outer->geneve.receiver = NETWORK_ORDER(place);
+	outer->geneve.sender = NETWORK_ORDER(course->sender);
+	outer->geneve.receiver = NETWORK_ORDER(course->place);
 }
 
 /* Into the tunnel.  Unless it is FAST the packet is as it was; DAMAGED can't be, but for want of memory. */
-INLINE int wrap(struct __sk_buff *skb, const struct config *config, const struct port *port,
-		const struct packet *packet, __u64 place)
+INLINE int wrap(struct __sk_buff *skb, const struct config *config, const struct packet *packet,
+		const struct course *course)
 {
 	struct bpf_fib_lookup route = {};
 	struct wrapped headers = {};
-	int reason = find_way(skb, config, packet, place, &route);
+	int reason = find_way(skb, config, packet, course->place, &route);
 
 	if (reason != FAST)
 		return reason;
 	__builtin_memcpy(headers.ethernet.h_dest, route.dmac, ETH_ALEN);
 	__builtin_memcpy(headers.ethernet.h_source, route.smac, ETH_ALEN);
 	headers.ethernet.h_proto = NETWORK_ORDER(ETH_P_IP);
-	__builtin_memcpy(headers.inner.h_dest, packet->destination, ETH_ALEN);
-	__builtin_memcpy(headers.inner.h_source, packet->source, ETH_ALEN);
+	__builtin_memcpy(headers.inner.h_dest, course->destination, ETH_ALEN);
+	__builtin_memcpy(headers.inner.h_source, course->source, ETH_ALEN);
 	headers.inner.h_proto = NETWORK_ORDER(packet->key.family);
-	fill_outer(&headers.outer, config, port, packet, place, hash_of(skb));
+	fill_outer(&headers.outer, config, packet, course, hash_of(skb));
 	if (adjust_room(skb, OVERHEAD, BPF_ADJ_ROOM_MAC, WRAP))
 		return NESTED;
 	return store(skb, 0, &headers, sizeof(headers), 0) ? DAMAGED : FAST;

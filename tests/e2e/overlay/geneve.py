@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 
 from sealane.lab.lab import Lab
 from sealane.lab.plan import OUTSIDE
-from tests.e2e.overlay.machines import Machine, listening
+from tests.e2e.overlay.machines import Leg, Machine, listening
 
 PORT = 6081
 TARGET = 7788
@@ -50,6 +50,12 @@ def packet(lab: Lab, sender: Machine, target: Machine, source: str, to: str, tex
     frame = mac(lab, target) + mac(lab, sender) + b"\x08\x00"
     frame += ipv4(sender.addresses[0], target.addresses[0], udp(4444, TARGET, text.encode()))
     return ipv4(source, to, udp(50000, PORT, head + frame))
+
+
+def across(lab: Lab, packet: bytes, leg: Leg) -> bytes:
+    """As it is when a router, on the sender's host, has put it on the target's network."""
+    number = struct.pack("!H", key(lab, "Port_Binding", leg.port_id))
+    return packet[:40] + number + packet[42:50] + bytes_of(leg.mac) + packet[56:]
 
 
 def ipv4(source: str, target: str, payload: bytes) -> bytes:
@@ -107,4 +113,8 @@ def found(lab: Lab, machine: Machine, column: str) -> str:
 
 
 def mac(lab: Lab, machine: Machine) -> bytes:
-    return bytes.fromhex(found(lab, machine, "mac").split()[0].replace(":", ""))
+    return bytes_of(found(lab, machine, "mac").split()[0])
+
+
+def bytes_of(mac: str) -> bytes:
+    return bytes.fromhex(mac.replace(":", ""))

@@ -60,6 +60,36 @@ class Machine:
         self.lab.exec(self.host, "ip", "netns", "delete", self.name)
 
 
+@dataclass(frozen=True)
+class Leg:
+    """A router's port on a network."""
+
+    port_id: str
+    mac: str
+
+
+@contextmanager
+def router(api: Api, *networks: str) -> Iterator[str]:
+    """One that joins all their subnets; gone afterwards."""
+    made = str(api.create("routers", {"name": "between"})["id"])
+    subnets = [{"subnet_id": s["id"]} for id in networks for s in api.list("subnets", network_id=id)]
+    for subnet in subnets:
+        api.change("PUT", f"routers/{made}/add_router_interface", subnet)
+    yield made
+    for subnet in subnets:
+        api.change("PUT", f"routers/{made}/remove_router_interface", subnet)
+    api.delete("routers", made)
+
+
+def leg(api: Api, router: str, network: str) -> Leg:
+    (port,) = [
+        port
+        for port in api.list("ports", network_id=network, device_id=router)
+        if any("." in ip["ip_address"] for ip in port["fixed_ips"])
+    ]
+    return Leg(port["id"], port["mac_address"])
+
+
 def attach(lab: Lab, host: str, name: str, network: str, ip: str = "") -> Machine:
     lab.exec(host, "ip", "netns", "add", name)
     lab.exec(host, "ip", "-n", name, "link", "set", "lo", "up")

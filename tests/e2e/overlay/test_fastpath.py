@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,26 +79,61 @@ while True:
 def three(lab: Lab) -> Iterator[list[Machine]]:
     """Machines on one host, in a network of their own."""
     api = machines.api(lab)
-    network = api.create("networks", {"name": "fast"})["id"]
-    for version, cidr in ((4, "10.46.0.0/24"), (6, "fd46::/64")):
+    network = made_network(api, "fast", 46)
+    with attached(lab, "fast", network, network, network) as made:
+        yield made
+    remove(api, network)
+
+
+@pytest.fixture(scope="module")
+def across(lab: Lab) -> Iterator[list[Machine]]:
+    """Likewise, but a router is between the second one's network and that of the others."""
+    api = machines.api(lab)
+    near, far = made_network(api, "near", 54), made_network(api, "far", 55)
+    with machines.router(api, near, far), attached(lab, "routed", near, far, near) as made:
+        yield made
+    for network in (near, far):
+        remove(api, network)
+
+
+def made_network(api: Api, name: str, number: int) -> str:
+    """Of both families."""
+    network = str(api.create("networks", {"name": name})["id"])
+    for version, cidr in ((4, f"10.{number}.0.0/24"), (6, f"fd{number}::/64")):
         api.create("subnets", {"network_id": network, "cidr": cidr, "ip_version": version})
-    made = [attach(lab, HOST, f"fast{number}", network) for number in range(3)]
+    return network
+
+
+@contextmanager
+def attached(lab: Lab, name: str, *networks: str) -> Iterator[list[Machine]]:
+    made = [attach(lab, HOST, f"{name}{number}", network) for number, network in enumerate(networks)]
     for other in made[1:]:
         for address in other.addresses:
             made[0].soon_reaches(address)
     yield made
     for machine in made:
         machine.remove()
-    remove(api, network)
 
 
 @pytest.fixture
-def pair(lab: Lab, three: list[Machine]) -> Iterator[tuple[Machine, Machine]]:
-    """Two of them, with a fast path that has counted nothing yet."""
+def working(lab: Lab) -> Iterator[None]:
+    """With a fast path that has counted nothing yet."""
     lab.exec(HOST, "sealane", "fastpath", "on")
     until(lambda: told(lab)["state"] == "working", "the fast path works")
-    yield three[0], three[1]
+    yield
     lab.exec(HOST, "sealane", "fastpath", "off")
+
+
+@pytest.fixture
+def pair(three: list[Machine], working: None) -> tuple[Machine, Machine]:
+    return three[0], three[1]
+
+
+@pytest.fixture(params=["three", "across"], ids=["switched", "routed"])
+def crew(request: pytest.FixtureRequest, working: None) -> list[Machine]:
+    """The first and the second one talk."""
+    found: list[Machine] = request.getfixturevalue(request.param)
+    return found
 
 
 def told(lab: Lab, what: str = "status", host: str = HOST) -> Any:
@@ -131,22 +167,68 @@ def running(machine: Machine, program: str, *words: str) -> Iterator[Callable[[]
 
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("kind", ["tcp", "udp"])
-def test_both_directions_of_a_flow_become_fast(lab: Lab, pair: Any, kind: str, family: int) -> None:
-    one, two = pair
+def test_both_directions_of_a_flow_become_fast(
+    lab: Lab, api: Api, crew: list[Machine], kind: str, family: int
+) -> None:
+    one, two = crew[:2]
     address = two.addresses[0 if family == 4 else 1]
     with talk(one, two, kind, address) as said:
-        until(lambda: min(fast_packets(lab, m) for m in pair) >= 20, "both send fast packets")
+        until(lambda: min(fast_packets(lab, m) for m in (one, two)) >= 20, "both send fast packets")
         (flow,) = [f for f in told(lab, "flows") if f["protocol"] == kind and min(f["packets"]) >= 5]
         assert any(address in end for end in flow["ends"])
+        router = between(api, two)
+        assert (flow["router_id"], bool(flow["network_id"])) == (router, not router)
         assert len(said().splitlines()) > 10
 
 
-def test_the_same_arrives_with_it_and_without_it(lab: Lab, pair: Any) -> None:
-    one, two = pair
+def between(api: Api, machine: Machine) -> str:
+    """The router of its network, if it has one."""
+    network = api.list("ports", id=machine.port_id)[0]["network_id"]
+    legs = api.list("ports", network_id=network, device_owner="network:router_interface")
+    return str(legs[0]["device_id"]) if legs else ""
+
+
+def test_the_same_arrives_with_it_and_without_it(lab: Lab, crew: list[Machine]) -> None:
+    one, two = crew[:2]
     until(lambda: arrives_whole(one, two) and fast_packets(lab, one) > 50, "much of it was fast")
     lab.exec(HOST, "sealane", "fastpath", "off")
     assert arrives_whole(one, two)
     assert told(lab)["state"] == "off" and told(lab, "flows") == []
+
+
+def test_frames_are_the_same_with_it_and_without_it(lab: Lab, crew: list[Machine]) -> None:
+    """MACs and hop limits, in both families."""
+    pair = crew[0], crew[1]
+    fast = frames_heard(lab, pair, lambda: min(fast_packets(lab, m) for m in pair) >= 20)
+    lab.exec(HOST, "sealane", "fastpath", "off")
+    assert fast == frames_heard(lab, pair) and len(fast) == 2
+
+
+def frames_heard(
+    lab: Lab, pair: tuple[Machine, Machine], ready: Callable[[], bool] | None = None
+) -> set[str]:
+    """MACs and hop limit of what the second one is sent by the first, in both families.
+
+    `ready`: listen only once that holds; None: after some answers.
+    """
+    one, two = pair
+    found = set()
+    for address in two.addresses:
+        with talk(one, two, "udp", address) as said:
+            until(ready or (lambda said=said: len(said().splitlines()) > 5), "the flow is as it should be")  # type: ignore[misc]
+            with ears(two) as heard:
+                until(lambda heard=heard: len(data_frames(heard())) > 10, "frames come")  # type: ignore[misc]
+                found |= {summary(frame) for frame in data_frames(heard())}
+    return found
+
+
+def data_frames(heard: str) -> list[str]:
+    return [frame for frame in heard.split() if len(frame) > 2 * 500]
+
+
+def summary(frame: str) -> str:
+    hops = 22 if frame[24:28] == "0800" else 21
+    return f"{frame[:28]} {int(frame[2 * hops : 2 * hops + 2], 16)}"
 
 
 def arrives_whole(one: Machine, two: Machine) -> bool:
@@ -174,11 +256,11 @@ def received(machine: Machine) -> int:
     return int(values[names.index("InReceives")])
 
 
-def test_nothing_arrives_once_a_change_is_applied(lab: Lab, api: Api, pair: Any) -> None:
+def test_nothing_arrives_once_a_change_is_applied(lab: Lab, api: Api, crew: list[Machine]) -> None:
     """The port goes down under traffic that is fast."""
-    one, two = pair
+    one, two = crew[:2]
     with talk(one, two, "udp", two.addresses[0]):
-        until(lambda: min(fast_packets(lab, m) for m in pair) >= 5, "it is fast")
+        until(lambda: min(fast_packets(lab, m) for m in (one, two)) >= 5, "it is fast")
         api.wait = 60
         api.update("ports", two.port_id, {"admin_state_up": False})
         before = received(two)
@@ -194,12 +276,15 @@ def sent_packets(machine: Machine) -> int:
     return int(machine.exec("cat", "/sys/class/net/eth0/statistics/tx_packets").stdout)
 
 
-def test_a_third_one_can_not_speak_in_anothers_fast_flow(lab: Lab, three: Any, pair: Any) -> None:
-    one, two, third = three
+def test_a_third_one_can_not_speak_in_anothers_fast_flow(lab: Lab, api: Api, crew: list[Machine]) -> None:
+    one, two, third = crew
     third.soon_reaches(two.addresses[0])
     me, honest, target = station(one), station(third), station(two)
+    if router := between(api, one):
+        network = api.list("ports", id=one.port_id)[0]["network_id"]
+        target = replace(target, mac=machines.leg(api, router, network).mac)
     with talk(one, two, "udp", two.addresses[0]):
-        until(lambda: min(fast_packets(lab, m) for m in pair) >= 5, "it is fast")
+        until(lambda: min(fast_packets(lab, m) for m in (one, two)) >= 5, "it is fast")
         ports = flow_ports(lab, one)
         with ears(two) as heard:
             frames.say(third, *forged(me, honest, target, ports))

@@ -2,7 +2,8 @@
 
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,8 @@ from tests.e2e.overlay.test_fastpath import (
     arrives_whole,
     fast_packets,
     flow_ports,
+    frames_heard,
+    made_network,
     received,
     sent_packets,
     talk,
@@ -39,20 +42,38 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
 """With an echo that answers each datagram for itself."""
 
 
-@pytest.fixture(scope="module")
-def ends(lab: Lab) -> Iterator[tuple[Machine, Machine]]:
-    """One on each host, in a network of their own."""
+Ends = tuple[Machine, Machine]
+
+
+@pytest.fixture(scope="module", params=["switched", "routed"])
+def ends(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Ends]:
+    """One on each host, in a network of their own, or in two with a router between them."""
     api = machines.api(lab)
-    network = api.create("networks", {"name": "wide"})["id"]
-    for version, cidr in ((4, "10.47.0.0/24"), (6, "fd47::/64")):
-        api.create("subnets", {"network_id": network, "cidr": cidr, "ip_version": version})
-    one, two = (attach(lab, host, f"wide{number}", network) for number, host in enumerate(HOSTS))
-    for address in two.addresses:
-        one.soon_reaches(address)
-    yield one, two
-    for machine in (one, two):
-        machine.remove()
-    remove(api, network)
+    networks = [made_network(api, "wide", 47)]
+    with ExitStack() as stack:
+        if request.param == "routed":
+            networks.insert(0, made_network(api, "narrow", 48))
+            stack.enter_context(machines.router(api, *networks))
+        one, two = (
+            attach(lab, host, f"wide{host}", network)
+            for host, network in zip(HOSTS, networks * 2, strict=False)
+        )
+        for address in two.addresses:
+            one.soon_reaches(address)
+        yield one, two
+        for machine in (one, two):
+            machine.remove()
+    for network in networks:
+        remove(api, network)
+
+
+def between(api: Api) -> str:
+    """The router that is between them, if one is."""
+    return next((router["id"] for router in api.list("routers", name="between")), "")
+
+
+def network_of(api: Api, machine: Machine) -> str:
+    return str(api.list("ports", id=machine.port_id)[0]["network_id"])
 
 
 @pytest.fixture
@@ -81,7 +102,7 @@ def both_ways(lab: Lab, machine: Machine, packets: int = 20) -> bool:
 
 
 @contextmanager
-def fast(lab: Lab, ends: tuple[Machine, Machine], kind: str, family: int = 4) -> Iterator[Callable[[], str]]:
+def fast(lab: Lab, ends: Ends, kind: str, family: int = 4) -> Iterator[Callable[[], str]]:
     """A talk that is fast in both directions on both hosts."""
     one, two = ends
     with talk(one, two, kind, two.addresses[0 if family == 4 else 1]) as said:
@@ -92,13 +113,15 @@ def fast(lab: Lab, ends: tuple[Machine, Machine], kind: str, family: int = 4) ->
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("kind", ["tcp", "udp"])
 def test_a_flow_between_hosts_is_fast_in_both_directions(
-    lab: Lab, ends: tuple[Machine, Machine], switch: Callable[..., None], kind: str, family: int
+    lab: Lab, api: Api, ends: Ends, switch: Callable[..., None], kind: str, family: int
 ) -> None:
     switch(*HOSTS)
     with fast(lab, ends, kind, family) as said:
         for host in HOSTS:
             (flow,) = [f for f in told(lab, "flows", host) if f["protocol"] == kind and min(f["packets"])]
             assert any(ends[1].addresses[0 if family == 4 else 1] in end for end in flow["ends"])
+            router = between(api)
+            assert (flow["router_id"], bool(flow["network_id"])) == (router, not router)
         before = len(said().splitlines())
         until(lambda: len(said().splitlines()) > before + 20, "and goes on")
 
@@ -106,7 +129,7 @@ def test_a_flow_between_hosts_is_fast_in_both_directions(
 @pytest.mark.parametrize("on", HOSTS)
 @pytest.mark.parametrize("kind", ["tcp", "udp"])
 def test_the_far_end_may_be_without(
-    lab: Lab, ends: tuple[Machine, Machine], switch: Callable[..., None], kind: str, on: str
+    lab: Lab, ends: Ends, switch: Callable[..., None], kind: str, on: str
 ) -> None:
     switch(on)
     one, two = ends
@@ -119,7 +142,7 @@ def test_the_far_end_may_be_without(
 
 @pytest.mark.parametrize("on", [HOSTS, HOSTS[:1], HOSTS[1:], ()], ids=["both", "sender", "receiver", "none"])
 def test_the_same_arrives_in_each_case(
-    lab: Lab, ends: tuple[Machine, Machine], switch: Callable[..., None], on: tuple[str, ...]
+    lab: Lab, ends: Ends, switch: Callable[..., None], on: tuple[str, ...]
 ) -> None:
     """Bundles of segments among it."""
     switch(*on)
@@ -130,9 +153,20 @@ def test_the_same_arrives_in_each_case(
             until(lambda m=machine: arrives_whole(one, two) and both_ways(lab, m), "much of it was fast")  # type: ignore[misc]
 
 
-def test_datagrams_in_one_piece_arrive_one_by_one(
-    lab: Lab, ends: tuple[Machine, Machine], switch: Callable[..., None]
+def test_frames_are_the_same_with_it_and_without_it(
+    lab: Lab, ends: Ends, switch: Callable[..., None]
 ) -> None:
+    """MACs and hop limits, in both families."""
+    heard: dict[bool, set[str]] = {}
+    for on in (False, True):
+        switch(*(HOSTS if on else ()))
+        heard[on] = frames_heard(
+            lab, ends, (lambda: all(both_ways(lab, end) for end in ends)) if on else None
+        )
+    assert heard[True] == heard[False] and len(heard[True]) == 2
+
+
+def test_datagrams_in_one_piece_arrive_one_by_one(lab: Lab, ends: Ends, switch: Callable[..., None]) -> None:
     """UDP's own segmentation, with which HTTP/3 sends."""
     switch(*HOSTS)
     one, two = ends
@@ -143,35 +177,64 @@ def test_datagrams_in_one_piece_arrive_one_by_one(
     assert bundle["packets"] >= 1
 
 
-@pytest.mark.parametrize("changed", [0, 1], ids=["sender", "receiver"])
 def test_nothing_passes_by_an_old_rule_once_a_change_is_applied(
-    lab: Lab, api: Api, ends: tuple[Machine, Machine], switch: Callable[..., None], changed: int
+    lab: Lab, api: Api, ends: Ends, switch: Callable[..., None]
 ) -> None:
-    """The port of either end goes down under traffic that is fast."""
+    """Under traffic that is fast, from one change to the next."""
     switch(*HOSTS)
     one, two = ends
+    api.wait = 60
     with fast(lab, ends, "udp"):
-        api.wait = 60
-        api.update("ports", ends[changed].port_id, {"admin_state_up": False})
-        before = received(two)
-        assert api.unapplied == set()
-        sent = sent_packets(one)
-        until(lambda: sent_packets(one) > sent + 5, "the talker goes on")
-        assert received(two) == before
-        api.update("ports", ends[changed].port_id, {"admin_state_up": True})
-        until(lambda: received(two) > before, "it arrives again")
+        for change, undo in changes(api, ends):
+            change()
+            before = received(two)
+            assert api.unapplied == set()
+            sent = sent_packets(one)
+            until(lambda sent=sent: sent_packets(one) > sent + 5, "the talker goes on")  # type: ignore[misc]
+            assert received(two) == before, change
+            undo()
+            before = landed(lab, two.host)
+            until(lambda before=before: landed(lab, two.host) > before + 20, "it is fast again")  # type: ignore[misc]
 
 
-def test_forged_tunnels_reach_nobody(
-    lab: Lab, ends: tuple[Machine, Machine], switch: Callable[..., None]
-) -> None:
+def changes(api: Api, ends: Ends) -> Iterator[tuple[partial[object], partial[object]]]:
+    """Each forbids what one sends to two, and is undone.
+
+    The port of either end goes down; where a router is between them, a longer route leads to nobody, it is
+    switched off, it leaves the receiver's network.
+    """
+    two = ends[1]
+    for end in ends:
+        update = partial(api.update, "ports", end.port_id)
+        yield partial(update, {"admin_state_up": False}), partial(update, {"admin_state_up": True})
+    if router := between(api):
+        nobody = two.addresses[0].rpartition(".")[0] + ".250"
+        route = {"destination": f"{two.addresses[0]}/32", "nexthop": nobody}
+        update = partial(api.update, "routers", router)
+        yield partial(update, {"routes": [route]}), partial(update, {"routes": []})
+        yield partial(update, {"admin_state_up": False}), partial(update, {"admin_state_up": True})
+        join = partial(api.change, "PUT")
+        way, subnet = f"routers/{router}/%s_router_interface", {"subnet_id": subnet_of(api, two)}
+        yield partial(join, way % "remove", subnet), partial(join, way % "add", subnet)
+
+
+def subnet_of(api: Api, machine: Machine) -> str:
+    """That of its IPv4 address."""
+    port = api.list("ports", id=machine.port_id)[0]
+    return next(str(ip["subnet_id"]) for ip in port["fixed_ips"] if "." in ip["ip_address"])
+
+
+def test_forged_tunnels_reach_nobody(lab: Lab, api: Api, ends: Ends, switch: Callable[..., None]) -> None:
     """With packets of the very flow that is fast: what is wrong is the tunnel alone."""
     switch(*HOSTS)
     one, two = ends
     source, target = (str(lab.plan.address(host).ip) for host in HOSTS)
     with fast(lab, ends, "udp"):
         ports = struct.pack("!HH", *flow_ports(lab, one))
+        router = between(api)
         packet = geneve.packet(lab, one, two, source, target, "right.")
+        if router:
+            packet = geneve.across(lab, packet, machines.leg(api, router, network_of(api, two)))
         right = packet[:INNER_PORTS] + ports + packet[INNER_PORTS + 4 :]
         before = reasons(lab, two.host)
         with ears(two) as heard:
@@ -206,7 +269,7 @@ def forged(right: bytes, source: str, stranger: str, target: str) -> list[bytes]
 
 
 def test_the_next_agent_goes_on_with_flows_between_hosts(
-    lab: Lab, ends: tuple[Machine, Machine], switch: Callable[..., None]
+    lab: Lab, ends: Ends, switch: Callable[..., None]
 ) -> None:
     switch(*HOSTS)
     two = ends[1]
@@ -221,7 +284,7 @@ def test_the_next_agent_goes_on_with_flows_between_hosts(
 
 
 def test_a_connection_outlives_the_death_of_the_switch(
-    lab: Lab, ends: tuple[Machine, Machine], switch: Callable[..., None]
+    lab: Lab, ends: Ends, switch: Callable[..., None]
 ) -> None:
     switch(*HOSTS)
     two = ends[1]
@@ -233,9 +296,7 @@ def test_a_connection_outlives_the_death_of_the_switch(
         until(lambda: landed(lab, two.host) > before + 20, "and is fast again")
 
 
-def test_it_can_be_off_for_one_network(
-    lab: Lab, ends: tuple[Machine, Machine], switch: Callable[..., None]
-) -> None:
+def test_it_can_be_off_for_one_network(lab: Lab, ends: Ends, switch: Callable[..., None]) -> None:
     """On one host: there nothing of it is fast any more, until it is on again; connections go on."""
     switch(*HOSTS)
     one, two = ends
@@ -253,9 +314,7 @@ def test_it_can_be_off_for_one_network(
         until(lambda: landed(lab, two.host) > before + 20, "it is fast again")
 
 
-def test_reasons_tell_of_what_came_in_tunnels(
-    lab: Lab, ends: tuple[Machine, Machine], switch: Callable[..., None]
-) -> None:
+def test_reasons_tell_of_what_came_in_tunnels(lab: Lab, ends: Ends, switch: Callable[..., None]) -> None:
     switch(*HOSTS)
     with fast(lab, ends, "tcp"):
         found = {line["reason"]: line for line in told(lab, "reasons", HOSTS[1])}

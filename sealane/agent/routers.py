@@ -1,0 +1,154 @@
+"""Where OVN's routers are on networks and what they lead to: read from the rules of br-int.
+
+The number of a router's datapath and what it is called there are OVN's alone, and what br-int does is what
+counts.  Three kinds of rules tell it (ovn-northd(8), "Logical Router Datapaths"; ovn-architecture(7)):
+
+    table=21, ip,metadata=0x2b,nw_dst=10.52.0.0/24    actions=dec_ttl(),move:NXM_OF_IP_DST[]->…,
+                                  set_field:0a:67:76:e5:6c:ae->eth_src,set_field:0x2->reg15,…
+        a router's route: whoever has such an address is on the network at the router's port 2 itself; where
+        the next hop is another, it is put into a register instead
+    table=65, reg15=0x2,metadata=0x2b    actions=clone(…,set_field:0x20->metadata,set_field:0x28->reg14,…
+        what leaves the router there enters the network 0x20, by the network's port 0x28
+    table=24, reg15=0x3,metadata=0x2b    actions=set_field:0x4->reg15,…
+        what would leave there goes on to the host that is the gateway
+
+Routes that lead to none who could be fast are told without a leg.  A router is left out altogether when its
+rules choose a way by more than the receiver's address (a policy, another table of routes).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from sealane.agent import shaped
+from sealane.fastpath.rows import Leg, Route
+
+_DATAPATH = re.compile(r"\bmetadata=(0x[0-9a-f]+)")
+_OUT = re.compile(r"\breg15=(0x[0-9a-f]+)")
+_TARGET = re.compile(r"\b(?:nw|ipv6)_dst=([0-9a-f.:/]+)")
+_SET_OUT = re.compile(r"\bset_field:(0x[0-9a-f]+)->reg15\b")
+_SET_MAC = re.compile(r"\bset_field:((?:[0-9a-f]{2}:){5}[0-9a-f]{2})->eth_src\b")
+_ENTERS = re.compile(r"^clone\(.*?set_field:(0x[0-9a-f]+)->metadata,set_field:(0x[0-9a-f]+)->reg14\b")
+_ITSELF = re.compile(r"\bmove:NXM_(?:OF_IP|NX_IPV6)_DST\[\]->")
+_TABLE = re.compile(r"\btable=(\d+)")
+_KNOWN = {"cookie", "table", "priority", "ip", "ipv6", "metadata", "reg7", "nw_dst", "ipv6_dst"}
+_MAIN = "reg7=0"  # OVN's main table of routes
+_EVERYTHING = {"ip": "0.0.0.0/0", "ipv6": "::/0"}
+
+
+@dataclass(frozen=True)
+class _Rule:
+    match: str
+    actions: str
+
+    @property
+    def router(self) -> str:
+        found = _DATAPATH.search(self.match)
+        return found[1] if found else ""
+
+    @property
+    def words(self) -> set[str]:
+        """Of its match: "ip", "nw_dst=10.52.0.0/24"."""
+        return {word.strip() for word in self.match.split(",")} - {""}
+
+    @property
+    def fields(self) -> set[str]:
+        return {word.partition("=")[0] for word in self.words}
+
+    @property
+    def table(self) -> int:
+        found = _TABLE.search(self.match)
+        return int(found[1]) if found else 0
+
+    @property
+    def is_route(self) -> bool:
+        return "dec_ttl" in self.actions
+
+    @property
+    def chooses(self) -> bool:
+        """A way, and not only a port."""
+        return bool(_SET_MAC.search(self.actions) and _SET_OUT.search(self.actions))
+
+
+def routes(flows: str) -> tuple[Route, ...]:
+    """`flows`: what ovs-ofctl dump-flows says with -O OpenFlow15."""
+    rules = [_Rule(*line.split(" actions=", 1)) for line in flows.splitlines() if _may_count(line)]
+    rules = [rule for rule in rules if rule.router]
+    unclear = set(_unclear(rules))
+    entrances = dict(_entrances(rules))
+    slow = {(rule.router, out) for rule in rules if not rule.chooses for out in _sent_on(rule)}
+    limited = shaped.limits(flows)
+    found: dict[tuple[int, IPv4Network | IPv6Network], Leg | None] = {}
+    for rule in rules:
+        subnet = _subnet(rule)
+        if not rule.is_route or rule.router in unclear or not subnet or subnet.is_link_local:
+            continue
+        place = int(rule.router, 16), subnet
+        leg = _leg(rule, entrances, slow, limited)
+        found[place] = leg if found.get(place, leg) == leg else None
+    return tuple(Route(router, subnet, leg) for (router, subnet), leg in found.items())
+
+
+def _may_count(line: str) -> bool:
+    return "->reg15" in line or "dec_ttl" in line or "clone(" in line
+
+
+def _entrances(rules: Iterable[_Rule]) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+    """What leaves a datapath by a port enters another one by a port."""
+    for rule in rules:
+        out, entered = _OUT.search(rule.match), _ENTERS.search(rule.actions)
+        if out and entered:
+            yield (rule.router, out[1]), (entered[1], entered[2])
+
+
+def _sent_on(rule: _Rule) -> Iterator[str]:
+    """The port, of a rule by which what would leave there leaves elsewhere."""
+    out, instead = _OUT.search(rule.match), _SET_OUT.search(rule.actions)
+    if out and instead and out[1] != instead[1]:
+        yield out[1]
+
+
+def _unclear(rules: Iterable[_Rule]) -> Iterator[str]:
+    """Routers with a rule that chooses a way, and not by the receiver's address alone."""
+    tables = {rule.router: rule.table for rule in rules if rule.is_route}
+    for rule in rules:
+        if rule.is_route:
+            subnet = _subnet(rule)
+            clear = subnet is not None and (subnet.is_link_local or rule.fields <= _KNOWN)
+        else:  # one of several next hops of a route that is told
+            clear = "reg8" in rule.fields and rule.table == tables.get(rule.router, 0) + 1
+        if not clear and (rule.chooses or rule.is_route):
+            yield rule.router
+
+
+def _subnet(rule: _Rule) -> IPv4Network | IPv6Network | None:
+    """None: none that could be told so; or of another table of routes than the main one."""
+    if any(word.startswith("reg7=") and word != _MAIN for word in rule.words):
+        return None
+    target = _TARGET.search(rule.match)
+    family = next((word for word in ("ipv6", "ip") if word in rule.words), None)
+    if target is None:
+        return ip_network(_EVERYTHING[family]) if family else None
+    try:
+        return ip_network(target[1])
+    except ValueError:  # another mask than a prefix
+        return None
+
+
+def _leg(
+    rule: _Rule,
+    entrances: Mapping[tuple[str, str], tuple[str, str]],
+    slow: set[tuple[str, str]],
+    limited: shaped.Limits,
+) -> Leg | None:
+    out, mac = _SET_OUT.search(rule.actions), _SET_MAC.search(rule.actions)
+    if not out or not mac or not _ITSELF.search(rule.actions):
+        return None
+    port = (rule.router, out[1])
+    network = entrances.get(port)
+    if network is None or entrances.get(network) != port or port in slow:
+        return None
+    if limited(port) or limited(network):
+        return None
+    return Leg(int(network[0], 16), int(network[1], 16), mac[1])
