@@ -81,9 +81,9 @@ RESOURCES = (
     Resource(floatingips.FLOATINGIPS, floatingips.create, floatingips.update, floatingips.delete),
 )
 KINDS = tuple(r.kind for r in RESOURCES)
-_NOT_ODL = ("address_group", "address_scope", "subnetpool", "log", "policy", "rbac_policy", "trunk")
-ODL = tuple(r for r in RESOURCES if r.kind.singular not in _NOT_ODL)
-"""What OpenDaylight has as well."""
+_OF_ODL = (*("network", "subnet", "port", "security_group", "security_group_rule", "router", "floatingip"),)
+ODL = tuple(r for r in RESOURCES if r.kind.singular in _OF_ODL)
+"""What OpenDaylight has in the same shape; what it has in others is in odl.py."""
 
 Handler = Callable[[Request], object]
 

@@ -24,7 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sealane import names
-from sealane.api import answers, convert, octavia, odl_qos, policy, router_interfaces
+from sealane.api import answers, convert, octavia, odl_qos, odl_trunks, policy, router_interfaces
 from sealane.api.answers import answer
 from sealane.api.attributes import Attribute, Kind, Values
 from sealane.api.body import read_object
@@ -57,13 +57,14 @@ QUERY = {
 }
 """What ODL calls filters whose names have a colon."""
 NOT_HERE = (
-    *("fw", "vpn", "metering", "sfc", "trunks", "l2-gateways", "l2gateway-connections"),
+    *("fw", "vpn", "metering", "sfc", "l2-gateways", "l2gateway-connections"),
     *("bgpvpns", "bgpvpn", "tapaas"),
 )
 """Collections of ODL that are not served."""
 
 
 MORE = (
+    odl_trunks.RESOURCE,
     replace(odl_qos.RESOURCE, kind=replace(odl_qos.KIND, place="qos/policies")),
     *(
         replace(each, kind=replace(each.kind, place=f"lbaas/{each.kind.plural}"))

@@ -41,12 +41,21 @@ def _policy(body: Values) -> Values:
     return _without(body, "rules")
 
 
+def _trunk(body: Values) -> Values:
+    rows = body.get("sub_ports")
+    if not isinstance(rows, list):
+        return body
+    kept = ("port_id", "segmentation_type", "segmentation_id")
+    return {**body, "sub_ports": [_only(row, kept) if isinstance(row, dict) else row for row in rows]}
+
+
 SHAPES: Mapping[str, Shape] = {
     "loadbalancer": _balancer,
     "listener": _listener,
     "pool": _pool,
     "healthmonitor": _monitor,
     "policy": _policy,
+    "trunk": _trunk,
 }
 """By the singular; all others are sent as they are."""
 
@@ -68,6 +77,10 @@ def _above(body: Values, name: str, listed: str) -> Values:
     if isinstance(first, dict) and found.get(name) is None:
         found[name] = first.get("id")
     return found
+
+
+def _only(row: Values, names: tuple[str, ...]) -> Values:
+    return {key: value for key, value in row.items() if key in names}
 
 
 def _without(body: Values, *names: str) -> dict[str, Any]:

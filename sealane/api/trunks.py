@@ -5,7 +5,7 @@ trunk ── port_id ── the parent, whose link carries all: what has no tag 
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -96,7 +96,7 @@ def create(id: str, values: Values, draft: Draft) -> Trunk:
     _may_be_parent(parent, draft)
     trunk = Trunk(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
     draft.trunks.append(trunk)
-    _add(trunk, parent, wishes, (), draft)
+    add(trunk, parent, wishes, (), draft)
     trunk_places.touch(parent, draft)
     return trunk
 
@@ -149,7 +149,8 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
 
 def _more(trunk: Trunk, wishes: tuple[Wish, ...], draft: Draft) -> None:
     there = draft.look.sub_ports_of(trunk.id)
-    _add(trunk, draft.look.state.ports[trunk.port_id], wishes, there, draft)
+    used = (each.segmentation_id for each in there)
+    add(trunk, draft.look.state.ports[trunk.port_id], wishes, used, draft)
 
 
 def _fewer(trunk: Trunk, ports: tuple[str, ...], draft: Draft) -> None:
@@ -181,23 +182,25 @@ def _given(body: Any, kind: Type) -> Any:
         raise BadRequest(f"Invalid input for sub_ports. Reason: {exc}.", type="HTTPBadRequest") from exc
 
 
-def _add(trunk: Trunk, parent: Port, wishes: Sequence[Wish], there: Sequence[SubPort], draft: Draft) -> None:
-    taken = {each.segmentation_id for each in there}
+def add(trunk: Trunk, parent: Port, wishes: Sequence[Wish], used: Iterable[int], draft: Draft) -> None:
+    """used: VLANs that others have. Raises Conflict, BadRequest, NotFound."""
+    taken = set(used)
     for wish in wishes:
         port = _port(wish.port_id, draft)
         _may_be_sub_port(port, parent, draft)
-        number = wish.vlan or _inherited(port, draft)
+        number = wish.vlan or inherited(port, draft)
         if number in taken:
             raise Conflict(
                 f"segmentation_type vlan and segmentation_id {number} already in use on trunk {trunk.id}.",
                 type="DuplicateSubPort",
             )
         taken.add(number)
-        _make(trunk, port, number, draft)
+        make_place(trunk, port, number, draft)
         trunk_places.put(port, parent.host, draft)
 
 
-def _make(trunk: Trunk, port: Port, number: int, draft: Draft) -> None:
+def make_place(trunk: Trunk, port: Port, number: int, draft: Draft) -> None:
+    """Its port is in it from now on, under that VLAN."""
     place = SubPort(
         id=str(uuid.uuid4()),
         project_id=trunk.project_id,
@@ -249,7 +252,8 @@ def _may_be_sub_port(port: Port, parent: Port, draft: Draft) -> None:
         )
 
 
-def _inherited(port: Port, draft: Draft) -> int:
+def inherited(port: Port, draft: Draft) -> int:
+    """The VLAN of its network. Raises BadRequest."""
     network = rules.network_exists(port.network_id, draft)
     if network.network_type != "vlan" or network.segmentation_id is None:
         raise BadRequest(

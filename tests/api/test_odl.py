@@ -340,3 +340,41 @@ async def test_load_balancers_in_the_shape_of_neutron_s_driver(database: OvsdbSe
         ):
             assert (await client.call(f"DELETE {BASE}/{path}")).status == 204, path
         assert (await client.api.call("GET /v2.0/lbaas/loadbalancers")).body["loadbalancers"] == []
+
+
+async def test_a_trunk_s_put_bears_its_sub_ports(database: OvsdbServer) -> None:
+    async with odl(database) as client:
+        network = await client.send("networks", "network")
+        parent, *ports = [await client.send("ports", "port", network_id=network) for _ in range(4)]
+
+        def carried(*pairs: tuple[int, int]) -> list[dict[str, Any]]:
+            named = [{"port_id": ports[index], "segmentation_id": vlan} for index, vlan in pairs]
+            return [{**one, "segmentation_type": "vlan", "trunk_id": CANARY} for one in named]
+
+        def of(body: dict[str, Any]) -> list[tuple[int, int]]:
+            return sorted((ports.index(s["port_id"]), s["segmentation_id"]) for s in body["sub_ports"])
+
+        whole = {"port_id": parent, "tenant_id": "t", "name": "up", "sub_ports": carried((0, 10), (1, 11))}
+        trunk = await client.send("trunks", "trunk", **whole)
+        await client.send("trunks", "trunk", id=trunk, **whole)
+        line = f"{BASE}/trunks/{trunk}"
+        before = (await client.call(f"GET {line}")).body["trunk"]
+        assert of(before) == [(0, 10), (1, 11)]
+        assert (await client.call(f"PUT {line}", {"trunk": before})).body["trunk"] == before
+        put = {**before, "sub_ports": carried((1, 10), (2, 12))}
+        changed = (await client.call(f"PUT {line}", {"trunk": put})).body["trunk"]
+        assert of(changed) == [(1, 10), (2, 12)]
+        free = (await client.api.call(f"GET /v2.0/ports/{ports[0]}")).body["port"]
+        assert free["device_owner"] == ""
+        for wrong, status in (
+            (carried((1, 10), (2, 10)), 409),
+            (carried((0, 4095)), 400),
+            ([{"port_id": parent, "segmentation_type": "vlan", "segmentation_id": 9}], 409),
+            ([{"port_id": CANARY, "segmentation_type": "vlan", "segmentation_id": 9}], 404),
+        ):
+            refused = await client.call(f"PUT {line}", {"trunk": {"sub_ports": wrong}})
+            assert refused.status == status, refused
+        assert of((await client.call(f"GET {line}")).body["trunk"]) == [(1, 10), (2, 12)]
+        assert (await client.call(f"DELETE {BASE}/ports/{parent}")).status == 409
+        assert (await client.call(f"DELETE {line}")).status == 204
+        assert (await client.call(f"DELETE {BASE}/ports/{parent}")).status == 204
