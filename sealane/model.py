@@ -67,6 +67,8 @@ class Network(Resource):
     """VLAN of a network of type vlan; the key of an overlay is `tunnel_key`."""
     qos_policy_id: str | None = None
     """Of each of its ports that has none of its own."""
+    multicast_snooping: bool = False
+    """A group's packets reach those only who have joined it; false: everybody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +187,8 @@ class Router(Resource):
     enable_snat: bool = True
     enable_default_route_ecmp: bool = False
     enable_default_route_bfd: bool = False
+    multicast_relay: bool = False
+    """A group's packets pass between its networks that snoop."""
     tunnel_key: int = 0
 
 

@@ -115,6 +115,22 @@ def resolver_mac(network_id: str) -> str:
     return f"0e{gateway_mac(network_id)[2:]}"
 
 
+QUERIER = "0.0.0.0"
+"""Source of questions which IPv4 groups are wanted: nobody's, and no filter of a host takes offence (RFC 4541
+2.1.1)."""
+
+
+def querier_mac(network_id: str) -> str:
+    """Of who asks in a network which groups are wanted; on every host the same."""
+    return f"12{gateway_mac(network_id)[2:]}"
+
+
+def querier_address(network_id: str) -> str:
+    """The link-local address that goes with its MAC (RFC 4291, appendix A)."""
+    a, b, c, d, e, f = (int(word, 16) for word in querier_mac(network_id).split(":"))
+    return f"fe80::{a ^ 2:02x}{b:02x}:{c:02x}ff:fe{d:02x}:{e:02x}{f:02x}"
+
+
 def ovs_port(port_id: str) -> str:
     """The port on br-int."""
     return f"tap{port_id[:11]}"

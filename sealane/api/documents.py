@@ -86,6 +86,10 @@ EXTENSIONS = {
     "router": ("Neutron L3 Router", "Routers"),
     "router_availability_zone": ("Router Availability Zone", "Availability zones of routers"),
     "sealane": ("Sealane", "Sealane's own attributes, named sealane:…"),
+    "sealane-multicast": (
+        "Sealane's multicast",
+        "Snooping in networks (sealane:multicast_snooping), relay by routers (sealane:multicast_relay)",
+    ),
     "security-group": ("security-group", "Security groups"),
     "security-groups-normalized-cidr": (
         "Normalized CIDR field for security group rules",

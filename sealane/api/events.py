@@ -73,6 +73,8 @@ KINDS: Mapping[str, Callable[[State], Mapping[str, Any]]] = {
 
 API_NAMES: Mapping[tuple[str, str], str] = {
     ("network", "gateway"): "sealane:gateway",
+    ("network", "multicast_snooping"): "sealane:multicast_snooping",
+    ("router", "multicast_relay"): "sealane:multicast_relay",
     ("network", "origin"): "sealane:origin",
     ("network", "labels"): "sealane:labels",
     ("network", "external"): "router:external",

@@ -105,6 +105,14 @@ NETWORKS = Kind(
             name="sealane:origin", type=one_of("api", "docker"), field="origin", default="api", post=True
         ),
         Attribute(
+            name="sealane:multicast_snooping",
+            type=BOOLEAN,
+            field="multicast_snooping",
+            default=False,
+            post=True,
+            put=True,
+        ),
+        Attribute(
             name="sealane:labels",
             type=convert.LABELS,
             field="labels",

@@ -162,7 +162,9 @@ ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
         Right(
             "networks of Docker in its projects",
             (in_its_projects, made_by_docker),
-            STANDARD | {"name", "tags", "mtu", "dns_domain", "gateway", "origin", "labels", "qos_policy_id"},
+            STANDARD
+            | {"name", "tags", "mtu", "dns_domain", "gateway", "origin", "labels", "qos_policy_id"}
+            | {"multicast_snooping"},
         ),
     ),
     ("update", Network): (

@@ -46,6 +46,14 @@ ROUTERS = Kind(
         Attribute(name="enable_default_route_ecmp", type=BOOLEAN, default=False, post=True, put=True),
         Attribute(name="enable_default_route_bfd", type=BOOLEAN, default=False, post=True, put=True),
         Attribute(
+            name="sealane:multicast_relay",
+            type=BOOLEAN,
+            field="multicast_relay",
+            default=False,
+            post=True,
+            put=True,
+        ),
+        Attribute(
             name="distributed", type=convert.TRUE_YET, read=lambda router, look: True, post=True, put=True
         ),
         Attribute(name="ha", type=convert.TRUE_YET, read=lambda router, look: True, post=True, put=True),
@@ -66,7 +74,7 @@ UNSTORED = frozenset({"external_gateway_info", "distributed", "ha", "availabilit
 
 
 def _fields(values: Values) -> Values:
-    return {key: value for key, value in values.items() if key not in UNSTORED}
+    return ROUTERS.as_fields({key: value for key, value in values.items() if key not in UNSTORED})
 
 
 def create(id: str, values: Values, draft: Draft) -> Router:

@@ -30,6 +30,7 @@ NETWORK = noun.Noun(
         Column("PORT SECURITY", "port_security_enabled"),
         Column("SHARED", "shared"),
         Column("DNS DOMAIN", "dns_domain"),
+        Column("MULTICAST SNOOPING", "sealane:multicast_snooping"),
         Column("KEY", "provider:segmentation_id"),
         Column("MADE BY", "sealane:origin"),
         Column("TAGS", "tags"),
@@ -79,6 +80,11 @@ NETWORK = noun.Noun(
             option="--external/--no-external",
             key="router:external",
             help="Routers may have their way out in it, or not.",
+        ),
+        Field(
+            option="--multicast-snooping/--no-multicast-snooping",
+            key="sealane:multicast_snooping",
+            help="What is sent to a group reaches those only who have joined it, or everybody.",
         ),
         Field(
             option="--physical-network",

@@ -15,14 +15,16 @@ was seen to send passes, on rows of its own, and all else is refused.
     MAC_Binding      yes      mac, timestamp            -        a router's port that the node does work for
     BFD              -        status                    -        a gateway's that may be on the node
     Service_Monitor  -        status                    -        a server's whose port it holds
-    IGMP_Group       yes      ports                     yes      chassis is the node, and it holds the ports
+    IGMP_Group       yes      ports                     yes      chassis is the node, which holds the ports;
+                                                                 or every host has them, and it machines there
     any other        -        -                         -
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
-from sealane.gate.view import GATEWAY, ROUTER, View
+from sealane.gate.view import EVERYWHERE, GATEWAY, ROUTER, View
 from sealane.model import Node
 from sealane.ovsdb.values import Row
 
@@ -93,19 +95,39 @@ def _update(operation: Operation, batch: Batch) -> None:
 
 
 def _mutate(operation: Operation, batch: Batch) -> None:
-    """Maps and numbers of its own rows; never a reference."""
+    """Maps and numbers of its own rows; of references, only those of a set that the rule names."""
     _only(operation, "op", "table", "where", "mutations")
     table = _table(operation)
     rule = _rule(table)
     mutations = operation.get("mutations")
-    if not isinstance(mutations, list):
+    if not isinstance(mutations, list) or not mutations:
         raise Refused("the mutations are no list")
     for mutation in mutations:
-        match mutation:
-            case [str(column), str(), _] if column in rule.mutate:
-                continue
-        raise Refused(f"a mutation of {table} that is not for nodes")
-    rule.own_change(_target(operation), {}, batch)
+        _changed(operation, rule, _mutation(mutation, rule), batch)
+
+
+def _mutation(mutation: object, rule: "Rule") -> Operation:
+    """The row of an update that would do as much."""
+    match mutation:
+        case [str(column), str(), _] if column in rule.mutate:
+            return {}
+        case [str(column), "insert", added] if column in rule.members:
+            return {column: added}
+        case [str(column), "delete", _] if column in rule.members:
+            return {column: ["set", []]}
+    raise Refused("a mutation that is not for nodes")
+
+
+def _changed(operation: Operation, rule: "Rule", row: Operation, batch: Batch) -> None:
+    """A row that is there, or that the same transaction makes."""
+    match operation.get("where"):
+        case [["_uuid", "==", ["named-uuid", str(name)]]]:
+            made = batch.made.get(name, {})
+            if made.get("op") != "insert" or made.get("table") != operation["table"]:
+                raise Refused("a change of a row that is not made")
+            rule.own_made(_row(made), row, batch)
+        case _:
+            rule.own_change(_target(operation), row, batch)
 
 
 def _delete(operation: Operation, batch: Batch) -> None:
@@ -230,12 +252,16 @@ def _own_neighbour(uuid: str, row: Operation, batch: Batch) -> None:
 
 
 def _new_membership(row: Operation, batch: Batch) -> None:
-    """Of a chassis that is there.  One without ports would take the group's packets from everybody."""
-    match row.get("chassis"):
-        case ["uuid", str(uuid)] if _is_mine(uuid, batch):
-            _listening(row.get("ports"), row.get("datapath"), batch)
+    match (row.get("chassis"), row.get("datapath")):
+        case (["uuid", str(uuid)], ["uuid", str(datapath)]) if _is_mine(uuid, batch):
+            _listening(row.get("address"), row.get("ports", ["set", []]), datapath, batch)
         case _:
-            raise Refused(f"IGMP_Group.chassis must be '{batch.node.name}'")
+            raise Refused(f"IGMP_Group.chassis must be '{batch.node.name}', and it must have a datapath")
+
+
+def _made_membership(made: Operation, row: Operation, batch: Batch) -> None:
+    """The row itself is checked as an insert of its own."""
+    _new_membership({**made, **row}, batch)
 
 
 def _own_membership(uuid: str, row: Operation, batch: Batch) -> None:
@@ -243,7 +269,7 @@ def _own_membership(uuid: str, row: Operation, batch: Batch) -> None:
     if group is None or not _is_mine(str(group["chassis"]), batch):
         raise Refused(f"the row {uuid} of IGMP_Group is not that of '{batch.node.name}'")
     if "ports" in row:
-        _listening(row["ports"], ["uuid", group["datapath"]], batch)
+        _listening(group["address"], row["ports"], str(group["datapath"]), batch)
 
 
 def _is_mine(chassis: str, batch: Batch) -> bool:
@@ -251,19 +277,38 @@ def _is_mine(chassis: str, batch: Batch) -> bool:
     return row is not None and row["name"] == batch.node.name
 
 
-def _listening(ports: object, datapath: object, batch: Batch) -> None:
-    """Ports of that datapath that the node holds, one at least."""
+MULTICAST_ROUTERS = "mrouters"
+"""IGMP_Group.address of the ports behind which there are routers; every host has such a row, mostly without
+ports, for each network that it knows."""
+
+
+def _listening(address: object, ports: object, datapath: str, batch: Batch) -> None:
+    """Ports of that datapath.  A group without any takes its packets from everybody, so it is for those
+    whose machines are on the network."""
     members = _members(ports)
-    if not members or not all(_listens(member, datapath, batch) for member in members):
+    if address == MULTICAST_ROUTERS and not members:
+        return
+    if address != MULTICAST_ROUTERS and not _is_group(address):
+        raise Refused(f"IGMP_Group.address: '{str(address)[:50]}' is no multicast address")
+    here = batch.view.takes_part(datapath, batch.node.name)
+    if not here or not all(_listens(member, datapath, batch) for member in members):
         raise Refused(f"IGMP_Group: '{batch.node.name}' does not hold the ports")
 
 
-def _listens(port: object, datapath: object, batch: Batch) -> bool:
+def _is_group(address: object) -> bool:
+    try:
+        return isinstance(address, str) and ip_address(address).is_multicast
+    except ValueError:
+        return False
+
+
+def _listens(port: object, datapath: str, batch: Batch) -> bool:
+    """It is the node's, or one that is on every host: of the gateway, or of a physical network."""
     match port:
         case ["uuid", str(uuid)]:
             if (binding := batch.view.row("Port_Binding", uuid)) is not None:
-                held = batch.view.holder(binding) == batch.node.name
-                return held and ["uuid", binding["datapath"]] == datapath
+                held = batch.view.holder(binding) == batch.node.name or binding["type"] in EVERYWHERE
+                return held and binding["datapath"] == datapath
     return False
 
 
@@ -290,11 +335,16 @@ def _own_check(uuid: str, row: Operation, batch: Batch) -> None:
 
 NewRow = Callable[[Operation, Batch], None]
 OldRow = Callable[[str, Operation, Batch], None]
+MadeRow = Callable[[Operation, Operation, Batch], None]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Columns that may be given, and the checks of a row that is made or changed."""
+    """Columns that may be given, and the checks of a row that is made or changed.
+
+    members: sets of references that may grow and shrink by mutations, also in the transaction that makes the
+    row; own_made checks the latter.
+    """
 
     own_new: NewRow = _no_new
     own_change: OldRow = field(default=lambda uuid, row, batch: _no_new(row, batch))
@@ -302,6 +352,8 @@ class Rule:
     update: frozenset[str] = frozenset()
     mutate: frozenset[str] = frozenset()
     delete: bool = False
+    members: frozenset[str] = frozenset()
+    own_made: MadeRow = field(default=lambda made, row, batch: _no_new(row, batch))
 
 
 _CHASSIS = frozenset({"hostname", "encaps", "external_ids", "other_config", "transport_zones", "nb_cfg"})
@@ -340,6 +392,8 @@ RULES: Mapping[str, Rule] = {
         frozenset({"address", "datapath", "chassis", "ports"}),
         frozenset({"ports"}),
         delete=True,
+        members=frozenset({"ports"}),
+        own_made=_made_membership,
     ),
 }
 

@@ -21,7 +21,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "Service_Monitor": ("logical_port",),
     "Datapath_Binding": ("tunnel_key",),
     "FDB": ("dp_key", "port_key"),
-    "IGMP_Group": ("chassis", "datapath"),
+    "IGMP_Group": ("address", "chassis", "datapath"),
 }
 UNKNOWN = "unknown"
 """In Port_Binding.mac: OVN learns who is behind the port (ovn-nb(5), Logical_Switch_Port.addresses)."""
@@ -33,6 +33,10 @@ GATEWAY = "chassisredirect"
 
 ROUTER = "patch"
 """Of a router's port, and of what it leads to in its network."""
+
+
+EVERYWHERE = frozenset({"localport", "localnet"})
+"""Of ports that no chassis holds, because each host has one of its own."""
 
 
 class View:
@@ -100,6 +104,19 @@ class View:
         options = binding["options"]
         peer = self.port(options.get("peer")) if isinstance(options, Mapping) else None
         return peer is not None and any(self.holder(p) == node for p in self.ports_on(peer["datapath"]))
+
+    def takes_part(self, datapath: object, node: str) -> bool:
+        """Whether the node has a machine of this network, or may be the gateway of a router beside it."""
+        return any(
+            self.holder(port) == node or (port["type"] == ROUTER and self._leads_out(port, node))
+            for port in self.ports_on(datapath)
+        )
+
+    def _leads_out(self, binding: Row, node: str) -> bool:
+        options = binding["options"]
+        peer = self.port(options.get("peer")) if isinstance(options, Mapping) else None
+        beside = self.ports_on(peer["datapath"]) if peer is not None else ()
+        return any(node in self.gateway_hosts(port) for port in beside)
 
     def learns(self, binding: Row) -> bool:
         macs = binding["mac"]

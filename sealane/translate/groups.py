@@ -8,7 +8,8 @@
 OVN itself makes the address sets of a port group's members, `$pg_<group>_ip4` and `_ip6` (ovn-nb(5)), so a
 member that comes or goes changes no ACL.  It lets neighbour discovery, router solicitations and
 advertisements pass where connections are tracked; where they are not, the drop group's ACLs do so, but for
-advertisements of who is no router.
+advertisements of who is no router.  Likewise anybody may say which groups he listens to (IGMP, MLD) and be
+asked by the network itself; what is sent to a group is let in by a rule or not at all.
 
 Everything in a match is a number, an address or a name that is made of an id; text of a caller's never is.
 A port of a router is in no group: what passes through it is others'.
@@ -103,6 +104,8 @@ DROPPING = (
     _drop("in", "to-lport", DROP, "ip", "drop"),
     _drop("neighbours-out", "from-lport", ALLOW, NEIGHBOURS, "allow"),
     _drop("neighbours-in", "to-lport", ALLOW, f"{NEIGHBOURS[:-1]} || nd_ra)", "allow"),
+    _drop("listeners-out", "from-lport", ALLOW, "igmp", "allow"),
+    _drop("listeners-in", "to-lport", ALLOW, f"igmp && ip4.src == {names.QUERIER}", "allow"),
     _drop("dhcp-client", "from-lport", ALLOW, TO_SERVERS, "allow"),
     _drop("dhcp-server", "from-lport", GUARD, TO_CLIENTS, "drop"),
 )

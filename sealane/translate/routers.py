@@ -102,6 +102,7 @@ def _logical_router(router: Router, outer: Iterable[Leg]) -> Row:
             # Neighbours are asked for when they are needed, not learnt from whatever they ask.
             "always_learn_from_arp_request": "false",
             "dynamic_neigh_routers": "true",
+            **({"mcast_relay": "true"} if router.multicast_relay else {}),
             **tunnel_key(router.tunnel_key),
         },
     }

@@ -25,6 +25,11 @@ from sealane.translate.rows import OWNED, Parent, Ref, Row, Value
 FLOODING = {"mcast_snoop": "false", "mcast_flood_unregistered": "false", "vlan-passthru": "false"}
 """Multicast goes to all ports of the network, as on any switch; VLAN tags of containers are dropped."""
 
+ASKED_EVERY = 10
+"""Seconds between a host's questions who listens; an ovn-controller that is started knows nobody before."""
+FORGOTTEN_AFTER = 45
+"""Seconds of silence: four questions."""
+
 DEVICE_OWNER_DISTRIBUTED = "network:distributed"
 """What Neutron calls the owner of a port that is on every host."""
 
@@ -68,9 +73,25 @@ def _switch(network: Network) -> Row:
             "neutron:availability_zone_hints": "",
             "neutron:project_id": network.project_id,
         },
-        "other_config": {**FLOODING, **tunnel_key(network.tunnel_key)},
+        "other_config": {**_multicast(network), **tunnel_key(network.tunnel_key)},
     }
     return Row("Logical_Switch", name, columns)
+
+
+def _multicast(network: Network) -> dict[str, str]:
+    """Who asks for members bears addresses that nobody else has."""
+    if not network.multicast_snooping:
+        return FLOODING
+    return {
+        **FLOODING,
+        "mcast_snoop": "true",
+        "mcast_querier": "true",
+        "mcast_query_interval": str(ASKED_EVERY),
+        "mcast_idle_timeout": str(FORGOTTEN_AFTER),
+        "mcast_eth_src": names.querier_mac(network.id),
+        "mcast_ip4_src": names.QUERIER,
+        "mcast_ip6_src": names.querier_address(network.id),
+    }
 
 
 def _gateway(network: Network, *subnets: Subnet) -> Row | None:

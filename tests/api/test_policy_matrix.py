@@ -65,6 +65,7 @@ NETWORK_PUT: dict[str, tuple[Any, str]] = {
     "port_security_enabled": (False, "403 403 403 404"),
     "dns_domain": ("x.", "403 403 403 404"),
     "qos_policy_id": (None, "200 200 200 404"),
+    "sealane:multicast_snooping": (True, "403 403 403 404"),
     "router:external": (True, "403 403 403 404"),
     "sealane:gateway": ("none", "403 403 403 404"),
     "sealane:labels": ({"a": "b"}, "200 403 403 404"),
@@ -118,6 +119,7 @@ NETWORK_POST: dict[str, tuple[Any, str]] = {
     "port_security_enabled": (False, "403"),
     "dns_domain": ("x.", "201"),
     "qos_policy_id": (None, "201"),
+    "sealane:multicast_snooping": (True, "201"),
     "router:external": (True, "403"),
     "provider:network_type": ("geneve", "201"),
     "provider:physical_network": (None, "201"),
@@ -247,6 +249,7 @@ ROUTER_PUT: dict[str, tuple[Any, str]] = {
         "routes": [],
         "enable_default_route_ecmp": True,
         "enable_default_route_bfd": True,
+        "sealane:multicast_relay": True,
         "distributed": True,
         "ha": True,
     }.items()

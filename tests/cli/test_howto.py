@@ -25,6 +25,7 @@ def commands(page: str) -> str:
         "events.md",
         "dhcp-and-dns.md",
         "logs.md",
+        "multicast.md",
         "qos.md",
         "routers.md",
         "security-groups.md",

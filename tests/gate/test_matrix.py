@@ -262,6 +262,18 @@ def test_it_can_take_no_port_that_is_not_meant_for_it(name: str, place: Place, t
     assert rows(place) == before
 
 
+def listeners(place: Place, chassis: str, port: str) -> tuple[dict[str, Any], ...]:
+    """A multicast group as ovn-controller tells of it: a row without ports, and a mutation that adds them."""
+    datapath = place.central.sbctl("get", "Port_Binding", "free", "datapath")
+    row = {"address": "ff05::7", "chassis": ["uuid", chassis], "datapath": ["uuid", datapath]}
+    added = ["ports", "insert", ["set", [["uuid", port]]]]
+    of = [["_uuid", "==", ["named-uuid", "group"]]]
+    return (
+        insert("IGMP_Group", "group", **row),
+        {"op": "mutate", "table": "IGMP_Group", "where": of, "mutations": [added]},
+    )
+
+
 def test_what_is_its_own_it_can_do(place: Place, thief: Member) -> None:
     """Otherwise the matrix would show nothing."""
     port, chassis = binding(place, "free"), uuid_of(place, "Chassis", "name=host2")
@@ -288,6 +300,8 @@ def test_what_is_its_own_it_can_do(place: Place, thief: Member) -> None:
             ),
         ):
             assert not fails(peer.transact(operation)), operation
+        assert not fails(peer.transact(*listeners(place, chassis, port)))
+        assert fails(peer.transact(*listeners(place, chassis, binding(place, "theirs"))))
         assert place.central.sbctl("get", "Port_Binding", "free", "up") == "true"
         assert not fails(peer.transact(update("Port_Binding", port, up=False, chassis=NONE)))
     assert place.central.sbctl("--bare", "get", "Port_Binding", "free", "chassis") == "[]"

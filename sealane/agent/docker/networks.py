@@ -278,7 +278,11 @@ def _network_body(request: m.CreateNetwork, options: NetworkOptions, host: str) 
         "sealane:origin": "docker",
         "sealane:labels": _labels(options, builtin=builtin),
     }
-    optional = {"mtu": options.mtu, "dns_domain": options.dns_domain}
+    optional = {
+        "mtu": options.mtu,
+        "dns_domain": options.dns_domain,
+        "sealane:multicast_snooping": options.multicast_snooping,
+    }
     return {**body, **{key: value for key, value in optional.items() if value is not None}}
 
 

@@ -6,6 +6,7 @@
     -o sealane.dns-domain=corp.example
     -o sealane.gateway=host|router|docker|none
     -o sealane.router=NAME             a new network is connected to that router, by name or id
+    -o sealane.multicast=snooping|flooding          whom a group's packets reach: its members, or everybody
     -o sealane.qos=slow                what each of its ports may carry; also a driver-opt and a label
     -o sealane.security-groups=web,db               what its containers are in
     -o sealane.security-groups-by-label=true        what is asked of each container's label
@@ -53,7 +54,7 @@ ALIASES = {
 NETWORK_KEYS = frozenset(
     {
         *(NETWORK, "sealane.project", "sealane.mtu", "sealane.dns-domain", "sealane.gateway"),
-        *(ROUTER, SECURITY_GROUPS, BY_LABEL, QOS),
+        *(ROUTER, SECURITY_GROUPS, BY_LABEL, QOS, "sealane.multicast"),
     },
 )
 NOT_YET = frozenset({"sealane.service"})
@@ -63,6 +64,8 @@ PROTOCOLS: Mapping[int, Protocol] = {6: "tcp", 17: "udp", 132: "sctp"}
 
 DOMAIN = re.compile(r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?$")
 NAME = re.compile(r"^[\w.@-]{1,255}$")
+MULTICAST = "sealane.multicast"
+SNOOPS: Mapping[str, bool] = {"snooping": True, "flooding": False}
 MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
 
 
@@ -80,6 +83,7 @@ class NetworkOptions:
     security_groups: tuple[str, ...] | None = None
     by_label: bool = False
     qos: str | None = None
+    multicast_snooping: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +110,7 @@ def network_options(raw: Mapping[str, Any] | None) -> NetworkOptions:
         security_groups=_groups(given),
         by_label=_switch(given, BY_LABEL),
         qos=_named(given, QOS),
+        multicast_snooping=_snooping(given),
     )
     if internal and options.gateway not in (None, "none"):
         raise BadRequest(f"--internal and sealane.gateway={options.gateway} exclude each other")
@@ -125,6 +130,7 @@ def _check_join(options: NetworkOptions) -> None:
         SECURITY_GROUPS: options.security_groups,
         BY_LABEL: options.by_label or None,
         QOS: options.qos,
+        MULTICAST: options.multicast_snooping,
     }
     for key, value in new.items():
         if options.network and value is not None:
@@ -178,6 +184,13 @@ def _switch(given: Mapping[str, str], key: str) -> bool:
     if text not in ("true", "false"):
         raise BadRequest(f"option '{key}': '{text}' is neither true nor false")
     return text == "true"
+
+
+def _snooping(given: Mapping[str, str]) -> bool | None:
+    text = given.get(MULTICAST)
+    if text is not None and text not in SNOOPS:
+        raise BadRequest(f"option '{MULTICAST}': '{text}' is neither snooping nor flooding")
+    return None if text is None else SNOOPS[text]
 
 
 def port_requests(raw: Mapping[str, Any] | None) -> tuple[PortRequest, ...]:

@@ -39,7 +39,10 @@ EXTRA: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("dns_publish_fixed_ip", "router:external", "segment_id", "service_types"), ("subnet",)),
     **dict.fromkeys(("ip_allocation", "security_groups"), ("port",)),
     # our own
-    **dict.fromkeys(("sealane:gateway", "sealane:labels", "sealane:origin"), ("network",)),
+    **dict.fromkeys(
+        ("sealane:gateway", "sealane:labels", "sealane:multicast_snooping", "sealane:origin"), ("network",)
+    ),
+    "sealane:multicast_relay": ("router",),
     **dict.fromkeys(("sealane:allocate_from", "sealane:dns_aliases", "sealane:quarantine"), ("port",)),
     **dict.fromkeys(("sealane:services", "sealane:withdrawn"), ("port",)),
 }

@@ -35,6 +35,7 @@ def test_mirror_appears_on_the_other_engine_and_goes_with_the_network(one: Engin
 def test_subnet_gateway_range_auxiliary_ipv6_and_mtu(one: Engine, two: Engine, api: Api) -> None:
     one(
         *("network", "create", "-d", "sealane", "--ipam-driver", "sealane", "-o", "sealane.mtu=1300"),
+        *("-o", "sealane.multicast=snooping"),
         *("--subnet", "10.50.0.0/24", "--gateway", "10.50.0.254", "--ip-range", "10.50.0.128/25"),
         *("--aux-address", "printer=10.50.0.128", "--ipv6", "--subnet", "fd50::/64", "six"),
     )
@@ -52,6 +53,8 @@ def test_subnet_gateway_range_auxiliary_ipv6_and_mtu(one: Engine, two: Engine, a
     (port,) = [p for p in api.ports() if p["binding:host_id"] == "host1"]
     assert {ip["ip_address"] for ip in port["fixed_ips"]} == {"10.50.0.20", "fd50::20"}
     assert port["mac_address"] == "02:42:00:00:00:99"
+    (network,) = api.call("GET", "networks?name=six")["networks"]
+    assert network["sealane:multicast_snooping"]
 
 
 def test_address_in_use_on_another_host_is_refused(one: Engine, two: Engine) -> None:

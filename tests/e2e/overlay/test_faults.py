@@ -6,7 +6,8 @@ import time
 import pytest
 
 from sealane.lab.lab import Lab
-from tests.e2e.overlay.machines import until
+from tests.e2e.overlay.machines import attach, listening, until
+from tests.e2e.overlay.multicast import joined, listener, soon_heard
 
 CENTRAL = ("store", "ovn-nb", "ovn-sb", "ovn-northd", "translator", "api", "gate")
 NODE = ("ovs-db", "ovs-vswitchd", "ovn-controller", "agent")
@@ -93,21 +94,30 @@ def test_foreign_rows_in_the_northbound_are_left_alone(lab: Lab, put):
 
 
 def test_power_cut(lab: Lab, put, api, network):
-    """What ran on the host is gone: its ports are collected, and the host takes new ones."""
-    one = put("host1", "a")
-    lab.exec("host2", "ip", "netns", "add", "lost")
-    lab.exec("host2", "sealane", "attach", "/run/netns/lost", "--network", network)
-    lab.power_cut("host2")
-    assert one.still_reaches("10.44.0.1")
-    begin = time.monotonic()
-    lab.boot("host2")
-    assert time.monotonic() - begin < 60
+    """What ran on the host is gone: its ports are collected, and the host takes new ones.
+
+    It was a member of a multicast group, whose other members go on hearing what is said.
+    """
+    one, talker, group = put("host1", "a"), put("host1", "t"), "239.1.2.3"
+    api.update("networks", network, {"sealane:multicast_snooping": True})
+    gone = attach(lab, "host2", "lost", network)
+    with joined(one, group) as lives, listening(gone, listener(group)) as dies:
+        soon_heard(talker, group, "before", lives, dies)
+        lab.power_cut("host2")
+        assert one.still_reaches("10.44.0.1")
+        soon_heard(talker, group, "meanwhile", lives)
+        begin = time.monotonic()
+        lab.boot("host2")
+        assert time.monotonic() - begin < 60
 
     def lost() -> list[object]:
         return [p for p in api.list("ports", network_id=network) if p["binding:host_id"] == "host2"]
 
     until(lambda: not lost(), "the lost port is collected", 120)
-    put("host2", "b").soon_reaches(one.addresses[0])
+    two = put("host2", "b")
+    two.soon_reaches(one.addresses[0])
+    with joined(two, group) as heard:
+        soon_heard(talker, group, "afterwards", heard)
 
 
 def test_power_cut_of_the_central_host(lab: Lab, put, api, network):

@@ -34,9 +34,21 @@ def host(member: Member) -> Iterator[Controller]:
         yield running
 
 
-def add_port(place: Place, name: str, host: str, number: int, address: str = "") -> None:
+SNOOPING = (
+    ("mcast_snoop", "true"),
+    ("mcast_querier", "true"),
+    ("mcast_eth_src", "12\\:00\\:00\\:00\\:00\\:01"),
+    ("mcast_ip4_src", "0.0.0.0"),
+)
+JOIN, LEAVE = 0x16, 0x17
+"""Of IGMPv2 (RFC 2236 2.1)."""
+
+
+def add_port(
+    place: Place, name: str, host: str, number: int, address: str = "", switch: str = "blue"
+) -> None:
     nb = place.central.nbctl
-    nb("--may-exist", "lsp-add", "blue", name)
+    nb("--may-exist", "lsp-add", switch, name)
     nb("lsp-set-addresses", name, address or f"0a:00:00:00:00:{number:02x} 10.0.0.{number}")
     nb("lsp-set-options", name, f"requested-chassis={host}")
 
@@ -149,6 +161,44 @@ def test_what_a_router_hears_is_learnt(place: Place, host: Controller) -> None:
     nb("lr-del", "r1", "--", "lsp-del", "to-r1")
 
 
+def test_what_its_machines_listen_to_is_told(place: Place, host: Controller) -> None:
+    """Also of a port that every host has, and that one has left."""
+    nb, sb = place.central.nbctl, place.central.sbctl
+    nb(
+        "ls-add",
+        "stage",
+        "--",
+        "set",
+        "Logical_Switch",
+        "stage",
+        *(f"other_config:{k}={v}" for k, v in SNOOPING),
+    )
+    add_port(place, "p9", "host2", 9, switch="stage")
+    nb("lsp-add", "stage", "own", "--", "lsp-set-type", "own", "localport")
+    nb("lsp-set-addresses", "own", "0a:00:00:00:00:fe 10.0.0.254")
+    for port in ("p9", "own"):
+        host.plug(port)
+    until(lambda: is_up(place, "p9"), "p9 is up")
+    synced(place)
+
+    def members(group: str) -> set[str]:
+        ports = sb("--bare", "--columns=ports", "find", "IGMP_Group", f'address="{group}"').split()
+        return {sb("get", "Port_Binding", port, "logical_port").strip('"') for port in ports}
+
+    def routers_known() -> bool:
+        return "mrouters" in sb("--bare", "--columns=address", "list", "IGMP_Group")
+
+    for port, number in (("p9", 9), ("own", 254)):
+        host.inject(port, report(number, "239.1.2.3"))
+    until(lambda: members("239.1.2.3") == {"p9", "own"}, "both listen")
+    host.inject("p9", report(9, "239.1.2.3", kind=LEAVE))
+    until(lambda: members("239.1.2.3") == {"own"}, "one has left")
+    until(routers_known, "its row of routers is there, though it has none")
+    assert place.status()["refused_requests"] == {}
+    nb("ls-del", "stage")
+    until(lambda: not sb("--bare", "list", "IGMP_Group"), "nothing is left of it")
+
+
 def test_refused_requests_hold_up_nothing_else(place: Place, host: Controller) -> None:
     """Nodes may not say who has an address that wanders: no port of ours is of that type."""
     nb = place.central.nbctl
@@ -172,6 +222,22 @@ def announcement(mac: str, source: str) -> bytes:
     own = bytes.fromhex(mac.replace(":", ""))
     head = b"\xff" * 6 + own + b"\x08\x06" + bytes.fromhex("0001080006040001")
     return head + own + address(source) + b"\x00" * 6 + address(source)
+
+
+def report(number: int, group: str, kind: int = JOIN) -> bytes:
+    """By the machine 10.0.0.number that it listens, or does not any more (RFC 2236)."""
+    body = checked(bytes([kind, 0, 0, 0]) + address(group), 2)
+    head = bytes.fromhex("46c0002000000000010200000a0000") + bytes([number]) + address(group)
+    packet = checked(head[:10] + b"\0\0" + head[12:] + bytes.fromhex("94040000"), 10) + body
+    station = bytes.fromhex("01005e") + bytes([address(group)[1] & 0x7F]) + address(group)[2:]
+    return station + bytes.fromhex(f"0a00000000{number:02x}0800") + packet
+
+
+def checked(data: bytes, place: int) -> bytes:
+    """With the checksum of RFC 1071 where there are zeros."""
+    total = sum(int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2))
+    total = (total & 0xFFFF) + (total >> 16)
+    return data[:place] + (0xFFFF - total).to_bytes(2, "big") + data[place + 2 :]
 
 
 def address(text: str) -> bytes:

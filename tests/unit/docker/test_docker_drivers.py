@@ -401,9 +401,11 @@ def test_network_options_reach_the_api(engine: Engine) -> None:
             "sealane.project": "red",
             "sealane.dns-domain": "Corp.example",
             "sealane.gateway": "docker",
+            "sealane.multicast": "snooping",
         }
         pool = await engine.network(**given)
         (network,) = engine.api.all("networks")
+        assert network.multicast_snooping
         assert (network.mtu, network.project_id, network.dns_domain) == (1300, "red", "corp.example")
         await run_container(engine, pool)
         joined = await engine.join()

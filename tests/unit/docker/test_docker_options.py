@@ -16,6 +16,12 @@ def test_aliases_and_keys_of_others() -> None:
     assert of_network(**{"com.docker.network.driver.mtu": "1300"}).mtu == 1300
 
 
+def test_whom_a_group_s_packets_reach() -> None:
+    assert of_network().multicast_snooping is None
+    assert of_network(**{"sealane.multicast": "snooping"}).multicast_snooping is True
+    assert of_network(**{"sealane.multicast": "flooding"}).multicast_snooping is False
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -23,6 +29,8 @@ def test_aliases_and_keys_of_others() -> None:
         ({"sealane.mtu": "many"}, "not a number of bytes"),
         ({"sealane.mtu": "100"}, "from 576 to 65535"),
         ({"sealane.mtu": "١٤٠٠"}, "not a number"),
+        ({"sealane.multicast": "yes"}, "neither snooping nor flooding"),
+        ({"sealane.network": "blue", "sealane.multicast": "flooding"}, "belongs to a new network"),
         ({"sealane.gateway": "left"}, "host, router, docker, none"),
         ({"sealane.dns-domain": "a b"}, "no domain name"),
         ({"sealane.network": "../x"}, "neither an id nor a name"),

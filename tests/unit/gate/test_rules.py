@@ -48,9 +48,17 @@ def claim(port: str, chassis: str = world.CHASSIS2) -> Operation:
     return update("Port_Binding", port, chassis=["uuid", chassis])
 
 
-def member(chassis: object, ports: object, datapath: str = world.DATAPATH) -> Operation:
-    row = {"address": "239.1.1.1", "chassis": chassis, "datapath": ["uuid", datapath], "ports": ports}
+def member(
+    chassis: object, ports: object, datapath: str = world.DATAPATH, address: str = "239.1.1.1"
+) -> Operation:
+    row = {"address": address, "chassis": chassis, "datapath": ["uuid", datapath], "ports": ports}
     return insert("IGMP_Group", **row)
+
+
+def added(kind: str, group: str, port: str) -> Operation:
+    mutations = [["ports", "insert", ["set", [["uuid", port]]]]]
+    rows = [["_uuid", "==", [kind, group]]]
+    return {"op": "mutate", "table": "IGMP_Group", "where": rows, "mutations": mutations}
 
 
 REGISTER = (
@@ -100,6 +108,31 @@ ALLOWED: Mapping[str, tuple[Operation, ...]] = {
     "hear of a listener": (
         member(["uuid", world.CHASSIS2], ["uuid", world.MINE]),
         update("IGMP_Group", world.GROUP_MINE, ports=["set", [["uuid", world.MINE], ["uuid", world.OPEN]]]),
+    ),
+    "hear the host itself, in its own network": (
+        member(["uuid", world.CHASSIS2], ["set", [["uuid", world.HOSTS_OWN], ["uuid", world.MINE]]]),
+    ),
+    "hear of a listener on a wire": (
+        member(["uuid", world.CHASSIS2], ["uuid", world.WIRE], world.BORDER, "ff05::7"),
+    ),
+    "hear of no router": (
+        insert(
+            "IGMP_Group",
+            address="mrouters",
+            chassis=["uuid", world.CHASSIS2],
+            datapath=["uuid", world.ABROAD],
+        ),
+        update("IGMP_Group", world.ROUTERS_MINE, ports=NONE),
+    ),
+    "hear of a router": (update("IGMP_Group", world.ROUTERS_MINE, ports=["uuid", world.MINE]),),
+    "have lost the last listener": (update("IGMP_Group", world.GROUP_MINE, ports=NONE),),
+    "hear of a listener, as ovn-controller says it": (
+        {**member(["uuid", world.CHASSIS2], NONE), "uuid-name": "g"},
+        added("named-uuid", "g", world.MINE),
+    ),
+    "one more, and one less": (
+        added("uuid", world.GROUP_MINE, world.OPEN),
+        mutate("IGMP_Group", world.GROUP_MINE, "ports", "delete", ["set", [["uuid", world.MINE]]]),
     ),
     "forget a listener": (delete("IGMP_Group", world.GROUP_MINE),),
     "learn a MAC": (insert("FDB", mac="0a:00:00:00:00:01", dp_key=77, port_key=8),),
@@ -178,10 +211,32 @@ REFUSED: Mapping[str, Operation] = {
     "a listener of another": member(["uuid", world.CHASSIS1], ["uuid", world.MINE]),
     "a listener of nobody": member(NONE, ["uuid", world.MINE]),
     "a listener that it has not": member(["uuid", world.CHASSIS2], ["uuid", world.FREE]),
-    "no listener": member(["uuid", world.CHASSIS2], NONE),
+    "no listener, in a network of others": member(["uuid", world.CHASSIS2], NONE, world.ABROAD),
+    "the host itself, in a network of others": member(
+        ["uuid", world.CHASSIS2], ["uuid", world.HOSTS_OWN_ABROAD], world.ABROAD
+    ),
+    "a wire of another network": member(["uuid", world.CHASSIS2], ["uuid", world.WIRE]),
+    "one more listener that it has not": added("uuid", world.GROUP_MINE, world.FREE),
+    "one more of another's": added("uuid", world.GROUP_THEIRS, world.MINE),
+    "one more in a network of others": added("uuid", world.GROUP_ABROAD, world.HOSTS_OWN_ABROAD),
+    "one more of a row that is not made": added("named-uuid", "nothing", world.MINE),
+    "one less of another's": mutate(
+        "IGMP_Group", world.GROUP_THEIRS, "ports", "delete", ["uuid", world.THEIRS]
+    ),
+    "the last one less, in a network of others": mutate(
+        "IGMP_Group", world.GROUP_ABROAD, "ports", "delete", ["uuid", world.MINE]
+    ),
+    "another address by mutation": mutate("IGMP_Group", world.GROUP_MINE, "address", "insert", "239.1.1.2"),
+    "no mutation": {"op": "mutate", "table": "Chassis", "where": where(world.CHASSIS2), "mutations": []},
+    "a router of others": member(["uuid", world.CHASSIS2], ["uuid", world.FREE], address="mrouters"),
+    "a group that is none": member(["uuid", world.CHASSIS2], ["uuid", world.MINE], address="10.0.0.1"),
+    "a group of no address": member(["uuid", world.CHASSIS2], ["uuid", world.MINE], address="all"),
+    "a group of no network": insert(
+        "IGMP_Group", address="239.1.1.1", chassis=["uuid", world.CHASSIS2], ports=["uuid", world.MINE]
+    ),
     "a listener in another network": member(["uuid", world.CHASSIS2], ["uuid", world.MINE], world.FAR),
     "have listeners elsewhere": update("IGMP_Group", world.GROUP_MINE, ports=["uuid", world.FREE]),
-    "have no listeners": update("IGMP_Group", world.GROUP_MINE, ports=NONE),
+    "take the listeners from others": update("IGMP_Group", world.GROUP_ABROAD, ports=NONE),
     "give the listeners away": update("IGMP_Group", world.GROUP_MINE, chassis=["uuid", world.CHASSIS1]),
     "another's listeners": update("IGMP_Group", world.GROUP_THEIRS, ports=["uuid", world.MINE]),
     "forget another's listeners": delete("IGMP_Group", world.GROUP_THEIRS),
@@ -234,6 +289,15 @@ REFUSED: Mapping[str, Operation] = {
 def test_what_is_another_s_is_refused(case: str) -> None:
     assert not passes(REFUSED[case])
     assert not passes(*ALLOWED["claim"], REFUSED[case]), "behind something that passes"
+
+
+def test_what_is_added_to_a_row_that_is_made_is_judged_too() -> None:
+    group = {**member(["uuid", world.CHASSIS2], NONE), "uuid-name": "g"}
+    assert passes(group, added("named-uuid", "g", world.MINE))
+    assert not passes(group, added("named-uuid", "g", world.FREE))
+    chassis = insert("Chassis", "g", name="host2")
+    assert not passes(chassis, added("named-uuid", "g", world.MINE))
+    assert not passes(chassis, {**added("named-uuid", "g", world.MINE), "table": "Chassis"})
 
 
 @pytest.mark.parametrize("operation", [None, [], "insert", 7, ["op", "insert"]])

@@ -15,6 +15,9 @@ THEIRS, MINE, FREE, NOBODYS, LEAVING, ANYONES, ROUTED, OPEN = (
     f"b0000000-0000-4000-8000-00000000000{n}" for n in range(8)
 )
 DATAPATH = "d0000000-0000-4000-8000-000000000001"
+HOSTS_OWN, WIRE, HOSTS_OWN_ABROAD, GUEST = (f"b3000000-0000-4000-8000-00000000000{n}" for n in range(4))
+ABROAD, BORDER = (f"d3000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+"""Datapaths of networks: host2 has no machine on either; beside BORDER is the gateway that may be on it."""
 GATE, BESIDE, AWAY = (f"b1000000-0000-4000-8000-00000000000{n}" for n in range(3))
 CARRIED, THEIRS_CARRIED, STRAY, NESTED = (f"b2000000-0000-4000-8000-00000000000{n}" for n in range(4))
 """Within trunks: of host2's own port, of host1's, of one that is not there, of one that is carried itself."""
@@ -27,7 +30,9 @@ SESSION_THEIRS, SESSION_MINE = (f"a2000000-0000-4000-8000-00000000000{n}" for n 
 """Of BFD."""
 CHECK_THEIRS, CHECK_MINE = (f"a3000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 """Of Service_Monitor."""
-GROUP_THEIRS, GROUP_MINE = (f"b0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+GROUP_THEIRS, GROUP_MINE, ROUTERS_MINE, GROUP_ABROAD = (
+    f"b4000000-0000-4000-8000-00000000000{n}" for n in range(1, 5)
+)
 FDB_THEIRS, FDB_MINE = (f"a0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 
 
@@ -84,6 +89,10 @@ TABLES: Mapping[str, Mapping[str, Row]] = {
         THEIRS_CARRIED: carried(13, "port1"),
         STRAY: carried(14, "port99"),
         NESTED: carried(15, "port12"),
+        HOSTS_OWN: port(22, None, "", kind="localport"),
+        WIRE: {**port(23, None, "", kind="localnet"), "datapath": BORDER},
+        HOSTS_OWN_ABROAD: {**port(24, None, "", kind="localport"), "datapath": ABROAD},
+        GUEST: router_port(25, "port10", BORDER),
     },
     "HA_Chassis_Group": {GROUP1: {"ha_chassis": ENTRY1}, GROUP2: {"ha_chassis": frozenset({ENTRY1, ENTRY2})}},
     "HA_Chassis": {ENTRY1: {"chassis": CHASSIS1}, ENTRY2: {"chassis": CHASSIS2}},
@@ -98,8 +107,10 @@ TABLES: Mapping[str, Mapping[str, Row]] = {
     "BFD": {SESSION_THEIRS: {"logical_port": "port11"}, SESSION_MINE: {"logical_port": "port10"}},
     "Datapath_Binding": {DATAPATH: {"tunnel_key": 77}},
     "IGMP_Group": {
-        GROUP_THEIRS: {"chassis": CHASSIS1, "datapath": DATAPATH},
-        GROUP_MINE: {"chassis": CHASSIS2, "datapath": DATAPATH},
+        GROUP_THEIRS: {"address": "239.1.1.1", "chassis": CHASSIS1, "datapath": DATAPATH},
+        GROUP_MINE: {"address": "239.1.1.1", "chassis": CHASSIS2, "datapath": DATAPATH},
+        ROUTERS_MINE: {"address": "mrouters", "chassis": CHASSIS2, "datapath": DATAPATH},
+        GROUP_ABROAD: {"address": "ff02::1:ff00:1", "chassis": CHASSIS2, "datapath": ABROAD},
     },
     "FDB": {FDB_THEIRS: {"dp_key": 77, "port_key": 1}, FDB_MINE: {"dp_key": 77, "port_key": 8}},
 }
