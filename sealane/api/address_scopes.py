@@ -4,19 +4,27 @@ from dataclasses import replace
 from typing import Any
 
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, standard
-from sealane.api.convert import BOOLEAN
+from sealane.api.convert import BOOLEAN, Type, integer
 from sealane.api.draft import Draft
-from sealane.api.subnets import IP_VERSION
 from sealane.errors import BadRequest, Conflict
 from sealane.model import AddressScope
 
+
+def _family(value: Any) -> int:
+    found = int(integer(4, 6).convert(value))
+    if found == 5:
+        raise ValueError("'5' is not in [4, 6]")
+    return found
+
+
+FAMILY = Type(_family, {"type": "integer", "enum": [4, 6]})
 ADDRESS_SCOPES = Kind(
     singular="address_scope",
     plural="address_scopes",
     collection=lambda state: state.address_scopes,
     attributes=(
         *(a for a in standard() if a.name != "description"),
-        Attribute(name="ip_version", type=IP_VERSION, default=REQUIRED, post=True),
+        Attribute(name="ip_version", type=FAMILY, default=REQUIRED, post=True),
         Attribute(
             name="shared",
             type=BOOLEAN,

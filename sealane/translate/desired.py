@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from sealane.model import (
     AddressGroup,
+    AddressScope,
     BandwidthLimitRule,
     DscpMarkingRule,
     FloatingIP,
@@ -22,6 +23,7 @@ from sealane.model import (
     ServerPool,
     State,
     Subnet,
+    SubnetPool,
     SubPort,
     Trunk,
 )
@@ -42,7 +44,7 @@ PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
 )
 READS = (
     *(Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup),
-    *(Router, Node, FloatingIP, PortForwarding),
+    *(Router, Node, FloatingIP, PortForwarding, SubnetPool, AddressScope),
     *(LoadBalancer, ServerPool, Listener, Member, HealthMonitor),
     *(BandwidthLimitRule, DscpMarkingRule, Log, Trunk, SubPort),
 )

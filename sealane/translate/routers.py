@@ -4,8 +4,9 @@
        ├─ Logical_Router_Port "lrp-<port id>"     an interface, or a gateway: then with
        │      └─ Gateway_Chassis                  the hosts on which it may be (gateways.py)
        ├─ NAT snat                                enable_snat: each tenant's IPv4 subnet behind each gateway
-       └─ Logical_Router_Static_Route             the way out by the external subnet's gateway; extra routes
-              ·· BFD                              enable_default_route_bfd: it counts while that one answers
+       ├─ Logical_Router_Static_Route             the way out by the external subnet's gateway; extra routes
+       │      ·· BFD                              enable_default_route_bfd: it counts while that one answers
+       └─ Logical_Router_Policy                   between networks of different address scopes (scopes.py)
 
 The other end of a router's port is a Logical_Switch_Port of type router (ports.py).  What a router does is
 done on the host of the machine that sends; only what leaves by a gateway passes the gateway's host.
@@ -18,6 +19,7 @@ from typing import NamedTuple
 from sealane import names
 from sealane.model import Network, Node, Port, Router, State, Subnet
 from sealane.translate import gateways
+from sealane.translate import scopes as address_scopes
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Parent, Ref, Row, Value, row
 from sealane.translate.switches import prefix_length, tunnel_key
@@ -37,6 +39,7 @@ class Leg(NamedTuple):
     port: Port
     network: Network
     subnets: tuple[Subnet, ...]
+    scopes: address_scopes.Scopes = address_scopes.NOWHERE
 
     @property
     def is_gateway(self) -> bool:
@@ -51,23 +54,27 @@ def rows(state: State, memo: Memo) -> Iterator[Row]:
         return
     legs, router_rows = _legs(state), memo.of(_router)
     nodes = tuple(sorted(state.nodes.values(), key=lambda node: node.name))
+    translated = address_scopes.translated(state)
     for router in state.routers.values():
-        yield from router_rows(router.id, router, nodes, *legs.get(router.id, ()))
+        lets = translated.get(router.id, ())
+        yield from router_rows(router.id, router, nodes, lets, *legs.get(router.id, ()))
 
 
 def _legs(state: State) -> Mapping[str, list[Leg]]:
     """In the order of their ids, so that it does not depend on that of arrival."""
     found: dict[str, list[Leg]] = {}
-    mine = [port for port in state.ports.values() if port.device_owner in names.ROUTER_PORTS]
-    for port in sorted(mine, key=lambda port: port.id):
+    scoped = address_scopes.by_network(state)
+    there = [port for port in state.ports.values() if port.device_owner in names.ROUTER_PORTS]
+    for port in sorted(there, key=lambda port: port.id):
         network = state.networks.get(port.network_id)
         subnets = tuple(s for f in port.fixed_ips if (s := state.subnets.get(f.subnet_id)))
         if network is not None and len(subnets) == len(port.fixed_ips):
-            found.setdefault(port.device_id, []).append(Leg(port, network, subnets))
+            mine = scoped.get(network.id, address_scopes.NOWHERE)
+            found.setdefault(port.device_id, []).append(Leg(port, network, subnets, mine))
     return found
 
 
-def _router(router: Router, nodes: tuple[Node, ...], *legs: Leg) -> tuple[Row, ...]:
+def _router(router: Router, nodes: tuple[Node, ...], lets: tuple[str, ...], *legs: Leg) -> tuple[Row, ...]:
     outer = sorted((leg for leg in legs if leg.is_gateway), key=lambda leg: _place(router, leg.port))
     inner = [leg for leg in legs if not leg.is_gateway]
     return (
@@ -77,6 +84,7 @@ def _router(router: Router, nodes: tuple[Node, ...], *legs: Leg) -> tuple[Row, .
         *(r for leg in outer if router.enable_snat for r in _snats(router, leg, inner)),
         *_default_routes(router, outer),
         *_extra_routes(router),
+        *address_scopes.policies(router, lets, legs),
     )
 
 
@@ -155,9 +163,10 @@ def _advertised(leg: Leg) -> dict[str, str]:
 
 
 def _snats(router: Router, leg: Leg, inner: Iterable[Leg]) -> Iterator[Row]:
-    """IPv6 goes out as it is: every machine has an address of its own."""
+    """IPv6 goes out as it is: every machine has an address of its own. So does what is of the same scope."""
     outside = next((address for address, s in leg.addresses() if s.ip_version == 4), None)
-    subnets = {s.id: s for other in inner for s in other.subnets if s.ip_version == 4}
+    others = [other for other in inner if leg.scopes[0] is None or other.scopes[0] != leg.scopes[0]]
+    subnets = {s.id: s for other in others for s in other.subnets if s.ip_version == 4}
     if outside is None:
         return
     for subnet in subnets.values():

@@ -20,6 +20,7 @@ def commands(page: str) -> str:
 @pytest.mark.parametrize(
     "page",
     (
+        "address-scopes.md",
         "load-balancers.md",
         "networks.md",
         "events.md",

@@ -15,6 +15,7 @@ import yaml
 
 from sealane.model import (
     AddressGroup,
+    AddressScope,
     BandwidthLimitRule,
     DscpMarkingRule,
     FloatingIP,
@@ -33,6 +34,7 @@ from sealane.model import (
     ServerPool,
     State,
     Subnet,
+    SubnetPool,
     SubPort,
     Trunk,
 )
@@ -47,6 +49,8 @@ from sealane.translate.world import Columns, Tables, marked, members
 CASES = sorted((Path(__file__).parent / "cases").iterdir())
 Change = Callable[[State], State]
 KINDS = {
+    "address_scopes": AddressScope,
+    "subnetpools": SubnetPool,
     "networks": Network,
     "subnets": Subnet,
     "ports": Port,
