@@ -18,6 +18,7 @@ BALANCING = ("/v2.0/lbaas/", "/v2/lbaas/")
 HTTP_TYPES = {400: "HTTPBadRequest", 404: "HTTPNotFound", 405: "HTTPMethodNotAllowed", 413: "RequestTooLarge"}
 
 NOT_SERVED = {
+    "auto-allocated-topology": "auto-allocated-topology",
     "address-groups": "address-group",
     "floatingips": "router",
     "routers": "router",

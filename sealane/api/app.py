@@ -37,6 +37,7 @@ from sealane.api import (
     trunks,
 )
 from sealane.api.auth import Guard, Keys
+from sealane.api.availability import Availabilities
 from sealane.api.desk import Desk
 from sealane.api.extras import Extras
 from sealane.api.front import Front
@@ -158,9 +159,13 @@ def _routes(desk: Desk, sessions: Sessions, extras: Extras) -> list[Route]:
         Route("/v2.0/extensions", documents.extensions, methods=["GET"]),
         Route("/v2.0/extensions/{alias}", documents.extension, methods=["GET"]),
         *Quotas(desk).routes(),
+        *Availabilities(desk).routes(),
         *octavia.routes(desk),
         *identity.routes(desk, sessions),
         Route("/v2.0/availability_zones", documents.availability_zones, methods=["GET"]),
+        Route("/v2.0/service-providers", documents.service_providers, methods=["GET"]),
+        Route("/v2.0/flavors", documents.none_of("flavors"), methods=["GET"]),
+        Route("/v2.0/service_profiles", documents.none_of("service_profiles"), methods=["GET"]),
         Route("/v2.0/sealane/changes", extras.changes, methods=["GET"]),
         Route("/v2.0/sealane/free-cidr", extras.free_cidr, methods=["GET"]),
         Route("/v2.0/sealane/announced", extras.announced, methods=["GET"]),

@@ -10,7 +10,7 @@ from sealane.api import keystone_json
 from sealane.api.answers import answer
 from sealane.api.attributes import Kind
 from sealane.api.links import origin
-from sealane.errors import NotFound
+from sealane.errors import BadRequest, NotFound
 
 EXTENSIONS = {
     "address-group": ("Address group", "Address groups"),
@@ -58,6 +58,7 @@ EXTENSIONS = {
     "logging": ("Logging API Extension", "Logs of security groups"),
     "net-mtu": ("Network MTU", "MTU of networks"),
     "net-mtu-writable": ("Network MTU (writable)", "MTU of networks can be set"),
+    "network-ip-availability": ("Network IP Availability", "Addresses of networks, and how many are taken"),
     "network_availability_zone": ("Network Availability Zone", "Availability zones of networks"),
     "pagination": ("Pagination support", "Pages"),
     "port-security": ("Port Security", "Port security"),
@@ -75,6 +76,10 @@ EXTENSIONS = {
     "qos-fip": ("Floating IP QoS", "Limits of floating IPs"),
     "qos-port-network-policy": ("QoS port network policy ID", "The policy of a port's network"),
     "quota-check-limit": ("Quota engine limit check", "Quotas no lower than what is used"),
+    "quota-check-limit-default": (
+        "Quota engine limit check by default",
+        "Quotas no lower than what is used, unless `force` is given",
+    ),
     "quota_details": ("Quota details management support", "Quotas with what is used"),
     "quotas": ("Quota management support", "Quotas"),
     "rbac-address-group": ("Add address_group type to RBAC", "RBAC policies for address groups"),
@@ -107,6 +112,7 @@ EXTENSIONS = {
         "Security group filtering on the shared field",
         "Filter security groups by shared",
     ),
+    "service-type": ("Neutron Service Type Management", "Who does what"),
     "sorting": ("Sorting support", "Sorting"),
     "standard-attr-description": ("standard-attr-description", "Descriptions"),
     "standard-attr-revisions": ("standard-attr-revisions", "Revision numbers"),
@@ -169,6 +175,38 @@ async def extension(request: Request) -> Response:
     return answer({"extension": _extension(alias)})
 
 
+ZONES = tuple(
+    {"name": "default", "resource": resource, "state": "available"} for resource in ("network", "router")
+)
+PROVIDERS = ({"service_type": "L3_ROUTER_NAT", "name": "ovn", "default": True},)
+
+
+def _asked_for(rows: Iterable[dict[str, Any]], request: Request) -> list[dict[str, Any]]:
+    """Those that fit the query. Raises BadRequest for what is no attribute."""
+    rows, asked = list(rows), request.query_params
+    wanted = {key: {v.lower() for v in asked.getlist(key)} for key in asked if key != "fields"}
+    if unknown := sorted(set(wanted) - set(rows[0])):
+        raise BadRequest(f"'{unknown[0][:255]}' is invalid attribute for filtering", type="HTTPBadRequest")
+    fields = set(asked.getlist("fields")) or set(rows[0])
+    return [
+        {key: value for key, value in row.items() if key in fields}
+        for row in rows
+        if all(str(row[key]).lower() in values for key, values in wanted.items())
+    ]
+
+
 async def availability_zones(request: Request) -> Response:
-    zone = {"name": "default", "resource": "network", "state": "available"}
-    return answer({"availability_zones": [zone]})
+    return answer({"availability_zones": _asked_for(ZONES, request)})
+
+
+async def service_providers(request: Request) -> Response:
+    return answer({"service_providers": _asked_for(PROVIDERS, request)})
+
+
+def none_of(plural: str) -> Any:
+    """Of what can't be made here, for clients that look through it."""
+
+    async def nothing(request: Request) -> Response:
+        return answer({plural: []})
+
+    return nothing

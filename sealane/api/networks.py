@@ -150,6 +150,8 @@ def update(old: Any, values: Values, draft: Draft) -> Network:
     if old.external and not changed.external:
         rules.no_router_is_out_there(old, draft.look)
     rules.gateway_is_possible(changed)
+    for subnet in draft.subnets_of(changed.id):
+        rules.mtu_is_enough(changed, subnet.ip_version)
     return changed
 
 

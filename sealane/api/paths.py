@@ -4,6 +4,7 @@ from sealane.api import identity_paths
 from sealane.api.address_groups import ADDRESS_GROUPS, ADDRESSES
 from sealane.api.agents import AGENTS
 from sealane.api.attributes import Kind
+from sealane.api.availability import AVAILABILITIES
 from sealane.api.convert import ID
 from sealane.api.nodes import NODES
 from sealane.api.port_forwardings import PORT_FORWARDINGS
@@ -290,10 +291,15 @@ def _trunks() -> Part:
     return calls | {f"{base}/get_subports": _read(wrapped("sub_ports", _many(OBJECT)), "id")}
 
 
+def _logged() -> Part:
+    return {"type": "object", "properties": {"host": {"type": "string"}, "seen": _many(OBJECT)}}
+
+
 def _documents() -> Part:
     extension = _texts("alias", "name", "description", "updated")
     extension["properties"]["links"] = {"type": "array", "items": {}}
     agent = schema(AGENTS, lambda a: a.visible)
+    available = schema(AVAILABILITIES, lambda a: a.visible)
     return {
         "/": _read(wrapped("versions", _many(OBJECT))),
         "/v2.0": _read(wrapped("version", OBJECT)),
@@ -301,6 +307,23 @@ def _documents() -> Part:
         "/v2.0/extensions/{alias}": _read(wrapped("extension", extension), "alias"),
         "/v2.0/log/loggable-resources": _read(wrapped("loggable_resources", _many(_texts("type")))),
         "/v2.0/qos/rule-types": _read(wrapped("rule_types", _many(_texts("type")))),
+        "/v2.0/service-providers": _read(wrapped("service_providers", _many(OBJECT))),
+        "/v2.0/flavors": _read(wrapped("flavors", _many(OBJECT))),
+        "/v2.0/service_profiles": _read(wrapped("service_profiles", _many(OBJECT))),
+        f"/v2.0/{AVAILABILITIES.path}": {
+            "get": {
+                "parameters": parameters(AVAILABILITIES),
+                "responses": responses("200", wrapped(AVAILABILITIES.plural, _many(available))),
+            }
+        },
+        f"/v2.0/{AVAILABILITIES.path}/{{id}}": _read(wrapped(AVAILABILITIES.singular, available), "id"),
+        "/v2.0/sealane/logged": {
+            "post": {
+                "description": "A host tells which packets it has logged, of its own ports.",
+                "requestBody": body(wrapped("packets", _logged())),
+                "responses": responses("204", None),
+            }
+        },
         "/v2.0/availability_zones": _read(wrapped("availability_zones", _many(OBJECT))),
         "/v2.0/agents": {
             "get": {

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -95,6 +96,25 @@ def parse(kind: Kind, raw: str) -> Query:
     return Query(fields, tests, sort, limit, marker, reverse, exact_id, since, projects=projects)
 
 
+CHANGED_SINCE = ("changed_since", "changed-since")
+"""Of Neutron's extension standard-attr-timestamp."""
+
+
+def _changed_test(kind: Kind, key: str, value: str) -> Test:
+    """Rows that have changed at that time or later."""
+    if "updated_at" not in kind.by_name:
+        raise BadRequest(f"'{key}' is invalid attribute for filtering", type="HTTPBadRequest")
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError as exc:
+        raise BadRequest(
+            f"Invalid input for {key}. Reason: '{value[:40]}' is no time; give it as 2026-01-31T12:00:00.",
+            type="HTTPBadRequest",
+        ) from exc
+    since = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return lambda row, look: bool(row.updated_at >= since)
+
+
 def _sort(kind: Kind, keys: Sequence[str], directions: Sequence[str]) -> tuple[tuple[str, bool], ...]:
     """(attribute, descending) of each key."""
     if directions and len(directions) != len(keys):
@@ -124,6 +144,8 @@ def _boolean(key: str, value: str) -> bool:
 def _test(kind: Kind, key: str, values: list[str]) -> Test:
     if key in TAG_TESTS:
         return _tag_test(key, values)
+    if key in CHANGED_SINCE:
+        return _changed_test(kind, key, values[-1])
     attribute = kind.by_name.get(key)
     if attribute is None or not attribute.filter:
         raise BadRequest(f"'{key}' is invalid attribute for filtering", type="HTTPBadRequest")

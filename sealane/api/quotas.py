@@ -48,7 +48,8 @@ LIMITED: Mapping[str, str] = {
     )
 }
 """Kind -> its collection."""
-FLAGS = ("check_limit", "force")
+FLAGS = {"check_limit": True, "force": False}
+"""In the body of a PUT -> what it is when it is not given."""
 LIMIT = convert.integer(-1, 2**31 - 1)
 PROJECT = convert.text(255)
 UNLIMITED = dict.fromkeys(LIMITED, -1)
@@ -89,7 +90,7 @@ class Quotas:
         return answer({"quota": shown})
 
     async def update(self, request: Request) -> Response:
-        """With `check_limit` no lower than what is used (Neutron's extension quota-check-limit)."""
+        """No lower than what is used, unless `force` says so (Neutron's quota-check-limit-default)."""
         project, body = project_of(request), (await read_object(request)).get("quota")
         check, limits = _checks(body), _accepted(body)
         found = await self._set(caller_of(request), project, limits, check=check)
@@ -148,11 +149,11 @@ def project_of(request: Request) -> str:
 
 
 def _checks(body: Any) -> bool:
-    """`force` is the opposite, for who asks to be sure that nothing is checked."""
+    """`check_limit` is what is done anyway; `force` is the opposite."""
     if not isinstance(body, dict):
         return False  # _accepted says so
     try:
-        given = {flag: convert.to_boolean(body.get(flag, False)) for flag in FLAGS}
+        given = {flag: convert.to_boolean(body.get(flag, default)) for flag, default in FLAGS.items()}
     except ValueError as exc:
         raise BadRequest(
             f"Invalid input for check_limit, force. Reason: {exc}.", type="HTTPBadRequest"
@@ -164,7 +165,8 @@ def _covers(limits: Mapping[str, int], state: State, project: str) -> None:
     for kind, limit in limits.items():
         if 0 <= limit < _used(state, project, kind):
             raise BadRequest(
-                f"Quota limit for {kind} of project '{project}' can't be {limit}: more are in use",
+                f"Quota limit for {kind} of project '{project}' can't be {limit}: "
+                f"{_used(state, project, kind)} are in use; give no less, or 'force'",
                 type="InvalidQuotaValue",
             )
 

@@ -16,6 +16,18 @@ from sealane.names import BALANCER_PORT, FLOATING_PORT, HEALTH_PORT, ROUTER_GATE
 
 SERVICE_PORTS = ROUTER_PORTS | {FLOATING_PORT, BALANCER_PORT, HEALTH_PORT}
 
+LEAST_MTU = {4: 68, 6: 1280}
+"""Bytes that a link of a family has to carry (RFC 791, RFC 8200)."""
+
+
+def mtu_is_enough(network: Network, ip_version: int) -> None:
+    """For a subnet of the family. Raises Conflict."""
+    if network.mtu < LEAST_MTU[ip_version]:
+        raise Conflict(
+            f"MTU of {network.id} is not valid, subnet requires a minimum of {LEAST_MTU[ip_version]}",
+            type="NetworkMTUSubnetConflict",
+        )
+
 
 def revision_is(resource: Resource, wanted: int | None) -> None:
     """`If-Match: revision_number=N` (Neutron's extension revision-if-match)."""

@@ -107,6 +107,7 @@ def create(id: str, values: Values, draft: Draft) -> Subnet:
     given |= {k: v for k, v in values.items() if k not in UNSTORED}
     given |= {"cidr": cidr, "subnetpool_id": None if pool is None else pool.id}
     rules.version_matches(cidr, given["ip_version"])
+    rules.mtu_is_enough(network, given["ip_version"])
     rules.cidr_is_usable(cidr)
     rules.cidr_is_free(cidr, network.id, draft)
     if "gateway_ip" not in given:

@@ -12,7 +12,12 @@ from sealane.errors import BadRequest, Forbidden, NotFound
 from sealane.store.changes import Change, Create, Delete, Stored, Update
 from sealane.store.rows import COLLECTIONS, RESOURCES
 
-OPEN = frozenset({"/", "/v2.0", "/v2.0/", "/healthz", "/openapi.json", "/v2.0/availability_zones"})
+OPEN = frozenset(
+    {
+        *("/", "/v2.0", "/v2.0/", "/healthz", "/openapi.json", "/v2.0/availability_zones"),
+        *("/v2.0/service-providers", "/v2.0/flavors"),
+    }
+)
 PROVIDERS = ["lbaas", "providers"]
 """Beside /v3, extensions, the quotas of one's own project and the paths of the kinds in TENANTS."""
 PATHS = frozenset({*(COLLECTION_OF[singular].replace("_", "-") for singular in TENANTS), "qos", "log"})

@@ -105,7 +105,7 @@ async def test_ports_in_detail_zones_and_what_is_not_served(database: OvsdbServe
         now = (await api.call(f"GET /v2.0/networks/{network['id']}")).body["network"]
         assert (now["status"], now["shared"], now["mtu"]) == ("DOWN", True, 1280)
         zones = await openstack(api, "availability zone list --network -f json")
-        assert [z["Zone Name"] for z in zones] == ["default"]
+        assert [z["Zone Name"] for z in zones] == ["default", "default"]
         for line, said in (
             ("network show nobody", "no network found for nobody"),
             ("network segment list", "'segment' is not loaded"),

@@ -158,7 +158,7 @@ async def test_quotas_extensions_zones_and_projects_that_overlap(database: Ovsdb
         assert {"standard-attr-tag", "quotas", "binding", "agent"} <= aliases
         assert not {"segment"} & aliases and "security-group" in aliases
         assert net.find_extension("binding").name
-        assert [z.name for z in net.availability_zones()] == ["default"]
+        assert [z.name for z in net.availability_zones()] == ["default", "default"]
         with pytest.raises(NotFoundException, match="segment"):
             list(net.segments())
 
