@@ -64,7 +64,7 @@ ROUTER_PORTS = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY})
 SECURITY_GROUPS = "sealane.security-groups"
 """Docker's option and label, and the label of a network: names or ids of groups, with commas between."""
 SERVICE = "sealane.service"
-"""Label of a container: what it offers, NAME:PORT[:PORT][/PROTOCOL], with commas between."""
+"""A container's label and an endpoint's option: what it offers, NAME:PORT[:PORT][/PROTOCOL], with commas."""
 ROUTER = "sealane.router"
 """Docker's option of a network, by name or id, and the label of a network: id of its router."""
 QOS = "sealane.qos"

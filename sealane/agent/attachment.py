@@ -82,6 +82,7 @@ class Attachment:
     adopted: bool = False  # the port was made before: it is given back, not deleted
     guarded: bool = True  # it may announce no router; not where its port was without port security
     policy: str = ""  # who said its groups: "" its network, "given" the endpoint, "label …"; or "quarantine"
+    service: str = ""  # what its endpoint's option says that it offers
     created: float = field(default=0.0)  # seconds since the epoch
 
     def has_gateway(self) -> bool:

@@ -85,7 +85,7 @@ class Agent:
         self._adoption = Adoption(self._switch, self._memory, plugs)
         self._fastpath = FastPath(settings, self._memory, self._switch, facts, self._api)
         self._packets = PacketLog(self._api, settings.run_dir / names.ACL_LOG, settings.host_name)
-        self._labels = RuntimeLabels(self._docker.labels, self._memory)
+        self._labels = RuntimeLabels(self._docker.labels, self._memory, services=self._docker.services)
         app = App(self._door, self._memory, view, cni, plugs, self._status)
         app.quarantined = self._docker.labels.reasons
         self._listener = Listener(app.routes(FastPathPaths(self._fastpath).routes()), settings.agent_socket)

@@ -15,6 +15,7 @@ from typing import Any
 
 from sealane import log
 from sealane.agent.attachment import Attachment
+from sealane.agent.docker.services import Services
 from sealane.agent.labels import GIVEN, Labels
 from sealane.agent.memory import Memory
 from sealane.agent.targets import CONTAINERD
@@ -34,8 +35,11 @@ _log = log.get("runtimes")
 
 
 class RuntimeLabels:
-    def __init__(self, labels: Labels, memory: Memory, read: Read | None = None) -> None:
+    def __init__(
+        self, labels: Labels, memory: Memory, read: Read | None = None, services: Services | None = None
+    ) -> None:
         self._labels = labels
+        self._services = services
         self._memory = memory
         self._read = read or labels_of
         self._settled: set[str] = set()
@@ -53,7 +57,7 @@ class RuntimeLabels:
 
     def _is_due(self, attachment: Attachment) -> bool:
         """Not before it is plugged in: the runtime still waits for us."""
-        if attachment.door not in ("cni", "podman") or attachment.policy == GIVEN or not attachment.sandbox:
+        if attachment.door not in ("cni", "podman") or not attachment.sandbox:
             return False
         return (
             attachment.id not in self._settled and time.monotonic() >= self._due.get(attachment.id, (0, 0))[0]
@@ -76,11 +80,16 @@ class RuntimeLabels:
         container = container_of(attachment)
         try:
             labels = await asyncio.to_thread(self._read, container)
+            if labels is None and attachment.policy == GIVEN:
+                return ""  # nothing of it depends on them
             if labels is None:
                 return f"neither Podman nor containerd knows a container {container}"
             self._labels.troubles.pop(attachment.id, None)
             current = self._memory.attachments.get(attachment.id)
-            await self._labels.follow(attachment.name or container, labels, [current] if current else [])
+            mine = [current] if current else []
+            await self._labels.follow(attachment.name or container, labels, mine)
+            if self._services is not None:
+                await self._services.offer(attachment.name or container, labels, mine)
         except SealaneError as exc:
             return exc.message
         return self._labels.troubles.get(attachment.id, "")

@@ -12,7 +12,7 @@ from sealane.agent import runtimes
 from sealane.agent.labels import GIVEN, QUARANTINE
 from sealane.agent.runtimes import RuntimeLabels, labels_of
 from sealane.errors import Conflict, HostError, SealaneError
-from sealane.names import BY_LABEL, SECURITY_GROUPS
+from sealane.names import BY_LABEL, SECURITY_GROUPS, SERVICE
 from tests.unit.docker.test_docker_pass import Node
 
 ID = "c0ffee" * 10
@@ -120,7 +120,7 @@ async def followed(
             raise answer
         return answer
 
-    labels = RuntimeLabels(node.identities.labels, node.memory, read)
+    labels = RuntimeLabels(node.identities.labels, node.memory, read, node.identities.services)
     for _ in range(len(told)):
         labels._due.clear()  # it is time again
         await labels.follow()
@@ -154,6 +154,18 @@ def test_whatever_goes_wrong_leaves_it_in_quarantine_until_it_is_known(
 
 
 def test_what_was_given_goes_before(tmp_path: Path) -> None:
-    told: list[Told] = [WEB]
-    port, policy, _ = asyncio.run(followed(tmp_path, told, GIVEN))
-    assert policy == GIVEN and port["security_groups"] == [] and told == [WEB]
+    port, policy, _ = asyncio.run(followed(tmp_path, [WEB], GIVEN))
+    assert policy == GIVEN and port["security_groups"] == []
+
+
+@pytest.mark.parametrize("policy", [GIVEN, QUARANTINE])
+def test_a_service_is_offered_whoever_said_the_groups(tmp_path: Path, policy: str) -> None:
+    port, *_ = asyncio.run(followed(tmp_path / "1", [WEB | {SERVICE: "web:80"}], policy))
+    assert port["sealane:services"] == ["web:80:80/tcp"] and not port["sealane:withdrawn"]
+    port, _, reasons = asyncio.run(followed(tmp_path / "2", [WEB | {SERVICE: "nonsense"}], policy))
+    assert not port.get("sealane:services") and not reasons, "it is told in the log"
+
+
+def test_whose_groups_were_given_need_nobody_to_know_him(tmp_path: Path) -> None:
+    _, policy, reasons = asyncio.run(followed(tmp_path, [None], GIVEN))
+    assert (policy, reasons) == (GIVEN, {})

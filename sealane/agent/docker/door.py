@@ -19,7 +19,7 @@ from typing import Any
 from sealane import log
 from sealane.agent.docker import drivers
 from sealane.agent.docker.collect import Collector
-from sealane.agent.docker.engine import NETWORKS, Engine
+from sealane.agent.docker.engine import NETWORKS, Body, Engine
 from sealane.agent.docker.identity import Identities
 from sealane.agent.docker.mirror import Mirrors
 from sealane.agent.docker.server import Listener
@@ -58,6 +58,7 @@ class DockerDoor:
         d.network.sandboxes = names
         self._identities = Identities(api, d.catalog, self.engine, memory)
         self.labels = self._identities.labels
+        self.services = self._identities.services
         self._mirrors = Mirrors(self.engine, d.catalog, memory, settings.projects)
         self._collector = Collector(api, self.engine, memory, d.network, d.claims, d.networks)
         self._listener = Listener(d.plugin.app, settings.plugin_socket)
@@ -134,12 +135,20 @@ class DockerDoor:
         while True:
             with suppress(SealaneError):
                 async for event in self.engine.events():
+                    await self._see_the_end(event)
                     self._heed(self.engine.concerned(event))
                     if self.started is not None and (
                         not event or event.get("Action") in ("start", "destroy")
                     ):
                         await self.started()
             await asyncio.sleep(RETRY)
+
+    async def _see_the_end(self, event: Body) -> None:
+        """Who is told to end is led to no more; at once, for he may be gone with the next pass."""
+        if ending := await self.engine.is_to_end(event):
+            await self._identities.end(ending)
+        elif event.get("Type") == "container" and event.get("Action") == "start":
+            self._identities.services.start(str((event.get("Actor") or {}).get("ID") or ""))
 
     def _heed(self, concerned: frozenset[str]) -> None:
         """Have the next pass look at what is concerned."""

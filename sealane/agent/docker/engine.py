@@ -9,6 +9,7 @@ two would wait for each other.  Every call has a deadline and raises
 
 import asyncio
 import json
+import signal
 import urllib.parse
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -28,8 +29,10 @@ NEWEST = (1, 41)
 
 EVENTS = {
     "type": ["container", "network"],
-    "event": ["create", "start", "destroy", "rename", "connect", "health_status"],
+    "event": ["create", "start", "destroy", "rename", "connect", "health_status", "kill"],
 }
+ENDING = frozenset({2, 3, 9, 15})
+"""SIGINT, SIGQUIT, SIGKILL, SIGTERM: who gets one of these is to end."""
 _ILL = ("(unhealthy)", "(health: starting)")
 """At the end of a container's status."""
 CONTAINERS, NETWORKS = frozenset({"containers"}), frozenset({"networks"})
@@ -141,6 +144,21 @@ class Engine:
         except aiohttp.ClientError as exc:
             raise errors.Unavailable(f"the stream of events ended: {exc}") from exc
 
+    async def is_to_end(self, event: Body) -> str:
+        """Id of the container that the event's signal tells to end, as `docker stop` does; "" for none."""
+        actor = event.get("Actor") or {}
+        if event.get("Type") != "container" or event.get("Action") != "kill":
+            return ""
+        id, text = str(actor.get("ID") or ""), str((actor.get("Attributes") or {}).get("signal") or "")
+        told = int(text) if text.isascii() and text.isdigit() else 0
+        if told in ENDING:
+            return id
+        try:
+            asked = ((await self.inspect(id)).get("Config") or {}).get("StopSignal") or ""
+        except errors.SealaneError:
+            return ""
+        return id if told and told == signal_number(str(asked)) else ""
+
     def concerned(self, event: Body) -> frozenset[str]:
         """Whether the event is about running CONTAINERS on networks of ours, or about NETWORKS of ours.
 
@@ -190,6 +208,15 @@ class Engine:
         if self._session is None:
             self._session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._socket)))
         return self._session
+
+
+def signal_number(text: str) -> int:
+    """Of "SIGQUIT", "quit", "3" or "SIGRTMIN+3", as an image's STOPSIGNAL may be; 0: there is no such one."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    name, _, more = text.upper().removeprefix("SIG").partition("+")
+    found = signal.Signals.__members__.get(f"SIG{name}", 0)
+    return int(found) + (int(more) if more.isascii() and more.isdigit() else 0) if found else 0
 
 
 def _effect(method: str, url: str) -> failpoint.Effect:

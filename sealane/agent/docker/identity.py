@@ -77,6 +77,8 @@ class Identities:
     async def containers(self, listed: Iterable[EngineContainer]) -> None:
         """Tell the API who is behind each endpoint that this host has."""
         attached = {key: a for key, a in self._memory.attachments.items() if a.door == "docker"}
+        listed = tuple(listed)
+        self.services.keep({container.id for container in listed})
         for container in listed:
             mine = [attached[e] for e in container.endpoints.values() if e in attached]
             await self.labels.follow(container.name, container.labels, mine)
@@ -87,6 +89,11 @@ class Identities:
             del self._told[gone]
             self._aliases.pop(gone, None)
             self.services.forget([gone])
+
+    async def end(self, container: str) -> None:
+        """A container has been told to end."""
+        of = {key for key, told in self._told.items() if told.device_id == container}
+        await self.services.end(container, [a for k, a in self._memory.attachments.items() if k in of])
 
     async def _name_network(self, network: EngineNetwork, view: NetworkView) -> None:
         """Once: a name given through the API later is not ours to change."""

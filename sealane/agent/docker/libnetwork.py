@@ -228,7 +228,7 @@ class NetworkDriver:
             claim = await self._claims.take(network, mac, addresses, groups)
         if policy:
             await self._claims.shape(claim.port_id, policy)
-        made = _attachment(request.endpoint_id, record, network, claim)
+        made = replace(_attachment(request.endpoint_id, record, network, claim), service=options.service)
         return made if groups is None else replace(made, policy=GIVEN)
 
     def _plumb(self, attachment: Attachment) -> asyncio.Task[None]:

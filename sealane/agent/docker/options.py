@@ -13,6 +13,7 @@
     --network name=N,driver-opt=sealane.port=ID     adopt a port made before
     --network name=N,driver-opt=sealane.trunk=NAME  that of a trunk's parent, by the trunk's name or id
     --network name=N,driver-opt=sealane.security-groups=web,db
+    --network name=N,driver-opt=sealane.service=web:80:8080
     --label sealane.security-groups=web,db          of a container
 
 Keys of others pass by; one that begins with `sealane.` and that nobody knows is an error, since a
@@ -32,7 +33,7 @@ from sealane.agent.attachment import PortRequest, Protocol
 from sealane.agent.docker.messages import PortMap
 from sealane.errors import BadRequest
 from sealane.model import GatewayMode
-from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS
+from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS, SERVICE
 
 GENERIC = "com.docker.network.generic"
 INTERNAL = "com.docker.network.internal"
@@ -57,11 +58,11 @@ NETWORK_KEYS = frozenset(
         *(ROUTER, SECURITY_GROUPS, BY_LABEL, QOS, "sealane.multicast"),
     },
 )
-NOT_YET = frozenset({"sealane.service"})
-ENDPOINT_KEYS = frozenset({PORT, TRUNK, SECURITY_GROUPS, QOS}) | NOT_YET
+ENDPOINT_KEYS = frozenset({PORT, TRUNK, SECURITY_GROUPS, QOS, SERVICE})
 PROTOCOLS: Mapping[int, Protocol] = {6: "tcp", 17: "udp", 132: "sctp"}
 """IANA's protocol numbers, as in PortMap.Proto."""
 
+OFFER = re.compile(r"[a-z0-9][a-z0-9-]{0,62}:[0-9]{1,5}(:[0-9]{1,5})?(/(tcp|udp|sctp))?")
 DOMAIN = re.compile(r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?$")
 NAME = re.compile(r"^[\w.@-]{1,255}$")
 MULTICAST = "sealane.multicast"
@@ -92,6 +93,7 @@ class EndpointOptions:
     trunk: str | None = None
     security_groups: tuple[str, ...] | None = None
     qos: str | None = None
+    service: str = ""
 
 
 def network_options(raw: Mapping[str, Any] | None) -> NetworkOptions:
@@ -146,8 +148,6 @@ def pool_hint(raw: Mapping[str, str] | None) -> NetworkOptions:
 def endpoint_options(raw: Mapping[str, Any] | None) -> EndpointOptions:
     """The Options of CreateEndpoint, where `driver-opt` stands at the top level."""
     given = _ours(raw, ENDPOINT_KEYS)
-    for key in sorted(NOT_YET & given.keys()):
-        raise BadRequest(f"{key} is not supported yet: leave it out")
     if PORT in given and TRUNK in given:
         raise BadRequest(f"{TRUNK} says which port it is: leave {PORT} out")
     return EndpointOptions(
@@ -155,7 +155,25 @@ def endpoint_options(raw: Mapping[str, Any] | None) -> EndpointOptions:
         trunk=_named(given, TRUNK),
         security_groups=_groups(given),
         qos=_named(given, QOS),
+        service=_service(given),
     )
+
+
+def service_names(text: str) -> tuple[str, ...]:
+    """What a container offers, one by one."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _service(given: Mapping[str, str]) -> str:
+    text = given.get(SERVICE)
+    if text is None:
+        return ""
+    wrong = [word for word in service_names(text) if not OFFER.fullmatch(word)]
+    if wrong or not service_names(text):
+        raise BadRequest(
+            f"option '{SERVICE}': '{text}' is no list of NAME:PORT[:PORT][/PROTOCOL] as web:80:8080"
+        )
+    return text
 
 
 def label_options(labels: Mapping[str, str]) -> dict[str, str]:

@@ -269,15 +269,17 @@ def policy(house: House, name: str) -> tuple[bool, list[str]]:
 def test_a_label_of_podmans_container_says_its_groups(
     house: House, podman: tuple[str, ...], selecting: None
 ) -> None:
-    """Without one it has what the network says; one that can't be followed leaves it in quarantine."""
+    """And what it offers.  Without one it has what the network says; one that can't be followed leaves it in
+    quarantine."""
     group = next(g["id"] for g in house.json("security-group", "list") if g["name"] == "open")
     run = (*podman, "run", "-d", "--network", "blue")
-    labelled = ("--label", "sealane.security-groups=open")
+    labelled = ("--label", "sealane.security-groups=open", "--label", "sealane.service=shop:80:8080")
     house.run(*run, *labelled, "--name", "one", "box:1", "sleep", "600")
     house.run(*run, "--name", "two", "box:1", "sleep", "600")
     house.run(*run, "--label", "sealane.security-groups=opne", "--name", "bad", "box:1", "sleep", "600")
     until(lambda: policy(house, "one") == (False, [group]), what="the group of the label")
     until(lambda: policy(house, "two") == (False, []), what="no label, no quarantine")
+    until(lambda: [b["name"] for b in house.json("loadbalancer", "list")] == ["shop"], what="its service")
 
     def pings(name: str, address: str) -> bool:
         return house.exec(*podman, "exec", name, "ping", "-c1", "-W2", address).returncode == 0
@@ -291,6 +293,8 @@ def test_a_label_of_podmans_container_says_its_groups(
     until(lambda: policy(house, "bad")[0] is False, what="once the group is there it is in it")
     house.run(*podman, "rm", "-f", "-t", "0", "bad")
     house.sealane("security-group", "delete", "opne")
+    house.run(*podman, "rm", "-f", "-t", "0", "one")
+    until(lambda: house.json("loadbalancer", "list") == [], what="it goes with who offers it")
 
 
 def test_a_container_of_which_nobody_knows_the_labels_stays_in_quarantine(

@@ -57,9 +57,14 @@ def test_internal_and_a_gateway_exclude_each_other() -> None:
         o.network_options({o.GENERIC: {"sealane.router": "edge"}, o.INTERNAL: True})
 
 
-def test_policy_that_is_not_enforced_yet_is_refused() -> None:
-    with pytest.raises(BadRequest, match="not supported yet"):
-        o.endpoint_options({"sealane.service": "web"})
+def test_a_service_by_an_endpoint_s_option() -> None:
+    assert (
+        o.endpoint_options({"sealane.service": "web:80, dns:53:5353/udp"}).service
+        == "web:80, dns:53:5353/udp"
+    )
+    for wrong in ("web", "web:x", "Web:80", "web:80/icmp", ","):
+        with pytest.raises(BadRequest, match="no list of NAME"):
+            o.endpoint_options({"sealane.service": wrong})
     assert o.endpoint_options({"com.docker.network.portmap": [], "sealane.port": "x"}).port == "x"
 
 
