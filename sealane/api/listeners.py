@@ -62,6 +62,7 @@ def create(id: str, values: Values, draft: Draft) -> Listener:
         updated_at=draft.now,
         **{**given, "project_id": balancer.project_id},
     )
+    _can_be_served(made, draft)
     _is_alone(made, draft)
     _leads_to(made, draft)
     draft.balancing.append(made)
@@ -87,6 +88,16 @@ def lead(listener: Listener, pool_id: str | None, draft: Draft) -> None:
         draft.balancing[draft.balancing.index(listener)] = replace(changed, updated_at=listener.updated_at)
     else:
         draft.also.append(Update(listener, changed))
+
+
+def _can_be_served(listener: Listener, draft: Draft) -> None:
+    """Open vSwitch's own connection tracking, in user space, sees no ports of SCTP and translates none."""
+    if listener.protocol == "SCTP" and "netdev" in draft.look.datapaths.values():
+        raise invalid(
+            "protocol",
+            "SCTP needs the kernel's datapath on every host, and there are hosts with the one in user space; "
+            "use TCP or UDP",
+        )
 
 
 def _is_alone(listener: Listener, draft: Draft) -> None:

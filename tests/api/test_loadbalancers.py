@@ -361,3 +361,23 @@ async def test_quotas_by_either_name(database: OvsdbServer) -> None:
         assert (await s.call("DELETE quotas/default")).status == 204
         assert (await s.call("GET quotas/default")).body["quota"]["load_balancer"] == -1
         await s.balancer()
+
+
+async def test_sctp_is_refused_where_a_host_forwards_in_user_space(database: OvsdbServer) -> None:
+    """Also with all that belongs to it in one call: nothing of it is left, and nobody learns which host it is."""
+    async with site(database) as s:
+        made = await s.balancer(name="shop")
+        sctp = {"loadbalancer_id": made["id"], "protocol": "SCTP"}
+        await s.make("listener", **sctp, protocol_port=80)
+        node = {"name": "host9", "address": "192.0.2.9", "datapath_type": "netdev"}
+        assert (await s.api.call("POST /v2.0/sealane/nodes", {"node": node})).status in (200, 201)
+        said = await s.refused(400, "listener", **sctp, protocol_port=81)
+        assert "protocol" in said and "user space" in said and "host9" not in said
+        whole = {"name": "whole", "vip_subnet_id": s.subnet["id"]}
+        said = await s.refused(
+            400, "loadbalancer", **whole, listeners=[{"protocol": "SCTP", "protocol_port": 80}]
+        )
+        assert "user space" in said
+        listed = (await s.call("GET loadbalancers")).body["loadbalancers"]
+        assert [one["name"] for one in listed] == ["shop"]
+        await s.make("listener", loadbalancer_id=made["id"], protocol="TCP", protocol_port=81)
