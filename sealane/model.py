@@ -69,6 +69,19 @@ class Network(Resource):
     """Of each of its ports that has none of its own."""
     multicast_snooping: bool = False
     """A group's packets reach those only who have joined it; false: everybody."""
+    segment_name: str = ""
+    segment_description: str = ""
+    """Of its segment, which has no more of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment(Resource):
+    """Of a network, which has one; it is not kept, but follows from the network."""
+
+    network_id: str
+    network_type: NetworkType
+    physical_network: str | None = None
+    segmentation_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +110,8 @@ class Subnet(Resource):
     host_routes: tuple[HostRoute, ...] = ()
     ipv6_ra_mode: str | None = None
     ipv6_address_mode: str | None = None
+    segmented: bool = False
+    """Whether it says that it is of its network's segment."""
     subnetpool_id: str | None = None
     """The pool that its addresses come from, and go back to with it."""
 

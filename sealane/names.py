@@ -274,6 +274,14 @@ def address_set(group_id: str, family: int) -> str:
     return f"ag_{group_id.replace('-', '_')}_ip{family}"
 
 
+_SEGMENTS = uuid.UUID("5ea1a000-0000-4000-8000-000000000007")
+
+
+def segment(network_id: str) -> str:
+    """Id of a network's segment."""
+    return str(uuid.uuid5(_SEGMENTS, network_id))
+
+
 _GROUPS = uuid.UUID("5ea1a000-0000-4000-8000-000000000005")
 
 

@@ -24,7 +24,6 @@ NOT_SERVED = {
     "routers": "router",
     "security-group-rules": "security-group",
     "security-groups": "security-group",
-    "segments": "segment",
 }
 """Collection that a client may look for -> the extension that it belongs to."""
 

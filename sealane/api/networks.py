@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from sealane.api import convert, qos, rules
+from sealane.api import convert, qos, rules, segments
 from sealane.api.attributes import Attribute, Kind, Read, Values, constant, standard
 from sealane.api.convert import BOOLEAN, nullable, one_of
 from sealane.api.draft import Draft
@@ -94,6 +94,7 @@ NETWORKS = Kind(
             ),
             post=True,
         ),
+        Attribute(name="segments", type=segments.WISH, default=None, post=True, visible=False, filter=False),
         Attribute(
             name="sealane:gateway",
             type=one_of("host", "router", "docker", "none"),
@@ -123,11 +124,12 @@ NETWORKS = Kind(
         ),
     ),
 )
-UNSTORED = frozenset({"availability_zone_hints"})
+UNSTORED = frozenset({"availability_zone_hints", "segments"})
 """Taken for the sake of clients that send their only value."""
 
 
 def create(id: str, values: Values, draft: Draft) -> Network:
+    values = segments.as_provider(values, NETWORKS)
     given = NETWORKS.as_fields({k: v for k, v in values.items() if k not in UNSTORED})
     given["network_type"] = given.get("network_type") or "geneve"
     overlay = given["network_type"] == "geneve"

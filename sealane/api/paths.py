@@ -13,6 +13,7 @@ from sealane.api.quotas import FLAGS, LIMITED
 from sealane.api.router_gateways import GATEWAYS
 from sealane.api.router_routes import ROUTES
 from sealane.api.schemas import Part, asked, body, in_path, parameters, responses, schema, wrapped
+from sealane.api.segments import SEGMENTS
 from sealane.api.subnet_pools import PREFIXES, SUBNET_POOLS
 from sealane.api.tokens import TOKENS
 from sealane.api.trunks import NAMED, TRUNKS, WISHES
@@ -295,6 +296,35 @@ def _logged() -> Part:
     return {"type": "object", "properties": {"host": {"type": "string"}, "seen": _many(OBJECT)}}
 
 
+def _segments() -> Part:
+    shown = schema(SEGMENTS, lambda a: a.visible)
+    made = body(wrapped("segment", schema(SEGMENTS, lambda a: a.post, required=True)))
+    change = body(wrapped("segment", schema(SEGMENTS, lambda a: a.put)))
+    base = f"/v2.0/{SEGMENTS.path}"
+    return {
+        base: {
+            "get": {
+                "parameters": parameters(SEGMENTS),
+                "responses": responses("200", wrapped("segments", _many(shown))),
+            },
+            "post": {
+                "description": "Refused: a network has one segment, which comes and goes with it.",
+                "requestBody": made,
+                "responses": responses("409", OBJECT),
+            },
+        },
+        f"{base}/{{id}}": {
+            "parameters": [in_path("id")],
+            "get": {"responses": responses("200", wrapped("segment", shown))},
+            "put": {"requestBody": change, "responses": responses("200", wrapped("segment", shown))},
+            "delete": {
+                "description": "Refused: it goes with its network.",
+                "responses": responses("409", OBJECT),
+            },
+        },
+    }
+
+
 def _documents() -> Part:
     extension = _texts("alias", "name", "description", "updated")
     extension["properties"]["links"] = {"type": "array", "items": {}}
@@ -360,7 +390,7 @@ def _below(kind: Kind, parent: str, named: str) -> Part:
     }
 
 
-EXTRA_PATHS |= _quotas() | _documents() | _address_groups() | _subnet_pools() | _trunks()
+EXTRA_PATHS |= _quotas() | _documents() | _address_groups() | _subnet_pools() | _trunks() | _segments()
 EXTRA_PATHS |= _below(PORT_FORWARDINGS, "floatingips", "floatingip_id")
 for _kind in (LIMITS, MARKINGS):
     EXTRA_PATHS |= _below(_kind, "qos/policies", "policy_id")

@@ -170,7 +170,7 @@ class Handlers:
 
     async def delete(self, request: Request) -> Response:
         """Guarded where it matters which revision was seen: to the caller, or to the policy."""
-        revision, caller = _revision(request), caller_of(request)
+        revision, caller = revision_of(request), caller_of(request)
         guarded = revision is not None or caller.role != "admin"
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
@@ -194,7 +194,7 @@ class Handlers:
 
     async def change(self, request: Request, update: Callable[[Any, Draft], Any]) -> Values:
         """The row of the path as it is after `update`."""
-        revision, caller = _revision(request), caller_of(request)
+        revision, caller = revision_of(request), caller_of(request)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
             old = self.find(request, draft.look)
@@ -253,7 +253,7 @@ class Handlers:
     async def _retag(
         self, request: Request, change: Callable[[tuple[str, ...]], tuple[str, ...]]
     ) -> tuple[str, ...]:
-        revision, caller = _revision(request), caller_of(request)
+        revision, caller = revision_of(request), caller_of(request)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
             old = self.find(request, draft.look)
@@ -287,7 +287,8 @@ def updates(old: Any, new: Any, now: str) -> list[Change]:
     return [Update(old, replace(new, updated_at=now, revision_number=old.revision_number + 1))]
 
 
-def _revision(request: Request) -> int | None:
+def revision_of(request: Request) -> int | None:
+    """What If-Match says. Raises BadRequest."""
     given = request.headers.get("if-match")
     if given is None:
         return None

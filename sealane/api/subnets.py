@@ -7,7 +7,8 @@ import ipaddress
 from dataclasses import replace
 from typing import Any
 
-from sealane.api import convert, ipam, rules, slaac, subnet_pools
+from sealane import names
+from sealane.api import convert, ipam, rules, segments, slaac, subnet_pools
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, nullable, one_of
 from sealane.api.draft import Draft
@@ -90,7 +91,14 @@ SUBNETS = Kind(
             filter=False,
             visible=False,
         ),
-        Attribute(name="segment_id", type=convert.NULL_YET, read=lambda subnet, look: None, post=True),
+        Attribute(
+            name="segment_id",
+            type=nullable(convert.ID),
+            read=lambda subnet, look: names.segment(subnet.network_id) if subnet.segmented else None,
+            default=None,
+            post=True,
+            put=True,
+        ),
         Attribute(name="shared", type=BOOLEAN, read=_shared, visible=False),
         constant("service_types", []),
         constant("dns_publish_fixed_ip", False),
@@ -114,6 +122,7 @@ def create(id: str, values: Values, draft: Draft) -> Subnet:
         given["gateway_ip"] = _free_gateway(cidr, given.get("allocation_pools", ()))
     if "allocation_pools" not in given:
         given["allocation_pools"] = ipam.default_pools(cidr, given["gateway_ip"])
+    given["segmented"] = segments.is_its(network.id, values["segment_id"])
     subnet = Subnet(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
     _check(subnet)
     draws.refuse_siblings(subnet, draft.subnets_of(network.id), draft.all_pools())
@@ -171,7 +180,10 @@ def _free_gateway(cidr: str, pools: Any) -> str | None:
 
 
 def update(old: Any, values: Values, draft: Draft) -> Subnet:
-    changed: Subnet = replace(old, **values)
+    given = {k: v for k, v in values.items() if k not in UNSTORED}
+    if "segment_id" in values:
+        given["segmented"] = segments.is_its(old.network_id, values["segment_id"])
+    changed: Subnet = replace(old, **given)
     if changed.gateway_ip != old.gateway_ip:
         rules.gateway_is_nobodys(old.gateway_ip, old, draft.look)
         rules.gateway_is_nobodys(changed.gateway_ip, changed, draft.look)

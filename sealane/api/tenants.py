@@ -255,6 +255,7 @@ TENANTS: Mapping[str, Tenancy] = {
             "provider:network_type": nobody,
             "provider:physical_network": nobody,
             "provider:segmentation_id": nobody,
+            "segments": nobody,
             "sealane:origin": nobody,
             "sealane:gateway": is_under_policy,
             "qos_policy_id": may_leave_its_policy,

@@ -108,10 +108,28 @@ async def test_ports_in_detail_zones_and_what_is_not_served(database: OvsdbServe
         assert [z["Zone Name"] for z in zones] == ["default", "default"]
         for line, said in (
             ("network show nobody", "no network found for nobody"),
-            ("network segment list", "'segment' is not loaded"),
             ("network delete more", "one or more ports"),
         ):
             assert said in (await openstack(api, line, fails=True)).lower(), line
+
+
+async def test_segments(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        lan = "--provider-network-type vlan --provider-physical-network lan --provider-segment 7"
+        network = await openstack(api, f"network create lan {lan} -f json")
+        await openstack(api, "network create blue -f json")
+        (row,) = await openstack(api, "network segment list --network lan --long -f json")
+        assert (row["Network"], row["Network Type"], row["Segment"]) == (network["id"], "vlan", 7)
+        assert len(await openstack(api, "network segment list -f json")) == 2
+        await openstack(api, f"network segment set {row['ID']} --name first --description x")
+        shown = await openstack(api, "network segment show first -f json")
+        assert (shown["name"], shown["description"], shown["physical_network"]) == ("first", "x", "lan")
+        subnet = "subnet create s --network lan --network-segment first --subnet-range 192.0.2.0/24"
+        assert (await openstack(api, f"{subnet} -f json"))["segment_id"] == row["ID"]
+        more = "network segment create second --network lan --network-type vlan --segment 8"
+        refused = await openstack(api, f"{more} --physical-network other", fails=True)
+        assert "can have no further one" in refused
+        assert "delete the network" in await openstack(api, "network segment delete first", fails=True)
 
 
 async def test_trunks(database: OvsdbServer) -> None:

@@ -80,6 +80,7 @@ SUBNET_PUT: dict[str, tuple[Any, str]] = {
         "allocation_pools": [],
         "dns_nameservers": ["10.0.0.53"],
         "host_routes": [],
+        "segment_id": None,
     }.items()
 }
 # what a node gives with a port on its own host, a network of Docker, a subnet in one
@@ -124,6 +125,7 @@ NETWORK_POST: dict[str, tuple[Any, str]] = {
     "provider:network_type": ("geneve", "201"),
     "provider:physical_network": (None, "201"),
     "provider:segmentation_id": (None, "201"),
+    "segments": ([], "201"),
     "availability_zone_hints": ([], "201"),
     "sealane:gateway": ("none", "201"),
     "sealane:origin": ("api", "403"),

@@ -51,6 +51,7 @@ PUTS: dict[str, Cells] = {
         "allocation_pools": ([], ALL_MINE),
         "dns_nameservers": (["10.0.0.53"], ALL_MINE),
         "host_routes": ([], ALL_MINE),
+        "segment_id": (None, ALL_MINE),
     },
     "port": {
         "name": ("x", "200 200 403 404"),
@@ -105,6 +106,7 @@ POSTS: dict[str, Cells] = {
         "provider:network_type": ("geneve", "403"),
         "provider:physical_network": ("physnet1", "403"),
         "provider:segmentation_id": (7, "403"),
+        "segments": ([{"provider:network_type": "geneve"}], "403"),
         "availability_zone_hints": ([], "201"),
         "sealane:gateway": ("docker", "403"),
         "sealane:origin": ("docker", "403"),

@@ -36,7 +36,7 @@ EXTRA: dict[str, tuple[str, ...]] = {
     # LATER
     "flavor_id": ("router",),
     **dict.fromkeys(("is_default", "l2_adjacency"), ("network",)),
-    **dict.fromkeys(("dns_publish_fixed_ip", "router:external", "segment_id", "service_types"), ("subnet",)),
+    **dict.fromkeys(("dns_publish_fixed_ip", "router:external", "service_types"), ("subnet",)),
     **dict.fromkeys(("ip_allocation", "security_groups"), ("port",)),
     # our own
     **dict.fromkeys(
@@ -58,6 +58,7 @@ ASPECTS: dict[str, dict[str, str]] = {
         f"network.provider:{name}": {"put": PROVIDER}
         for name in ("network_type", "physical_network", "segmentation_id")
     },
+    "network.segments": {"put": PROVIDER},
     "address_group.project_id": {"default": TENANT},
     **{
         f"router.enable_default_route_{what}": {"default": "left to a setting there, and off here"}
@@ -131,6 +132,7 @@ STRICTER: Reasons = {
             "address_scope",
             "port",
             "qos_policy",
+            "segment",
         )
     },
     **{f"{what}_address": [(_number, "a number is no address")] for what in ("floating_ip", "fixed_ip")},
@@ -150,6 +152,7 @@ STRICTER: Reasons = {
         for which in ("", "min_", "default_", "max_")
     },
     "default_quota": [(lambda v: True, "an integer or its plain digits, below 2^31")],
+    "segments": [(lambda v: v == [{}], "a segment has a type at least")],
     "binding:host_id": [(lambda v: True, "it is the name of a host: letters, digits, dots and hyphens")],
     "binding:profile": [(lambda v: isinstance(v, dict), "4095 bytes of JSON at most")],
     "binding:vnic_type": [(lambda v: v == "direct", "there is no hardware offload")],
@@ -163,6 +166,7 @@ WIDER: Reasons = {
     "prefixlen": [(_empty, "null is as if it was not given")],
     "addresses": [(lambda v: isinstance(v, list), "an address is a network of its own")],
     "name": [(_text, "a name is any text: of containers, of people")],
+    "segments": [(_empty, "null is as if it was not given")],
     "dns_domain": [(_text, "the dot at the end may be left away; labels may have an underscore")],
     "dns_name": [(_text, "labels may have an underscore, as containers' names do")],
     "availability_zone_hints": [(_empty, "null is nothing")],
