@@ -108,8 +108,8 @@ async def test_apply_and_once_more_is_nothing(nb: OvsdbServer) -> None:
         await db.lock.wait(held=True, timeout=PATIENCE)
         reconciler = Reconciler(MemorySource(State()), db)
         plan = await reconciler.once(state(2))
-        switch, dhcp, groups = 1 + 1 + 2, 1, 1 + 6  # with gateway and ports; the drop group with its ACLs
-        assert (len(plan.create), len(plan.attach)) == (switch + dhcp + groups, 3 + 2 + 6)
+        switch, dhcp, groups = 1 + 1 + 2, 1, 1 + 8  # with gateway and ports; the drop group with its ACLs
+        assert (len(plan.create), len(plan.attach)) == (switch + dhcp + groups, 3 + 2 + 8)
         assert await reconciler.once(state(2)) == Plan()
         assert db.sequence == 1
         await reconciler.once(replace(state(0), networks={}))
