@@ -364,7 +364,7 @@ async def test_quotas_by_either_name(database: OvsdbServer) -> None:
 
 
 async def test_sctp_is_refused_where_a_host_forwards_in_user_space(database: OvsdbServer) -> None:
-    """Also with all that belongs to it in one call: nothing of it is left, and nobody learns which host it is."""
+    """Also with all that belongs to it in one call: nothing of it is left, and nobody learns of the host."""
     async with site(database) as s:
         made = await s.balancer(name="shop")
         sctp = {"loadbalancer_id": made["id"], "protocol": "SCTP"}
