@@ -18,6 +18,7 @@ from sealane.errors import BadRequest
 
 Datapath = Literal["auto", "kernel", "userspace"]
 Switched = Literal["off", "on"]
+Hook = Literal["auto", "tcx", "clsact"]
 RAFT_ADDRESS = re.compile(r"ssl:([0-9.]+|\[[0-9A-Fa-f:]+\]):[1-9][0-9]{0,4}", re.ASCII)
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 MAPPING = re.compile(r"[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_.-]{1,15}", re.ASCII)
@@ -39,6 +40,7 @@ class Settings:
     encap_ip: str = ""  # this node's address on the underlay; empty: the default route's source
     datapath: Datapath = "auto"  # auto: the kernel's openvswitch where it exists
     fastpath: Switched = "off"  # on: flows within a network go past Open vSwitch; user space only
+    fastpath_hook: Hook = "auto"  # where its programs are; auto: tcx if the kernel has it, else clsact
     api_bind: str = "127.0.0.1:9696"  # where the API listens besides the unix socket; empty: nowhere
     api_listen_fd: int = -1  # an inherited listening socket that the API serves as well
     api_socket_extra: str = ""  # a second unix socket of the API
@@ -237,6 +239,8 @@ def _kind_name(kind: object) -> str:
         return "datapath"
     if kind == Switched:
         return "switched"
+    if kind == Hook:
+        return "hook"
     return "tuple" if get_origin(kind) is tuple else getattr(kind, "__name__", str(kind))
 
 
@@ -268,6 +272,7 @@ _CONVERT: Mapping[str, Callable[[object], object]] = {
     "tuple": _words,
     "datapath": _one_of(Datapath),
     "switched": _one_of(Switched),
+    "hook": _one_of(Hook),
 }
 
 

@@ -28,7 +28,7 @@ from sealane.agent.shaped import shaped
 from sealane.client import ApiClient
 from sealane.config import Settings
 from sealane.errors import BadRequest, Conflict, HostError, SealaneError
-from sealane.fastpath import cache
+from sealane.fastpath import cache, hooks
 from sealane.fastpath.cache import Cache, Counts, Flow, Underlay
 from sealane.fastpath.layout import MEANING, Reason
 from sealane.fastpath.rows import Port, Route
@@ -77,6 +77,7 @@ class FastPath:
         self._choice = settings.run_dir / "fastpath"  # what was chosen at run time
         self._apart = settings.run_dir / "fastpath.off"  # ids of networks that it is off for, one a line
         self._setting = settings.fastpath == "on"
+        self._hook = settings.fastpath_hook
         self._cache: Cache | None = None
         self._ports: dict[str, Port] = {}
         self._shaped: frozenset[int] = frozenset()  # numbers in br-int of ports that have none
@@ -223,8 +224,10 @@ class FastPath:
 
     def _opened(self, host: Socket) -> Cache:
         """After a trial run, with what a predecessor of ours has learned."""
-        found = Cache.find(sorted(self._hooked(host)))
+        links, hook = sorted(self._hooked(host)), hooks.chosen(self._hook)
+        found = Cache.find(links, hook)
         found.try_out()
+        cache.detach(links, but=hook)
         if not found.on:
             found.switch(True)
         self._cache = found

@@ -140,6 +140,12 @@ def detach(program: int, link: int) -> None:
             raise _refused(f"detaching from link {link}", ctypes.get_errno())
 
 
+def has_tcx() -> bool:
+    """Can this kernel be asked for programs at tcx hooks? Of the loopback, which every namespace has."""
+    buffer = _buffer(struct.pack("=II", 1, _TCX_INGRESS))
+    return _syscall(_QUERY, buffer) >= 0 or ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS)
+
+
 def attached(link: int) -> list[int]:
     """Ids of the programs at the link's tcx hook, in their order; [] when there is no such link or hook."""
     ids = (ctypes.c_uint32 * 64)()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sealane.errors import HostError
 from sealane.fastpath import bpf, elf, layout, rows
+from sealane.fastpath.hooks import EVERY, TCX, Hooks
 from sealane.fastpath.layout import Reason, Value
 from sealane.fastpath.rows import FAMILIES, Port, Route, Rows
 
@@ -54,24 +55,25 @@ Counts = Mapping[Reason, tuple[int, int]]
 class Cache:
     """Raises HostError throughout.  Not for two threads at once."""
 
-    def __init__(self, maps: dict[str, int], programs: elf.Object) -> None:
+    def __init__(self, maps: dict[str, int], programs: elf.Object, hooks: Hooks = TCX) -> None:
         self._maps = maps
+        self._hooks = hooks
         self._programs: dict[str, int] = {}
         for name in layout.PROGRAMS:
             self._programs[name] = bpf.load(name, programs.programs[name].linked(maps), programs.license)
 
     @classmethod
-    def find(cls, links: Iterable[int] = ()) -> "Cache":
+    def find(cls, links: Iterable[int] = (), hooks: Hooks = TCX) -> "Cache":
         """With the maps that programs of this very version use at the links; else with new ones.
 
         Each program has some of the maps: what none of them has is new.
         """
         programs = elf.read(_OBJECT.read_bytes())
-        own = cls({one.name: bpf.create_map(one) for one in layout.MAPS}, programs)
+        own = cls({one.name: bpf.create_map(one) for one in layout.MAPS}, programs, hooks)
         tags = {name: bpf.program_info(program).tag for name, program in own._programs.items()}
         found: dict[str, int] = {}
         for link in links:
-            for program in _ours(link):
+            for program in (one for each in (hooks, *EVERY) for one in _ours(link, each)):
                 info = bpf.program_info(program)
                 os.close(program)
                 if info.tag == tags[info.name]:
@@ -80,7 +82,7 @@ class Cache:
             return own
         maps = {name: found.get(name) or os.dup(fresh) for name, fresh in own._maps.items()}
         own.close()
-        return cls(maps, programs)
+        return cls(maps, programs, hooks)
 
     def close(self) -> None:
         """What is attached goes on."""
@@ -177,13 +179,13 @@ class Cache:
     def _attach_one(self, name: str, link: int) -> None:
         wanted = bpf.program_info(self._programs[name])
         replaced = -1
-        for program in _ours(link):
+        for program in _ours(link, self._hooks):
             info = bpf.program_info(program)
             if (info.tag, set(info.maps)) == (wanted.tag, set(wanted.maps)):
                 os.close(program)
                 return
             replaced = program
-        bpf.attach(self._programs[name], link, replaced)
+        self._hooks.attach(self._programs[name], link, replaced)
         if replaced >= 0:
             os.close(replaced)
 
@@ -247,19 +249,20 @@ class Cache:
         bpf.delete(self._maps[name], _MAPS[name], key)
 
 
-def detach(links: Iterable[int]) -> None:
-    """Take programs of ours, of whatever version, off the links."""
+def detach(links: Iterable[int], *, but: Hooks | None = None) -> None:
+    """Take programs of ours, of whatever version, off the links; `but` stays."""
     for link in links:
-        for program in _ours(link):
-            try:
-                bpf.detach(program, link)
-            finally:
-                os.close(program)
+        for hooks in EVERY:
+            for program in _ours(link, hooks) if hooks is not but else ():
+                try:
+                    hooks.detach(program, link)
+                finally:
+                    os.close(program)
 
 
-def _ours(link: int) -> Iterator[int]:
+def _ours(link: int, hooks: Hooks) -> Iterator[int]:
     """Descriptors of the link's programs that are ours, by their names; to be closed."""
-    for number in bpf.attached(link):
+    for number in hooks.attached(link):
         with suppress(HostError):  # gone meanwhile
             program = bpf.program_by_id(number)
             if bpf.program_info(program).name in layout.PROGRAMS:

@@ -32,6 +32,7 @@ static long (*store)(struct __sk_buff *skb, __u32 offset, const void *from, __u3
 	(void *)BPF_FUNC_skb_store_bytes;
 static long (*look_up_route)(struct __sk_buff *skb, struct bpf_fib_lookup *route, __s32 length,
 			     __u32 flags) = (void *)BPF_FUNC_fib_lookup;
+static long (*change_type)(struct __sk_buff *skb, __u32 type) = (void *)BPF_FUNC_skb_change_type;
 static __u32 (*hash_of)(struct __sk_buff *skb) = (void *)BPF_FUNC_get_hash_recalc;
 static long (*redirect)(__u32 link, __u64 flags) = (void *)BPF_FUNC_redirect;
 static long (*redirect_peer)(__u32 link, __u64 flags) = (void *)BPF_FUNC_redirect_peer;

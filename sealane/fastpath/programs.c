@@ -35,13 +35,18 @@ INLINE void add(struct tally *tally, __u32 reason, __u32 bytes)
 	tally->bytes[reason] += bytes;
 }
 
-INLINE int go(int reason, const struct target *target)
+/* A receiver's own end has to be told that the packet is for it, whose MAC the sender's link has not; Linux 6.16
+ * sees to that itself. */
+INLINE int go(struct __sk_buff *skb, int reason, const struct target *target)
 {
 	if (reason == DAMAGED)
 		return TC_ACT_SHOT;
 	if (reason != FAST)
 		return TC_ACT_UNSPEC;
-	return target->flags & PEER ? redirect_peer(target->link, 0) : redirect(target->link, 0);
+	if (!(target->flags & PEER))
+		return redirect(target->link, 0);
+	change_type(skb, THIS_HOST);
+	return redirect_peer(target->link, 0);
 }
 
 /* tc ingress of the host's end of a container's link. */
@@ -55,7 +60,7 @@ int leave(struct __sk_buff *skb)
 
 	add(map_lookup(&total, &zero), reason, length);
 	add(map_lookup(&tallies, &link), reason, length);
-	return go(reason, &target);
+	return go(skb, reason, &target);
 }
 
 /* Whether anything is to be learned from what has come out of Open vSwitch. */
@@ -187,7 +192,7 @@ int land(struct __sk_buff *skb)
 	if (reason == UNRELATED)
 		return TC_ACT_UNSPEC;
 	add(map_lookup(&landed, &zero), reason, length);
-	return go(reason, &target);
+	return go(skb, reason, &target);
 }
 
 char programs_license[] SECTION("license") = "Dual BSD/GPL";

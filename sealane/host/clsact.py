@@ -23,7 +23,7 @@ from sealane.host.netlink import (
 INGRESS, EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
 """What arrives on the link, what leaves by it."""
 
-_RTM_NEWQDISC, _RTM_NEWTFILTER, _RTM_DELTFILTER, _RTM_GETTFILTER = 36, 44, 45, 46
+_RTM_NEWQDISC, _RTM_DELQDISC, _RTM_NEWTFILTER, _RTM_DELTFILTER, _RTM_GETTFILTER = 36, 37, 44, 45, 46
 _BODY = struct.Struct("=BxxxiIII")  # family, index, handle, parent, info
 _CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000
 _FIRST_KEY = 0x80000800  # u32's root table 800:, key 0x800
@@ -38,7 +38,7 @@ class Place:
     index: int
     side: int
     kind: str = "bpf"
-    priority: int = 1
+    priority: int = 1  # the lowest is first
 
     @property
     def body(self) -> bytes:
@@ -70,8 +70,15 @@ def detach(socket: Socket, place: Place, what: str) -> None:
     socket.request(Message(_RTM_DELTFILTER, place.body, what=what, tolerate=gone))
 
 
-def attached(socket: Socket, place: Place) -> Iterator[dict[int, bytes]]:
-    """Options of each filter on that side of the link, by their type."""
+def remove(socket: Socket, index: int) -> None:
+    """The qdisc, with all filters behind it."""
+    body = _BODY.pack(0, index, _CLSACT_HANDLE, _CLSACT, 0)
+    gone = (errno.ENOENT, errno.ENODEV, errno.EINVAL)
+    socket.request(Message(_RTM_DELQDISC, body, what=f"taking the qdisc off link {index}", tolerate=gone))
+
+
+def attached(socket: Socket, place: Place, priority: int = 0) -> Iterator[dict[int, bytes]]:
+    """Options of each filter on that side of the link, by their type; of that priority, if one is given."""
     for kind, data in socket.dump(_RTM_GETTFILTER, _BODY.pack(0, place.index, 0, place.side, 0)):
-        if kind == _RTM_NEWTFILTER:
+        if kind == _RTM_NEWTFILTER and priority in (0, _BODY.unpack_from(data)[4] >> 16):
             yield attributes(attributes(data[_BODY.size :]).get(_OPTIONS, b""))

@@ -20,25 +20,33 @@ _ANYTHING = struct.pack("=IIii", 0, 0, 0, 0)  # mask, value, offset, offset's ma
 _MIRRED = struct.Struct("=IIiiiiI")  # index, capabilities, action, references, bindings, eaction, ifindex
 
 
+PRIORITY = 1500
+"""Of the filter: there is room before it, where the fast path's can be (fastpath/hooks.py)."""
+_EARLIER = 1
+"""What it was in earlier versions, whose filter would come before those."""
+
+
 def redirect(socket: Socket, source: int, target: int) -> None:
     """Send all that arrives on link `source` out by link `target`; replaces where it went before."""
     what = f"redirecting link {source} to {target}"
+    clsact.detach(socket, _place(source, _EARLIER), what)
     clsact.attach(socket, _place(source), _options(target), what)
 
 
 def let_go(socket: Socket, source: int) -> None:
     """What arrives on link `source` is the host's own again."""
-    clsact.detach(socket, _place(source), f"ending the redirection of link {source}")
+    for priority in (PRIORITY, _EARLIER):
+        clsact.detach(socket, _place(source, priority), f"ending the redirection of link {source}")
 
 
 def redirected_to(socket: Socket, source: int) -> int | None:
-    """Index of the link to which all that arrives on `source` is sent."""
-    targets = map(_target, clsact.attached(socket, _place(source)))
+    """Index of the link to which all that arrives on `source` is sent; not by an earlier version's filter."""
+    targets = map(_target, clsact.attached(socket, _place(source), PRIORITY))
     return next((target for target in targets if target is not None), None)
 
 
-def _place(source: int) -> clsact.Place:
-    return clsact.Place(source, clsact.INGRESS, kind="u32")
+def _place(source: int, priority: int = PRIORITY) -> clsact.Place:
+    return clsact.Place(source, clsact.INGRESS, kind="u32", priority=priority)
 
 
 def _options(target: int) -> bytes:

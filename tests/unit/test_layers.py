@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "listening": set(),
     "ovsdb": {"errors", "failpoint", "log"},
     "host": {"config", "errors", "failpoint", "log", "names", "ovsdb"},
-    "fastpath": {"errors", "failpoint"},
+    "fastpath": {"errors", "failpoint", "host"},
     "pki": {"errors", "model"},
     "client": {"errors", "failpoint", "log", "names", "pki"},
     "shims": set(),

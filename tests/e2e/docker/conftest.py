@@ -1,4 +1,7 @@
-"""One lab for all tests of this directory; every test finds and leaves it without containers."""
+"""One lab for all tests of this directory; every test finds and leaves it without containers.
+
+The programs of the fast path are where kernels before Linux 6.6 have them.
+"""
 
 import zlib
 from collections.abc import Iterator
@@ -6,16 +9,22 @@ from collections.abc import Iterator
 import pytest
 
 from sealane.lab.lab import Lab
+from sealane.lab.plan import Setting
 from tests.e2e.docker.engines import Api, Engine, until
 from tests.e2e.docker.outside import INTERFACE, PHYSICAL
 
 NAME = f"dkr-{zlib.crc32(__file__.encode()) & 0xFFFF:04x}"
 """One lab for each checkout: two runs at once don't meet, and a run finds what a killed one left."""
 
+SETTINGS: dict[str, Setting] = {
+    "bridge_mappings": [f"{PHYSICAL}:{INTERFACE}"],
+    "fastpath_hook": "clsact",
+}
+
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    made = Lab(NAME, hosts=2, docker=True, settings={"bridge_mappings": [f"{PHYSICAL}:{INTERFACE}"]})
+    made = Lab(NAME, hosts=2, docker=True, settings=SETTINGS)
     made.down()  # of a run that was killed
     with made:
         for host in ("host1", "host2"):

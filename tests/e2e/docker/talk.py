@@ -114,12 +114,16 @@ def told(lab: Lab, host: str, what: str = "") -> Any:
     return json.loads(lab.exec(host, *words, check=False).stdout or "{}")
 
 
-HOOKED = [
-    sys.executable,
-    "-c",
-    """
+def hooked(lab: Lab, host: str) -> set[str]:
+    """Which programs are at links, as "tcx leave"."""
+    return set(lab.exec(host, sys.executable, "-c", _HOOKED).stdout.splitlines())
+
+
+_HOOKED = """
 import socket
-from sealane.fastpath import bpf
-print(*(name for number, name in socket.if_nameindex() if list(bpf.attached(number))))
-""",
-]
+from sealane.fastpath import bpf, hooks
+for kind, at in hooks.NAMED.items():
+    for number, name in socket.if_nameindex():
+        for program in at.attached(number):
+            print(kind, bpf.program_info(bpf.program_by_id(program)).name)
+"""

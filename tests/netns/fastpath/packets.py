@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from sealane.fastpath import bpf, elf, layout
+from sealane.fastpath import bpf, elf, hooks, layout
 from sealane.fastpath.build import OBJECT
 from sealane.fastpath.cache import Cache, Port
 from sealane.fastpath.layout import Reason
@@ -127,13 +127,14 @@ def links() -> Iterator[Space]:
 
 
 @contextmanager
-def bench(space: Space, entries: int = 64) -> Iterator[Bench]:
-    """`entries`: so many flows there is room for."""
+def bench(space: Space, entries: int = 64, at: hooks.Hooks | None = None) -> Iterator[Bench]:
+    """`entries`: so many flows there is room for; `at`: where the programs are at the links, or else
+    where this kernel has them."""
     maps = {
         one.name: bpf.create_map(replace(one, entries=entries) if one.name == "flows" else one)
         for one in layout.MAPS
     }
-    cache = Cache(maps, elf.read(OBJECT.read_bytes()))
+    cache = Cache(maps, elf.read(OBJECT.read_bytes()), at or hooks.chosen("auto"))
     made = Bench(space, cache, _port(space, "ann", ANN), _port(space, "bob", BOB))
     try:
         made.within(lambda: cache.set_ports((made.ann, made.bob)))
