@@ -147,9 +147,12 @@ class ApiClient:
         body = await self.request("GET", "sealane/changes", query=query, deadline=timeout + self._deadline)
         return Changes(int(body["sequence"]), frozenset(body["changed"]))
 
-    async def free_cidr(self, ip_version: int = 4) -> str:
-        """A subnet that no known one overlaps; not reserved, so creating it may still conflict."""
-        body = await self.request("GET", "sealane/free-cidr", query={"ip_version": str(ip_version)})
+    async def free_cidr(self, ip_version: int = 4, subnet_pool: str = "") -> str:
+        """A subnet that no known one overlaps, or a free one of a pool; not reserved, so creating it may
+        still conflict.
+        """
+        query = {"subnetpool_id": subnet_pool} if subnet_pool else {"ip_version": str(ip_version)}
+        body = await self.request("GET", "sealane/free-cidr", query=query)
         return str(body["cidr"])
 
     async def request(

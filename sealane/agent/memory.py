@@ -53,6 +53,7 @@ class DockerPool:
     pool_id: str
     cidr: str
     sub_pool: str = ""  # --ip-range
+    subnet_pool: str = ""  # id of the subnet pool that it is of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,10 @@ class Availability(Resource):
     """The family that was asked for."""
 
 
+MANY = convert.Type(int, {"type": "integer"})
+"""Of IPv6 there are more than 64 bits can count."""
+
+
 def _sum(key: str) -> Any:
     return lambda row, look: sum(subnet[key] for subnet in row.subnets)
 
@@ -48,8 +52,8 @@ AVAILABILITIES = Kind(
         Attribute(name="tenant_id", type=convert.NAME, field="project_id"),
         Attribute(name="project_id", type=convert.NAME),
         Attribute(name="ip_version", type=convert.INTEGER, visible=False),
-        Attribute(name="total_ips", type=convert.INTEGER, read=_sum("total_ips"), filter=False),
-        Attribute(name="used_ips", type=convert.INTEGER, read=_sum("used_ips"), filter=False),
+        Attribute(name="total_ips", type=MANY, read=_sum("total_ips"), filter=False),
+        Attribute(name="used_ips", type=MANY, read=_sum("used_ips"), filter=False),
         Attribute(
             name="subnet_ip_availability",
             type=convert.ANY,

@@ -76,6 +76,14 @@ EXTENSIONS = {
     ),
     "qos-fip": ("Floating IP QoS", "Limits of floating IPs"),
     "qos-port-network-policy": ("QoS port network policy ID", "The policy of a port's network"),
+    "qos-rule-type-details": (
+        "Details of QoS rule types",
+        "What rules of a type can say",
+    ),
+    "qos-rule-type-filter": (
+        "Allow to filter the list of QoS rule types",
+        "Rule types that there are, or that are known",
+    ),
     "quota-check-limit": ("Quota engine limit check", "Quotas no lower than what is used"),
     "quota-check-limit-default": (
         "Quota engine limit check by default",

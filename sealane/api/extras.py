@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealane.api import ipam
+from sealane.api import ipam, policy
 from sealane.api.answers import answer
 from sealane.api.caller import caller_of
 from sealane.api.desk import Desk
 from sealane.api.either import first_of
-from sealane.errors import BadRequest, Forbidden
+from sealane.errors import BadRequest, Forbidden, NotFound
 from sealane.model import State
+from sealane.store import draws
 from sealane.translate.floatingips import is_out_there
 
 MAX_WAIT = 60.0
 """Seconds that a long poll may last."""
 PREFIX6 = 64
+PASSED_OVER = 64
+"""Free subnets of a pool of which one is told."""
 COLLECTIONS = ("networks", "subnets", "ports", "nodes", "floatingips", "trunks", "sub_ports")
 
 
@@ -44,6 +47,8 @@ class Extras:
     async def free_cidr(self, request: Request) -> Response:
         """A subnet of the configured pool that overlaps no subnet of anybody; not reserved."""
         settings = self._desk.settings
+        if "subnetpool_id" in request.query_params:
+            return answer({"cidr": self._of_pool(request)})
         version = _integer(request, "ip_version", 4)
         if version not in (4, 6):
             raise BadRequest(f"ip_version '{version}' is none of 4 and 6")
@@ -51,6 +56,15 @@ class Extras:
         prefix = settings.network_prefix if version == 4 else PREFIX6
         taken = [s.cidr for s in self._desk.look().state.subnets.values()]
         return answer({"cidr": ipam.free_cidr(pool, prefix, taken, random.SystemRandom())})
+
+    def _of_pool(self, request: Request) -> str:
+        """One of a pool. By chance, so that two who ask at once rarely get the same."""
+        draft, id = self._desk.draft(), request.query_params["subnetpool_id"]
+        pool = draft.look.state.subnetpools.get(id)
+        if pool is None or not policy.sees(caller_of(request), pool, draft.look):
+            raise NotFound(f"Subnet pool {id[:255]} could not be found.", type="SubnetPoolNotFound")
+        taken = draws.of_pool(pool.id, draft.look.state.subnets.values())
+        return draws.free(pool, pool.default_prefixlen, taken, random.SystemRandom().randrange(PASSED_OVER))
 
     async def announced(self, request: Request) -> Response:
         """Floating IPs that are translated on the node of their port, and how the outside finds them there.

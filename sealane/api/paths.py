@@ -82,7 +82,10 @@ EXTRA_PATHS: Part = {
     "/v2.0/sealane/free-cidr": {
         "get": {
             "description": "A subnet of the pool that overlaps none; it is not reserved.",
-            "parameters": asked("ip_version"),
+            "parameters": [
+                *asked("ip_version"),
+                {"name": "subnetpool_id", "in": "query", "schema": dict(ID.schema)},
+            ],
             "responses": responses("200", wrapped("cidr", {"type": "string"})),
         }
     },
@@ -337,6 +340,7 @@ def _documents() -> Part:
         "/v2.0/extensions/{alias}": _read(wrapped("extension", extension), "alias"),
         "/v2.0/log/loggable-resources": _read(wrapped("loggable_resources", _many(_texts("type")))),
         "/v2.0/qos/rule-types": _read(wrapped("rule_types", _many(_texts("type")))),
+        "/v2.0/qos/rule-types/{type}": _read(wrapped("rule_type", OBJECT), "type"),
         "/v2.0/service-providers": _read(wrapped("service_providers", _many(OBJECT))),
         "/v2.0/flavors": _read(wrapped("flavors", _many(OBJECT))),
         "/v2.0/service_profiles": _read(wrapped("service_profiles", _many(OBJECT))),

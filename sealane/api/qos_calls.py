@@ -1,6 +1,6 @@
 """The routes of rules of quality of service, which are below their policy, and which rules there are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,14 +18,14 @@ from sealane.api.look import Look
 from sealane.api.qos import LIMITS, MARKINGS, POLICIES
 from sealane.api.query import Query
 from sealane.api.resources import Handlers, Resource
-from sealane.errors import Conflict
+from sealane.errors import BadRequest, Conflict, NotFound
 from sealane.model import QosPolicy
 
 BELOW = "/v2.0/qos/policies/{policy_id}"
 NOT_HERE = {
     "minimum_bandwidth_rules": "min_kbps: no bandwidth can be set apart for a port by the engine",
     "minimum_packet_rate_rules": "min_kpps: no packet rate can be set apart for a port by the engine",
-    "packet_rate_limit_rules": "max_kpps: the engine limits bits, not packets; use bandwidth_limit_rules",
+    "packet_rate_limit_rules": "max_kpps: bits of a port are limited, not packets; use bandwidth_limit_rules",
 }
 """Neutron's other rules -> why not."""
 
@@ -76,11 +76,41 @@ def routes(desk: Desk) -> tuple[Route, ...]:
         *RuleHandlers(resource(MARKINGS, qos.update_marking), desk, qos.create_marking).routes(),
         *(Route(f"{BELOW}/{name}", _other(name, desk), methods=["GET", "POST"]) for name in NOT_HERE),
         Route("/v2.0/qos/rule-types", _types, methods=["GET"]),
+        Route("/v2.0/qos/rule-types/{type}", _type, methods=["GET"]),
     )
 
 
 async def _types(request: Request) -> Response:
-    return answer({"rule_types": [{"type": name} for name in qos.TYPES]})
+    """Those that the engine can do; with `all_rules` also those that Neutron knows (qos-rule-type-filter)."""
+    asked = request.query_params
+    if unknown := sorted(set(asked) - {"type", "all_rules", "all_supported", "fields"}):
+        raise BadRequest(f"'{unknown[0][:255]}' is invalid attribute for filtering", type="HTTPBadRequest")
+    every = asked.get("all_rules", "false").lower() == "true"
+    others = (name.removesuffix("_rules") for name in NOT_HERE) if every else ()
+    wanted = asked.getlist("type")
+    found = [name for name in (*qos.TYPES, *others) if not wanted or name in wanted]
+    return answer({"rule_types": [{"type": name} for name in found]})
+
+
+async def _type(request: Request) -> Response:
+    """What a rule can say (qos-rule-type-details). Raises NotFound, with the reason where there is one."""
+    name = request.path_params["type"]
+    if name not in qos.TYPES:
+        why = NOT_HERE.get(f"{name}_rules")
+        raise NotFound(
+            f"Rule type {name[:255]} could not be found{f': {why}' if why else ''}.",
+            type="QosRuleTypeNotFound",
+        )
+    given = (a for a in qos.TYPES[name].attributes if a.post)
+    driver = {"name": "ovn", "supported_parameters": [_parameter(a.name, a.type.schema) for a in given]}
+    return answer({"rule_type": {"type": name, "drivers": [driver]}})
+
+
+def _parameter(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    if "enum" in schema:
+        return {"parameter_name": name, "parameter_type": "choices", "parameter_values": schema["enum"]}
+    values = {"start": schema["minimum"], "end": schema["maximum"]}
+    return {"parameter_name": name, "parameter_type": "range", "parameter_values": values}
 
 
 def _other(name: str, desk: Desk) -> Callable[[Request], Any]:

@@ -49,6 +49,17 @@ async def test_a_policy_has_rules_below_it(database: OvsdbServer) -> None:
         assert (await api.call(f"GET {below}/bandwidth_limit_rules")).error == "QosPolicyNotFound"
         types = (await api.call("GET /v2.0/qos/rule-types")).body["rule_types"]
         assert [t["type"] for t in types] == ["bandwidth_limit", "dscp_marking"]
+        every = (await api.call("GET /v2.0/qos/rule-types?all_rules=true")).body["rule_types"]
+        assert {"type": "minimum_bandwidth"} in every and {"type": "packet_rate_limit"} in every
+        assert (await api.call("GET /v2.0/qos/rule-types?all_supported=true")).body["rule_types"] == types
+        shown = (await api.call("GET /v2.0/qos/rule-types/bandwidth_limit")).body["rule_type"]
+        said = {p["parameter_name"]: p for p in shown["drivers"][0]["supported_parameters"]}
+        assert said["direction"]["parameter_values"] == ["ingress", "egress"]
+        assert said["max_kbps"]["parameter_values"] == {"start": 1, "end": 2**31 - 1}
+        refused = await api.call("GET /v2.0/qos/rule-types/minimum_bandwidth")
+        assert (refused.status, refused.error) == (404, "QosRuleTypeNotFound")
+        assert "min_kbps" in refused.body["NeutronError"]["message"]
+        assert (await api.call("GET /v2.0/qos/rule-types?x=y")).status == 400
 
 
 async def test_what_can_t_be_is_refused_by_name(database: OvsdbServer) -> None:

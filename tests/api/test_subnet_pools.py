@@ -11,6 +11,7 @@ import pytest
 
 from tests.api.house import house
 from tests.api.live import TOKEN, Answer, Live, live
+from tests.api.test_policy_matrix import roles
 from tests.daemons import OvsdbServer
 
 POOLS, SUBNETS = "/v2.0/subnetpools", "/v2.0/subnets"
@@ -280,6 +281,20 @@ async def test_pools_are_counted(database: OvsdbServer) -> None:
         assert details["subnetpool"] == {"limit": 1, "used": 1, "reserved": 0}
 
 
+async def test_a_free_one_is_told_but_not_reserved(database: OvsdbServer) -> None:
+    """As Docker's driver asks for it, before it makes the network."""
+    async with live(database) as api:
+        low = await pool(api, "10.0.0.0/24", default_prefixlen=26)
+        line = f"GET /v2.0/sealane/free-cidr?subnetpool_id={low['id']}"
+        for left in (4, 3, 2, 1):
+            cidr = (await api.call(line)).body["cidr"]
+            assert (await taken(api, low["id"], cidr=cidr))["cidr"] == cidr, left
+        assert (await api.call(line)).error == "SubnetAllocationError"
+        for wrong in ("x", "", "00000000-0000-4000-8000-000000000000"):
+            refused = await api.call(f"GET /v2.0/sealane/free-cidr?subnetpool_id={wrong}")
+            assert (refused.status, refused.error) == (404, "SubnetPoolNotFound"), wrong
+
+
 async def test_tenants_use_what_is_theirs_or_shared(database: OvsdbServer) -> None:
     async with house(database) as (rooms, users):
         root, member = rooms.root, users["member"]
@@ -320,3 +335,29 @@ async def test_100_clients_take_of_one_pool_at_the_same_moment(database: OvsdbSe
         refused = {(status, b["NeutronError"]["type"]) for status, b in answers if status != 201}
         assert len(given) == len(set(given)) == 64, "all of the pool is given, each once"
         assert refused == {(409, "SubnetAllocationError")}
+
+
+async def test_a_node_takes_of_what_its_projects_may(database: OvsdbServer) -> None:
+    """For Docker's networks; it makes no pools, and is not told what is free in those of others."""
+    async with roles(database) as (root, node):
+        pools = {
+            "mine": await pool(root, "10.1.0.0/16", project_id="mine", default_prefixlen=24),
+            "theirs": await pool(root, "10.2.0.0/16", project_id="theirs", default_prefixlen=24),
+            "shared": await pool(root, "10.3.0.0/16", project_id="theirs", shared=True, default_prefixlen=24),
+        }
+        listed = (await node.call(f"GET {POOLS}")).body["subnetpools"]
+        assert {p["id"] for p in listed} == {pools["mine"]["id"], pools["shared"]["id"]}
+        for name, told, made in (("mine", 200, 201), ("shared", 200, 201), ("theirs", 404, 404)):
+            id = pools[name]["id"]
+            free = await node.call(f"GET /v2.0/sealane/free-cidr?subnetpool_id={id}")
+            assert free.status == told, name
+            network = await root.make("network", project_id="mine", **{"sealane:origin": "docker"})
+            body = {"network_id": network["id"], "project_id": "mine", "subnetpool_id": id}
+            cidr = {"cidr": free.body["cidr"]} if told == 200 else {"ip_version": 4}
+            assert (await node.call(f"POST {SUBNETS}", {"subnet": {**body, **cidr}})).status == made, name
+        body = {"subnetpool": {"name": "x", "prefixes": ["10.9.0.0/16"], "project_id": "mine"}}
+        assert (await node.call(f"POST {POOLS}", body)).status == 403
+        path = f"{POOLS}/{pools['mine']['id']}"
+        for verb in ("GET", "DELETE"):
+            assert (await node.call(f"{verb} {path}")).status == 403
+        assert (await node.call(f"PUT {path}/add_prefixes", {"prefixes": ["10.9.0.0/16"]})).status == 403

@@ -14,7 +14,7 @@ from sealane.agent.docker.pools import NEW
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, NotFound
 from sealane.model import GatewayMode
-from sealane.names import QOS
+from sealane.names import QOS, SUBNET_POOL
 
 BUILTIN_LABEL = "sealane.ipam"
 """The label "docker": the engine where the network was made picks addresses, from the pool's bottom."""
@@ -171,6 +171,24 @@ class Catalog:
             many = f"{len(own)} policies are" if own else "no policy is"
             raise BadRequest(f"{QOS}: {many} called '{name}' in project '{project}'")
         return str(own[0]["id"])
+
+    async def subnet_pool(self, project: str, names: Iterable[str], version: int) -> str:
+        """Id of the one of the family among pools by name or id: the project's own before a shared one.
+
+        Raises BadRequest.
+        """
+        found = []
+        for name in names:
+            rows = await self._api.list("subnetpools", **({"id": name} if is_uuid(name) else {"name": name}))
+            usable = [row for row in rows if row["project_id"] == project or row["shared"]]
+            own = [row for row in usable if row["project_id"] == project] or usable
+            if not own:
+                raise BadRequest(f"{SUBNET_POOL}: no subnet pool is called '{name}' in project '{project}'")
+            found += [str(row["id"]) for row in own if row["ip_version"] == version]
+        if len(found) != 1:
+            many = f"{len(found)} pools are" if found else "no pool is"
+            raise BadRequest(f"{SUBNET_POOL}: {many} for IPv{version} among {', '.join(names)}")
+        return found[0]
 
     async def named(self, text: str, project: str | None) -> NetworkView:
         """The network that a user means by an id or a name. Raises NotFound, BadRequest (ambiguous)."""

@@ -52,9 +52,11 @@ class IpamDriver:
         hint = pool_hint(request.options)
         if hint.network:
             return await self._existing_pool(hint, request)
-        cidr = subnet_cidr(request.pool) if request.pool else await self._free_cidr(request.v6)
+        subnet_pool = await self._subnet_pool(hint, request)
+        asked = request.pool and subnet_cidr(request.pool)
+        cidr = asked or await self._free_cidr(request.v6, subnet_pool)
         sub_pool = address_range(cidr, request.sub_pool) if request.sub_pool else ""
-        pool = await self._pools.open(cidr, sub_pool)
+        pool = await self._pools.open(cidr, sub_pool, subnet_pool)
         return m.Pool(pool_id=pool.id, pool=cidr)
 
     async def release_pool(self, request: m.ReleasePool) -> m.Empty:
@@ -104,9 +106,16 @@ class IpamDriver:
                 f"{subnet.cidr} overlaps a route of this host: add --subnet {subnet.cidr} to use it anyway"
             )
 
-    async def _free_cidr(self, v6: bool) -> str:
+    async def _subnet_pool(self, hint: NetworkOptions, request: m.RequestPool) -> str:
+        """Id of the pool of the family, of those that are named; "" where none is."""
+        if not hint.subnet_pools:
+            return ""
+        v6 = ":" in request.pool if request.pool else request.v6
+        return await self._catalog.subnet_pool(hint.project or "default", hint.subnet_pools, 6 if v6 else 4)
+
+    async def _free_cidr(self, v6: bool, subnet_pool: str) -> str:
         for _ in range(ATTEMPTS):
-            cidr = await self._api.free_cidr(6 if v6 else 4)
+            cidr = await self._api.free_cidr(6 if v6 else 4, subnet_pool)
             if not self._pools.overlapping(cidr):
                 return cidr
         raise Conflict("no free subnet was found: give one with --subnet")

@@ -26,7 +26,7 @@ from sealane.agent.memory import DockerNetwork, Memory
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, Conflict, DeadlineExceeded, NotFound, SealaneError, Unavailable
 from sealane.model import GatewayMode
-from sealane.names import BY_LABEL, ROUTER, SECURITY_GROUPS
+from sealane.names import BY_LABEL, ROUTER, SECURITY_GROUPS, SUBNET_POOL
 
 OUR_SPACE = m.AddressSpaces().local
 _log = log.get("docker")
@@ -200,6 +200,11 @@ class Networks:
         plan = [(data, self._pending(data)) for data in _data(request)]
         if not plan:
             raise BadRequest("a network needs a subnet: --ipam-driver null is not supported")
+        if options.subnet_pools and not all(pending and pending.subnet_pool for _, pending in plan):
+            raise BadRequest(
+                f"-o {SUBNET_POOL} comes too late, addresses have been chosen: "
+                f"give --ipam-driver sealane --ipam-opt {SUBNET_POOL}={','.join(options.subnet_pools)}"
+            )
         bodies = [_subnet_body(options, data, pending) for data, pending in plan]
         network = await self._catalog.made_by(request.network_id)  # by a call that was repeated
         if network is None and options.router:
@@ -310,6 +315,8 @@ def _subnet_body(options: NetworkOptions, data: m.PoolData, pending: PendingPool
         "gateway_ip": gateway or None,
         "tags": [pool_tag(pending.id)] if pending else [],
     }
+    if pending and pending.subnet_pool:
+        body["subnetpool_id"] = pending.subnet_pool
     if pending and pending.sub_pool:
         body["allocation_pools"] = allocation_pools(cidr, pending.sub_pool, gateway)
     return body

@@ -7,6 +7,7 @@
     -o sealane.gateway=host|router|docker|none
     -o sealane.router=NAME             a new network is connected to that router, by name or id
     -o sealane.multicast=snooping|flooding          whom a group's packets reach: its members, or everybody
+    --ipam-opt sealane.subnetpool=low,low6          with --ipam-driver sealane: a new one is of pools
     -o sealane.qos=slow                what each of its ports may carry; also a driver-opt and a label
     -o sealane.security-groups=web,db               what its containers are in
     -o sealane.security-groups-by-label=true        what is asked of each container's label
@@ -33,7 +34,7 @@ from sealane.agent.attachment import PortRequest, Protocol
 from sealane.agent.docker.messages import PortMap
 from sealane.errors import BadRequest
 from sealane.model import GatewayMode
-from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS, SERVICE
+from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS, SERVICE, SUBNET_POOL
 
 GENERIC = "com.docker.network.generic"
 INTERNAL = "com.docker.network.internal"
@@ -55,7 +56,7 @@ ALIASES = {
 NETWORK_KEYS = frozenset(
     {
         *(NETWORK, "sealane.project", "sealane.mtu", "sealane.dns-domain", "sealane.gateway"),
-        *(ROUTER, SECURITY_GROUPS, BY_LABEL, QOS, "sealane.multicast"),
+        *(ROUTER, SECURITY_GROUPS, BY_LABEL, QOS, SUBNET_POOL, "sealane.multicast"),
     },
 )
 ENDPOINT_KEYS = frozenset({PORT, TRUNK, SECURITY_GROUPS, QOS, SERVICE})
@@ -85,6 +86,7 @@ class NetworkOptions:
     by_label: bool = False
     qos: str | None = None
     multicast_snooping: bool | None = None
+    subnet_pools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +115,7 @@ def network_options(raw: Mapping[str, Any] | None) -> NetworkOptions:
         by_label=_switch(given, BY_LABEL),
         qos=_named(given, QOS),
         multicast_snooping=_snooping(given),
+        subnet_pools=_names(given, SUBNET_POOL),
     )
     if internal and options.gateway not in (None, "none"):
         raise BadRequest(f"--internal and sealane.gateway={options.gateway} exclude each other")
@@ -133,6 +136,7 @@ def _check_join(options: NetworkOptions) -> None:
         BY_LABEL: options.by_label or None,
         QOS: options.qos,
         MULTICAST: options.multicast_snooping,
+        SUBNET_POOL: options.subnet_pools or None,
     }
     for key, value in new.items():
         if options.network and value is not None:
@@ -140,9 +144,15 @@ def _check_join(options: NetworkOptions) -> None:
 
 
 def pool_hint(raw: Mapping[str, str] | None) -> NetworkOptions:
-    """The --ipam-opt of RequestPool: which network to join, if any, and of which project."""
-    given = _ours(raw, frozenset({NETWORK, "sealane.project"}))
-    return NetworkOptions(network=_named(given, NETWORK), project=_named(given, "sealane.project"))
+    """The --ipam-opt of RequestPool: which network to join, or of which pools a new one is."""
+    given = _ours(raw, frozenset({NETWORK, "sealane.project", SUBNET_POOL}))
+    hint = NetworkOptions(
+        network=_named(given, NETWORK),
+        project=_named(given, "sealane.project"),
+        subnet_pools=_names(given, SUBNET_POOL),
+    )
+    _check_join(hint)
+    return hint
 
 
 def endpoint_options(raw: Mapping[str, Any] | None) -> EndpointOptions:
@@ -195,6 +205,13 @@ def _groups(given: Mapping[str, str]) -> tuple[str, ...] | None:
     if not found or not all(NAME.match(word) for word in found):
         raise BadRequest(f"option '{SECURITY_GROUPS}': '{text}' is no list of groups as web,db")
     return found
+
+
+def _names(given: Mapping[str, str], key: str) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in given.get(key, "").split(",") if word.strip())
+    if key in given and not (words and all(NAME.match(word) for word in words)):
+        raise BadRequest(f"option '{key}': '{given[key]}' is no list of pools as low,low6")
+    return words
 
 
 def _switch(given: Mapping[str, str], key: str) -> bool:

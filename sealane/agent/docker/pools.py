@@ -33,6 +33,7 @@ class PendingPool:
     sub_pool: str = ""  # --ip-range
     gateway: str = ""  # an address without length
     auxiliary: set[str] = field(default_factory=set)
+    subnet_pool: str = ""  # id of the subnet pool that it is of
     born: float = 0.0  # on the monotonic clock
 
     @property
@@ -53,16 +54,22 @@ class PendingPools:
         self._clock = clock
         self._memory = memory
         kept = memory.pools.values()
-        self._pools = {p.pool_id: PendingPool(p.pool_id, p.cidr, p.sub_pool, born=clock()) for p in kept}
+        self._pools = {
+            p.pool_id: PendingPool(p.pool_id, p.cidr, p.sub_pool, subnet_pool=p.subnet_pool, born=clock())
+            for p in kept
+        }
         self._freed = asyncio.Condition()
 
-    async def open(self, cidr: str, sub_pool: str = "") -> PendingPool:
+    async def open(self, cidr: str, sub_pool: str = "", subnet_pool: str = "") -> PendingPool:
         """A new pool, after another one of the same CIDR has been taken or released."""
         async with self._freed:
             while (other := self.with_cidr(cidr)) is not None:
                 await self._wait_for(other)
-            pool = PendingPool(f"{NEW}{uuid.uuid4()}", cidr, sub_pool, born=self._clock())
-            self._memory.put_pool(DockerPool(pool_id=pool.id, cidr=cidr, sub_pool=sub_pool))
+            pool = PendingPool(
+                f"{NEW}{uuid.uuid4()}", cidr, sub_pool, subnet_pool=subnet_pool, born=self._clock()
+            )
+            kept = DockerPool(pool_id=pool.id, cidr=cidr, sub_pool=sub_pool, subnet_pool=subnet_pool)
+            self._memory.put_pool(kept)
             self._pools[pool.id] = pool
             return pool
 

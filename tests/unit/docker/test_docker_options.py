@@ -50,6 +50,16 @@ def test_a_wrong_option_says_what_to_do(given: dict[str, str], says: str) -> Non
         of_network(**given)
 
 
+def test_pools_of_a_new_network() -> None:
+    assert o.pool_hint({"sealane.subnetpool": "low, low6"}).subnet_pools == ("low", "low6")
+    assert o.pool_hint({}).subnet_pools == ()
+    for wrong in (",", "a b", "a;b"):
+        with pytest.raises(BadRequest, match="list of pools"):
+            o.pool_hint({"sealane.subnetpool": wrong})
+    with pytest.raises(BadRequest, match="belongs to a new network"):
+        o.pool_hint({"sealane.subnetpool": "low", "sealane.network": "blue"})
+
+
 def test_internal_and_a_gateway_exclude_each_other() -> None:
     with pytest.raises(BadRequest, match="exclude"):
         o.network_options({o.GENERIC: {"sealane.gateway": "host"}, o.INTERNAL: True})
