@@ -390,7 +390,7 @@ def may_touch(table: str, uuid: str, change: Mapping[str, Any]) -> bool:
     row = world.TABLES[table][uuid]
     if table != "Port_Binding":
         return owner(table, row) == ME.name and owner(table, {**row, **change}) == ME.name
-    if uuid in (world.MINE, world.FREE, world.OPEN, world.GATE):
+    if uuid in (world.MINE, world.FREE, world.OPEN, world.GATE, world.CARRIED):
         return change.keys() <= {"chassis", "encap", "up"}
     gives_up = (
         change.get("chassis", NONE) == NONE and change.get("encap", NONE) == NONE and not change.get("up")
