@@ -19,7 +19,7 @@ with socket.socket(family, socket.SOCK_DGRAM) as s:
         s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group.packed + bytes(4) + link)
     else:
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group.packed + link)
-    print("listens", os.getpid(), flush=True)
+    print(f"listens {{os.getpid()}}", flush=True)
     while True:
         text, sender = s.recvfrom(9000)
         print(sender[0], text.decode(), flush=True)
@@ -51,6 +51,7 @@ def listener(group: str) -> str:
 def joined(machine: Machine, group: str) -> Iterator[Callable[[], str]]:
     """A member of the group until the end; all that it has heard so far, `SENDER TEXT` a line."""
     with listening(machine, listener(group)) as heard:
+        until(lambda: "\n" in heard(), "the member has told its number")
         pid = heard().split()[1]
         try:
             yield heard
