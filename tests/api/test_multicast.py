@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api.live import Live, live
+from tests.api.test_openstack import openstack
 from tests.daemons import OvsdbServer
 
 SNOOPING, RELAY = "sealane:multicast_snooping", "sealane:multicast_relay"
@@ -35,3 +36,11 @@ async def test_it_is_off_unless_somebody_wants_it(kind: str, database: OvsdbServ
         assert [one[key] for one in made.body[f"{kind}s"]] == [True, False]
         extensions = (await api.call("GET /v2.0/extensions/sealane-multicast")).body["extension"]
         assert key in extensions["description"]
+
+
+async def test_by_openstack_s_own_command(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        given = f"--extra-property type=bool,name={SNOOPING},value="
+        assert (await openstack(api, f"network create {given}true stage -f json"))[SNOOPING]
+        await openstack(api, f"network set {given}false stage")
+        assert not (await openstack(api, "network show stage -f json"))[SNOOPING]
