@@ -7,6 +7,7 @@ Every call has a deadline and raises
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -33,6 +34,7 @@ RESTART = 4.0
 REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 """What may be sent again when the API died over it: a DELETE may then find nothing (NotFound)."""
 
+_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 Body = dict[str, Any]
 
 Query = Mapping[str, str] | Sequence[tuple[str, str]]
@@ -123,7 +125,7 @@ class ApiClient:
         return News(list(body[plural_in_body(collection)]), gone, cursor, complete)
 
     async def get(self, collection: str, resource_id: str) -> Body:
-        return _inside(collection, await self.request("GET", f"{collection}/{resource_id}"))
+        return _inside(collection, await self.request("GET", _path(collection, resource_id)))
 
     async def create(self, collection: str, resource: Mapping[str, Any]) -> Body:
         body = {singular_in_body(collection): dict(resource)}
@@ -134,12 +136,12 @@ class ApiClient:
     ) -> Body:
         """applied_on: a host that is waited for until it has applied the change; raises Unavailable."""
         body = {singular_in_body(collection): dict(changes)}
-        path = f"{collection}/{resource_id}"
+        path = _path(collection, resource_id)
         return _inside(collection, await self.request("PUT", path, body, applied_on=applied_on))
 
     async def delete(self, collection: str, resource_id: str) -> None:
         """Raises NotFound when it is gone already."""
-        await self.request("DELETE", f"{collection}/{resource_id}")
+        await self.request("DELETE", _path(collection, resource_id))
 
     async def changes(self, after: int, timeout: float = 25) -> Changes:
         """Wait (at most `timeout` seconds) until the state is newer than `after`."""
@@ -234,6 +236,14 @@ def _check_applied(host: str, missing: str) -> None:
 
 def _unwatched(_: str) -> AbstractContextManager[None]:
     return nullcontext()
+
+
+def _path(collection: str, resource_id: str) -> str:
+    """Of one resource.  Raises NotFound for what is no id: `../ports` would be another path."""
+    if not _ID.fullmatch(resource_id):
+        noun = singular_in_body(collection).replace("_", " ")
+        raise errors.NotFound(f"there is no {noun} {resource_id[:80]!r}")
+    return f"{collection}/{resource_id}"
 
 
 def _inside(collection: str, body: Body) -> Body:

@@ -8,6 +8,7 @@ https://github.com/containers/netavark/blob/main/plugin-API.md
 """
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -24,6 +25,7 @@ from sealane.errors import BadRequest, Conflict, NotFound, SealaneError, Unavail
 
 OPTIONS = frozenset({"network", "gateway", "mtu", "no_default_route", "isolate", "metric"})
 """Of `podman network create -o`: ours are `network` and `gateway`, the others pass by."""
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$")
 _log = log.get("netavark")
 
 
@@ -119,6 +121,10 @@ class NetavarkDoor:
 
 
 def _request(container: Container, netns: str) -> AttachRequest:
+    for field in ("container_id", "container_name"):
+        value = getattr(container, field)
+        if not _NAME.match(value) and (value or field == "container_id"):
+            raise BadRequest(f"{field}: {value[:80]!r} is no id or name of a container")
     options, network = container.network_options, container.network
     return AttachRequest(
         target=netns if netns.startswith("/") else f"/{netns}",

@@ -26,7 +26,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sealane import listening, log
-from sealane.agent import metrics
+from sealane.agent import metrics, once
 from sealane.agent.asked import AttachRequest
 from sealane.agent.cni.door import CniDoor, CniRequest
 from sealane.agent.door import NetnsDoor
@@ -37,6 +37,8 @@ from sealane.agent.plug import PlugDoor, PlugRequest, UnplugRequest
 from sealane.agent.view import View
 from sealane.errors import BadRequest, SealaneError
 
+LARGEST = 8 << 20
+"""Bytes of a body: more than what the shims take (1 MiB), escaped."""
 _log = log.get("agent")
 T = TypeVar("T")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -74,7 +76,7 @@ class FastPathPaths:
         return _json(await self._fastpath.status())
 
     async def switch(self, request: Request) -> Response:
-        wanted = _decoded(await request.body(), SwitchRequest)
+        wanted = await _asked(request, SwitchRequest)
         if wanted.network:
             await self._fastpath.switch_network(wanted.network, wanted.on)
         else:
@@ -138,33 +140,33 @@ class App:
         return _json({**told, "quarantine": self.quarantined()})
 
     async def attach(self, request: Request) -> Response:
-        wanted = _decoded(await request.body(), AttachRequest)
+        wanted = await _asked(request, AttachRequest)
         return _json({"attachment": await self._door.attach(wanted)}, 201)
 
     async def detach(self, request: Request) -> Response:
-        wanted = _decoded(await request.body(), DetachRequest)
+        wanted = await _asked(request, DetachRequest)
         found = wanted.id or await self._door.find(wanted.target or wanted.netns, wanted.ifname)
         await self._door.detach(found)
         return Response(status_code=204)
 
     async def find(self, request: Request) -> Response:
-        return _json(await self._view.place(_decoded(await request.body(), FindRequest).target))
+        return _json(await self._view.place((await _asked(request, FindRequest)).target))
 
     async def inspect(self, request: Request) -> Response:
-        return _json(await self._view.everything(_decoded(await request.body(), FindRequest).target))
+        return _json(await self._view.everything((await _asked(request, FindRequest)).target))
 
     async def cni(self, request: Request) -> Response:
-        return _json(await self._cni.answer(_decoded(await request.body(), CniRequest)))
+        return _json(await self._cni.answer(await _asked(request, CniRequest)))
 
     async def plug(self, request: Request) -> Response:
-        return _json({"attachment": await self._plugs.plug(_decoded(await request.body(), PlugRequest))}, 201)
+        return _json({"attachment": await self._plugs.plug(await _asked(request, PlugRequest))}, 201)
 
     async def unplug(self, request: Request) -> Response:
-        await self._plugs.unplug(_decoded(await request.body(), UnplugRequest))
+        await self._plugs.unplug(await _asked(request, UnplugRequest))
         return Response(status_code=204)
 
     async def netavark(self, request: Request) -> Response:
-        return _json(await self._netavark.answer(_decoded(await request.body(), NetavarkRequest)))
+        return _json(await self._netavark.answer(await _asked(request, NetavarkRequest)))
 
 
 class Listener:
@@ -210,11 +212,25 @@ def _answering(handler: Handler) -> Handler:
     return answer
 
 
+async def _asked(request: Request, kind: type[T]) -> T:
+    """What is too long is heard to its end all the same, so that who sends it hears the answer."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size <= LARGEST:
+            parts.append(part)
+    if size > LARGEST:
+        raise BadRequest(f"the body has {size} bytes; {LARGEST} at most")
+    return _decoded(b"".join(parts), kind)
+
+
 def _decoded(body: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as exc:
+        found = msgspec.json.decode(body, type=kind)
+        once.decoded(body.decode())
+    except (msgspec.MsgspecError, ValueError) as exc:
         raise BadRequest(f"the body: {exc}") from exc
+    return found
 
 
 def _json(body: object, status: int = 200) -> Response:

@@ -15,7 +15,11 @@ LARGEST = 1 << 20
 """Bytes of a configuration; larger ones are somebody's mistake."""
 DEADLINE = 100.0
 """Seconds; the agent itself waits 20 for OVN."""
-TRY_AGAIN, NOT_AVAILABLE, UNDECODABLE = 11, 50, 6
+TRY_AGAIN, NOT_AVAILABLE, ENVIRONMENT, UNDECODABLE = 11, 50, 4, 6
+
+
+class Refused(Exception):
+    """The agent could not read what it was told."""
 
 
 def main() -> int:
@@ -27,7 +31,11 @@ def main() -> int:
         return version(raw)
     env = {key: value for key, value in os.environ.items() if key.startswith("CNI_")}
     try:
-        status, text = ask({"env": env, "config": raw.decode(errors="surrogateescape")})
+        status, text = ask({"env": env, "config": raw.decode()})
+    except UnicodeDecodeError:
+        return fail(asked(raw), UNDECODABLE, "what came in is not UTF-8")
+    except Refused as exc:
+        return fail(asked(raw), ENVIRONMENT, str(exc))
     except (OSError, ValueError, KeyError) as exc:
         code = NOT_AVAILABLE if command == "STATUS" else TRY_AGAIN
         return fail(
@@ -61,6 +69,8 @@ def ask(request: dict[str, object]) -> tuple[int, str]:
         agent.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         answer = b"".join(iter(lambda: agent.recv(1 << 16), b""))
     told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    if "NeutronError" in told:
+        raise Refused(told["NeutronError"]["message"])
     return int(told["status"]), str(told["output"])
 
 

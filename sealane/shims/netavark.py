@@ -14,6 +14,10 @@ DEADLINE = 100.0
 INFO = {"version": "0.1.0", "api_version": "1.0.0"}
 
 
+class Refused(Exception):
+    """The agent could not read what it was told."""
+
+
 def main() -> int:
     verb, netns, *_ = [*sys.argv[1:], "", ""]
     if verb in ("", "info"):
@@ -23,7 +27,11 @@ def main() -> int:
     if len(raw) > LARGEST:
         return fail(f"what came in is larger than {LARGEST} bytes")
     try:
-        status, text = ask({"verb": verb, "netns": netns, "config": raw.decode(errors="surrogateescape")})
+        status, text = ask({"verb": verb, "netns": netns, "config": raw.decode()})
+    except UnicodeDecodeError:
+        return fail("what came in is not UTF-8")
+    except Refused as exc:
+        return fail(str(exc))
     except (OSError, ValueError, KeyError) as exc:
         return fail(f"Sealane's agent does not answer ({exc}); 'sealane status' tells more")
     sys.stdout.write(text)
@@ -39,6 +47,8 @@ def ask(request: dict[str, object]) -> tuple[int, str]:
         agent.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         answer = b"".join(iter(lambda: agent.recv(1 << 16), b""))
     told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    if "NeutronError" in told:
+        raise Refused(told["NeutronError"]["message"])
     return int(told["status"]), str(told["output"])
 
 

@@ -108,9 +108,19 @@ def test_an_answer_becomes_the_error_it_is(
 ) -> None:
     async def body(api: ApiClient) -> None:
         with pytest.raises(errors.SealaneError) as caught:
-            await api.get("ports", f"{status}/{kind}")
+            await api.request("GET", f"ports/{status}/{kind}")
         assert type(caught.value) is expected
         assert (caught.value.message, caught.value.type) == ("no", kind)
+
+    talk(body)
+
+
+@pytest.mark.parametrize("id", ("..", ".", "", "../networks", "a/b", "a?b=c", "%2e%2e", "x" * 300))
+def test_a_path_is_no_id(id: str) -> None:
+    async def body(api: ApiClient) -> None:
+        for asked in (api.get("ports", id), api.update("ports", id, {}), api.delete("ports", id)):
+            with pytest.raises(errors.NotFound, match="there is no port"):
+                await asked
 
     talk(body)
 

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, field
 
+from sealane.agent import once
+
 DockerId = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z]{1,64}$")]
 """Network ids have 64 hexadecimal digits (25 letters and digits in a swarm), endpoint ids 64."""
 
@@ -248,5 +250,10 @@ class Allocated(Struct):
 
 
 def decode(kind: type[Struct], body: bytes) -> Any:
-    """The request in `body`. Raises msgspec.MsgspecError: empty, truncated, no object, wrongly typed."""
-    return msgspec.json.decode(body, type=kind)
+    """Raises msgspec.MsgspecError: empty, truncated, no object, wrongly typed, a key twice."""
+    found = msgspec.json.decode(body, type=kind)
+    try:
+        once.decoded(body.decode())
+    except ValueError as exc:
+        raise msgspec.DecodeError(str(exc)) from exc
+    return found

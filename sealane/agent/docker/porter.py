@@ -45,12 +45,17 @@ class Porter:
         self._outer.unlink(missing_ok=True)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """The calls of one connection, one after the other; one that is not whole ends it."""
+        """The calls of one connection, one after the other; one that is not whole or not read ends it."""
         agent = _Agent(self._inner)
         try:
-            with suppress(OSError, EOFError, ValueError, asyncio.LimitOverrunError):
+            with suppress(OSError, EOFError):
                 while True:
-                    request = await _message(reader)
+                    try:
+                        request = await _message(reader)
+                    except (ValueError, asyncio.LimitOverrunError) as exc:
+                        writer.write(_refusal(f"malformed request: {exc}"))
+                        await _heard_out(reader, writer)
+                        return
                     writer.write(await self._ask(agent, request))
                     await writer.drain()
         finally:
@@ -105,6 +110,17 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
     if not 0 <= length <= BODY_LIMIT:
         raise ValueError(f"{length} bytes")
     return head + await reader.readexactly(length)
+
+
+async def _heard_out(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Who sends more than is taken hears why only if nobody hangs up while he speaks."""
+    with suppress(TimeoutError, OSError):
+        async with asyncio.timeout(PATIENCE):
+            await writer.drain()
+            if writer.can_write_eof():
+                writer.write_eof()
+            while await reader.read(HEAD_LIMIT):
+                pass
 
 
 def _refusal(text: str) -> bytes:

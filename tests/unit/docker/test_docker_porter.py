@@ -107,8 +107,12 @@ def test_nobody_waits_longer_than_promised(tmp_path: Path) -> None:
 def test_what_is_cut_off_does_not_reach_the_agent(tmp_path: Path) -> None:
     async def story() -> None:
         async with porter(tmp_path) as path, Agent(tmp_path) as agent:
-            for broken in (CALL[:-1], CALL[:20], CALL.replace(b"4", b"-4"), CALL.replace(b"4", b"999999999")):
+            for broken in (CALL[:-1], CALL[:20]):
                 assert await ask(path, broken) == b""
+            chunks = CALL.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for broken in (CALL.replace(b"4", b"-4"), CALL.replace(b"4", b"999999999"), chunks):
+                answer = await ask(path, broken)
+                assert "malformed" in json.loads(answer.partition(b"\r\n\r\n")[2])["Err"]
             assert agent.calls == []
 
     asyncio.run(story())
