@@ -249,6 +249,9 @@ def port_group(group_id: str) -> str:
 DROP_GROUP = "neutron_pg_drop"
 """Port_Group of all ports with port security, by which they drop what nobody lets pass."""
 
+AWAITING_GROUP = "sealane_pg_awaiting"
+"""Port_Group of the ports to which a LAN's DHCP server is to tell their address."""
+
 
 ACL_LOG = "acl.log"
 """File in the run directory to which ovn-controller writes what packets are logged, and nothing else."""

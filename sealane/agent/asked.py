@@ -33,6 +33,7 @@ class AttachRequest(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
     gateway: str = ""  # "": a default route where the namespace has none; "none", "yes" or an address
     routes: tuple[Route, ...] = ()
     security_groups: tuple[str, ...] = ()
+    dhcp: bool = False  # the address by DHCP: of the network's own server, or of the LAN's
     persist: bool = False  # attach again whenever the container starts
     name: str = ""  # of the port; "": the container's
     aliases: tuple[str, ...] = ()  # further names in DNS
@@ -58,6 +59,8 @@ def check(request: AttachRequest) -> None:
         raise BadRequest(f"mac: {request.mac!r} is no MAC address; write it as 02:00:00:00:00:01")
     for ip in request.addresses:
         _address("ip", ip)
+    if request.dhcp:
+        _dhcp(request)
     if request.gateway not in ("", "none", "yes"):
         _address("gateway", request.gateway)
     for route in request.routes:
@@ -77,6 +80,15 @@ def _network(request: AttachRequest) -> None:
         raise BadRequest(f"vlan: {request.vlan} is not between 1 and {VLANS}; leave it out for no tag")
     if request.physical and not PHYSICAL_NETWORK.fullmatch(request.physical):
         raise BadRequest(f"physical: {request.physical[:80]!r} is no name of a physical network")
+
+
+def _dhcp(request: AttachRequest) -> None:
+    if request.door != "netns":
+        raise BadRequest("dhcp: only 'sealane attach' asks a DHCP server; leave it out")
+    if request.port:
+        raise BadRequest("dhcp: a port made before has its address already; give one of them")
+    if request.addresses:
+        raise BadRequest("dhcp: the server chooses the address; give either --ip or --dhcp")
 
 
 def _address(field: str, value: str) -> Any:

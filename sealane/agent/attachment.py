@@ -54,6 +54,19 @@ class Route:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lease:
+    """Of an address that a LAN's DHCP server has given for a time."""
+
+    server: str
+    seconds: int
+    obtained: float  # seconds since the epoch
+
+    @property
+    def end(self) -> float:
+        return self.obtained + self.seconds
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attachment:
     id: str  # Docker's endpoint id, or a UUID of ours
     door: Door
@@ -81,6 +94,7 @@ class Attachment:
     gateway_mode: GatewayMode = "host"
     adopted: bool = False  # the port was made before: it is given back, not deleted
     guarded: bool = True  # it may announce no router; not where its port was without port security
+    lease: Lease | None = None  # None: the address is the port's for as long as the port is there
     policy: str = ""  # who said its groups: "" its network, "given" the endpoint, "label …"; or "quarantine"
     service: str = ""  # what its endpoint's option says that it offers
     created: float = field(default=0.0)  # seconds since the epoch

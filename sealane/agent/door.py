@@ -9,7 +9,6 @@ always wished for: the host runs again after each boot.
 import asyncio
 import time
 import uuid
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -17,12 +16,12 @@ from typing import Any
 import msgspec
 
 from sealane import log
-from sealane.agent import inside
+from sealane.agent import inside, leased
 from sealane.agent.asked import AttachRequest, check
-from sealane.agent.attachment import Attachment, Route, checked
+from sealane.agent.attachment import Attachment, checked
 from sealane.agent.docker.turns import Turns
-from sealane.agent.labels import GIVEN, QUARANTINE
-from sealane.agent.leases import ADOPTED, MADE, RUNTIME, Leases
+from sealane.agent.leases import ADOPTED, MADE, RUNTIME, Leases, owns_dhcp
+from sealane.agent.making import Known, made_of
 from sealane.agent.memory import Memory, Wish
 from sealane.agent.reconciler import Reconciler
 from sealane.agent.targets import Place, Targets, is_alive
@@ -52,6 +51,7 @@ class NetnsDoor:
         self._ways = ways
         self._turns = Turns()
         self._pending: set[str] = set()
+        self._asking: dict[str, asyncio.Task[None]] = {}
 
     async def attach(self, request: AttachRequest) -> Attachment:
         """Returns when the namespace can talk; on any error nothing is left.
@@ -140,10 +140,26 @@ class NetnsDoor:
         """Attach what is to be attached whenever it runs; what fails is tried again.  `kind`: "netns:"."""
         for wish in [w for w in self._memory.wishes.values() if w.container.startswith(kind)]:
             try:
-                async with self._turns.of(wish.id):
-                    await self._fulfil(wish)
+                await self._in_turn(wish)
             except SealaneError as exc:
                 _log.warning("not attached again", container=wish.name, error=exc.message)
+
+    async def _in_turn(self, wish: Wish) -> None:
+        """A DHCP server may be silent for long, for which nobody else need wait."""
+        if not wish.request.dhcp:
+            async with self._turns.of(wish.id):
+                await self._fulfil(wish)
+        elif wish.id not in self._asking:
+            self._asking[wish.id] = asyncio.create_task(self._fulfil_quietly(wish), name="dhcp")
+
+    async def _fulfil_quietly(self, wish: Wish) -> None:
+        try:
+            async with self._turns.of(wish.id):
+                await self._fulfil(wish)
+        except SealaneError as exc:
+            _log.warning("not attached again", container=wish.name, error=exc.message)
+        finally:
+            del self._asking[wish.id]
 
     async def _fulfil(self, wish: Wish) -> None:
         try:
@@ -191,17 +207,15 @@ class NetnsDoor:
         ifname = self._ifname(wish.ifname if wish else request.ifname, place, survey)
         self._pending.add(attachment_id)
         try:
-            port = await self._port(attachment_id, request, place, wish)
+            port, known = await self._port(attachment_id, request, place, wish)
             try:
                 adopted = port["device_owner"] == ADOPTED
-                made = await self._attachment(attachment_id, request, port, survey)
-                made = replace(
-                    made,
-                    ifname=ifname,
-                    adopted=adopted,
-                    container=place.container,
-                    name=request.name or place.name,
-                )
+                own: dict[str, Any] = {"ifname": ifname, "adopted": adopted, "container": place.container}
+                own["name"] = request.name or place.name
+                known = known or await self._known(port)
+                made = replace(made_of(attachment_id, request, port, survey, known), **own)
+                if request.dhcp:
+                    made = replace(await self._learned(checked(made), request, survey), **own)
                 return await self._plug(checked(made), request, place)
             except BaseException:
                 await self._undo(attachment_id, port, wish)
@@ -209,13 +223,28 @@ class NetnsDoor:
         finally:
             self._pending.discard(attachment_id)
 
-    async def _port(self, device: str, request: AttachRequest, place: Place, wish: Wish | None) -> Body:
+    async def _port(
+        self, device: str, request: AttachRequest, place: Place, wish: Wish | None
+    ) -> tuple[Body, Known | None]:
+        """And what has been learned of its network on the way."""
         if wish is not None:
-            return await self._leases.again(wish.port_id)
-        network = await self._network(request)
-        if network is not None and not request.ifname:
+            return await self._again(wish), None
+        network, name = await self._network(request), request.name or place.name
+        if network is None:
+            return await self._leases.take(request, None, device, name), None
+        if not request.ifname:
             self._check_first(network, place)
-        return await self._leases.take(request, network, device, request.name or place.name)
+        subnets = asyncio.create_task(self._leases.subnets(network["id"]))
+        try:
+            port = await self._leases.take(request, network, device, name)
+        except BaseException:
+            subnets.cancel()
+            raise
+        with suppress(SealaneError):  # it is asked again where the port is let go of
+            listed = await subnets
+            if {ip["subnet_id"] for ip in port["fixed_ips"]} <= {subnet["id"] for subnet in listed}:
+                return port, (network, listed)
+        return port, None
 
     async def _network(self, request: AttachRequest) -> Body | None:
         """None: that of the port."""
@@ -223,6 +252,44 @@ class NetnsDoor:
             self._ways.check(request.physical)
             return await self._leases.segment(request.physical, request.vlan)
         return await self._leases.network(request.network) if request.network else None
+
+    async def _known(self, port: Body) -> Known:
+        network = await self._leases.network(port["network_id"])
+        return network, await self._leases.subnets(network["id"])
+
+    async def _again(self, wish: Wish) -> Body:
+        """Its port, without the address that a LAN's server gave to it the last time."""
+        port = await self._leases.again(wish.port_id)
+        if wish.request.dhcp:
+            network = await self._leases.network(port["network_id"])
+            if not owns_dhcp(wish.request, network, await self._leases.subnets(network["id"])):
+                return await self._leases.learned(port["id"], "")
+        return port
+
+    async def _learned(self, made: Attachment, request: AttachRequest, survey: inside.Survey) -> Attachment:
+        """With the address that a DHCP server says, before anything is in the sandbox."""
+        await self._reconciler.set(made)
+        await self._reconciler.wait_bound(made.port_id, BOUND_DEADLINE)
+        where = f"the physical network '{request.physical}'" if request.physical else f"'{request.network}'"
+        said = await leased.ask(made, where)
+        if made.addresses:
+            leased.check_own(made, said)
+            return made
+        try:
+            port = await self._leases.learned(made.port_id, said.address)
+        except (BadRequest, Conflict) as exc:
+            raise Conflict(
+                f"dhcp: {said.server} says {said.address}, which can't be had: {exc.message}"
+            ) from exc
+        return leased.with_lease(
+            made_of(made.id, request, port, survey, await self._known(port)), said, request.gateway
+        )
+
+    async def expire(self, attachment: Attachment) -> None:
+        """Its address is its own no more; a wish has it made anew."""
+        await self._reconciler.remove(attachment.id)
+        if attachment.id not in self._memory.wishes:
+            await self._release(attachment)
 
     async def _plug(self, attachment: Attachment, request: AttachRequest, place: Place) -> Attachment:
         """The link goes into the sandbox only when OVN's flows, policy included, are there."""
@@ -264,42 +331,6 @@ class NetnsDoor:
             )
         return wanted or next(name for n in range(len(taken) + 1) if (name := f"eth{n}") not in taken)
 
-    async def _attachment(
-        self, attachment_id: str, request: AttachRequest, port: Body, survey: inside.Survey
-    ) -> Attachment:
-        network = await self._leases.network(port["network_id"])
-        subnets = {s["id"]: s for s in await self._leases.subnets(network["id"])}
-        servers = (server for s in subnets.values() for server in s.get("dns_nameservers") or ())
-        used = [(subnets[ip["subnet_id"]], ip["ip_address"]) for ip in port["fixed_ips"]]
-        mode = network.get("sealane:gateway", "host")
-        gateways = _gateways([subnet for subnet, _ in used]) if mode != "none" else ()
-        routes = tuple(_route(r) for subnet, _ in used for r in subnet.get("host_routes") or ())
-        return Attachment(
-            id=attachment_id,
-            door=request.door,
-            network_id=network["id"],
-            port_id=port["id"],
-            mac=port["mac_address"].lower(),
-            addresses=tuple(f"{ip}/{subnet['cidr'].split('/')[1]}" for subnet, ip in used),
-            mtu=int(network["mtu"]),
-            gateways=gateways,
-            routes=routes + request.routes,
-            nameservers=tuple(dict.fromkeys(servers)),
-            key=request.key,
-            defaults=_defaults(request.gateway, gateways, survey.defaults),
-            internal=mode == "none",
-            gateway_mode=mode,
-            guarded=port["port_security_enabled"],
-            policy=_policy(request, port),
-            created=time.time(),
-        )
-
-
-def _policy(request: AttachRequest, port: Body) -> str:
-    if request.security_groups or request.port:
-        return GIVEN
-    return QUARANTINE if port.get("sealane:quarantine") else ""
-
 
 def _comes_back(place: Place) -> bool:
     return bool(place.container) and not place.container.startswith("pid:")
@@ -315,25 +346,3 @@ def _wish(attachment: Attachment, request: AttachRequest) -> Wish:
         ifname=attachment.ifname,
         adopted=attachment.adopted,
     )
-
-
-def _defaults(wanted: str, gateways: Iterable[str], there: frozenset[int]) -> tuple[str, ...]:
-    """A default route that is there already belongs to somebody else."""
-    if wanted == "none":
-        return ()
-    if wanted not in ("", "yes"):
-        return (wanted,)
-    return tuple(g for g in gateways if wanted == "yes" or (6 if ":" in g else 4) not in there)
-
-
-def _gateways(subnets: list[Body]) -> tuple[str, ...]:
-    """The first gateway of each family."""
-    found: dict[int, str] = {}
-    for subnet in subnets:
-        if subnet.get("gateway_ip"):
-            found.setdefault(int(subnet["ip_version"]), subnet["gateway_ip"])
-    return tuple(found[version] for version in sorted(found))
-
-
-def _route(body: dict[str, Any]) -> Route:
-    return Route(destination=body["destination"], nexthop=body["nexthop"])

@@ -15,8 +15,23 @@ from sealane.client import ApiClient, Body
 from sealane.errors import BadRequest, Conflict, NotFound
 
 DNS_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 MADE, ADOPTED, RUNTIME = names.NETNS_PORT, names.NETNS_ADOPTED_PORT, names.RUNTIME_PORT
+LANS = ("vlan", "flat")
 _log = log.get("leases")
+
+
+def owns_dhcp(request: AttachRequest, network: Body, subnets: Iterable[Body]) -> bool:
+    """Is it the network's own server that is to be asked, and not the LAN's?  Raises BadRequest: neither."""
+    own = any(subnet["enable_dhcp"] and subnet["ip_version"] == 4 for subnet in subnets)
+    if request.physical:
+        return False
+    if not own and network.get("provider:network_type") not in LANS:
+        raise BadRequest(
+            f"dhcp: network {network['name'] or network['id']} has no IPv4 subnet with DHCP, and no LAN"
+            " behind it; leave --dhcp out, or switch DHCP on in a subnet"
+        )
+    return own
 
 
 class Leases:
@@ -26,8 +41,9 @@ class Leases:
 
     async def network(self, wanted: str) -> Body:
         """By id, then by name.  Raises NotFound, Conflict."""
-        with suppress(NotFound, BadRequest):
-            return await self._api.get("networks", wanted)
+        if UUID.fullmatch(wanted):
+            with suppress(NotFound, BadRequest):
+                return await self._api.get("networks", wanted)
         return await self._one("networks", wanted)
 
     async def segment(self, physical: str, vlan: int) -> Body:
@@ -64,6 +80,8 @@ class Leases:
             "device_owner": RUNTIME if request.door in ("cni", "podman") else MADE,
             "binding:host_id": self._host,
         }
+        if request.dhcp and not owns_dhcp(request, network, await self.subnets(network["id"])):
+            body["fixed_ips"] = []
         optional = {
             "fixed_ips": [{"ip_address": ip} for ip in request.addresses],
             "mac_address": request.mac,
@@ -75,6 +93,14 @@ class Leases:
         return await self._api.create(
             "ports", body | {key: value for key, value in optional.items() if value}
         )
+
+    async def learned(self, port_id: str, address: str) -> Body:
+        """The port has this address alone, "" for none; in force on this host when it returns.
+
+        Raises AddressInUse, BadRequest (no subnet of the network holds it).
+        """
+        fixed = [{"ip_address": address}] if address else []
+        return await self._api.update("ports", port_id, {"fixed_ips": fixed}, applied_on=self._host)
 
     async def again(self, port_id: str) -> Body:
         """A port that has been kept for a container that starts anew.  Raises NotFound."""

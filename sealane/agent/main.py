@@ -25,6 +25,7 @@ from sealane.agent.cni.door import CniDoor
 from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
 from sealane.agent.fastpath import FastPath
+from sealane.agent.leased import Renewal
 from sealane.agent.memory import Memory
 from sealane.agent.packet_log import PacketLog
 from sealane.agent.peers import Peers
@@ -115,6 +116,7 @@ class Agent:
                 tasks.create_task(membership.keep_registered(self._api, self._settings), name="membership"),
                 tasks.create_task(self._renew(), name="renewal"),
                 tasks.create_task(self._packets.follow(), name="packets"),
+                tasks.create_task(Renewal(self._memory, self._door.expire).follow(), name="leases"),
                 tasks.create_task(
                     feed.follow(
                         self._api,

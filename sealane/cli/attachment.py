@@ -10,8 +10,8 @@ from sealane.cli.api import Api
 from sealane.cli.output import Column, output_option, plain, print_table, show_many, show_one
 from sealane.errors import BadRequest, HostError, Unavailable
 
-ATTACH_DEADLINE = 40.0
-"""Seconds: the agent waits for OVN to bind the port."""
+ATTACH_DEADLINE = 60.0
+"""Seconds: the agent waits for OVN to bind the port, and for a DHCP server."""
 
 
 def _published(entries: list[dict[str, Any]] | None) -> str:
@@ -131,6 +131,7 @@ def _route(text: str) -> dict[str, str]:
 @click.option("--port", default="", help="Id of a port made before, to be used.")
 @click.option("--trunk", default="", help="In its place: a trunk, whose parent port is used; name or id.")
 @click.option("--ip", "ips", multiple=True, help="An address of the network; left out: the lowest free one.")
+@click.option("--dhcp", is_flag=True, help="The address by DHCP: of the network's server, or of the LAN's.")
 @click.option("--mac", default="", help="Left out: chosen.")
 @click.option("--ifname", default="", help="Name of the link in there; left out: the first free ethN.")
 @click.option(
@@ -156,6 +157,7 @@ def attach(target: str, output: str, **values: Any) -> None:
       sealane attach /run/netns/m1 --network blue --persist
       sealane attach router --trunk uplinks
       sealane attach web --physical lan --vlan 7 --ip 192.0.2.9
+      sealane attach web --physical lan --vlan 7 --dhcp
     """
     routes = [_route(text) for text in values.pop("routes")]
     groups = values.pop("groups")

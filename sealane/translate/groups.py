@@ -2,6 +2,8 @@
 
     neutron_pg_drop      every port with port security     drops all IP that nobody lets pass   1000
                                                            and what only a server may say       1004
+    sealane_pg_awaiting  those on a LAN without an IPv4    what a DHCP server says              1002
+                         address yet
     pg_<group>           the ports of a security group     an ACL for each rule                 1002
     pg_net_<network>     containers in no group            what Docker's users expect           1002
 
@@ -37,11 +39,13 @@ TO_SERVERS = (
 UNGROUPED = frozenset({*names.ROUTER_PORTS, names.FLOATING_PORT})
 
 
-def parents(port: Port) -> Iterator[Parent]:
+def parents(port: Port, network: Network) -> Iterator[Parent]:
     """The port groups of a port."""
     if not is_held(port):
         return
     yield _member(names.DROP_GROUP)
+    if awaits(port, network):
+        yield _member(names.AWAITING_GROUP)
     if port.quarantine:
         return
     yield from (_member(names.port_group(id)) for id in port.security_groups)
@@ -52,6 +56,9 @@ def parents(port: Port) -> Iterator[Parent]:
 def rows(state: State, memo: Memo) -> Iterator[Row]:
     if any(is_held(port) for port in state.ports.values()):
         yield from DROPPING
+    lans = {id: network for id, network in state.networks.items() if network.network_type != "geneve"}
+    if lans and any(p.network_id in lans and awaits(p, lans[p.network_id]) for p in state.ports.values()):
+        yield from AWAITING
     group, rule, sets, network = memo.of(_group), memo.of(rule_row), memo.of(_sets), memo.of(network_rows)
     for each in state.security_groups.values():
         yield group(each.id, each)
@@ -70,6 +77,12 @@ def rows(state: State, memo: Memo) -> Iterator[Row]:
 def is_held(port: Port) -> bool:
     """By groups at all."""
     return port.port_security_enabled and port.device_owner not in UNGROUPED
+
+
+def awaits(port: Port, network: Network) -> bool:
+    """Does a DHCP server outside tell it its address?  An answer to everybody answers no tracked question."""
+    lan = network.network_type != "geneve"
+    return lan and is_held(port) and not any(":" not in fixed.ip_address for fixed in port.fixed_ips)
 
 
 def is_as_docker_has_it(port: Port) -> bool:
@@ -108,6 +121,13 @@ DROPPING = (
     _drop("listeners-in", "to-lport", ALLOW, f"igmp && ip4.src == {names.QUERIER}", "allow"),
     _drop("dhcp-client", "from-lport", ALLOW, TO_SERVERS, "allow"),
     _drop("dhcp-server", "from-lport", GUARD, TO_CLIENTS, "drop"),
+)
+AWAITING = (
+    row("Port_Group", names.AWAITING_GROUP, {}),
+    _acl(
+        *(names.AWAITING_GROUP, "awaiting-dhcp", "to-lport", ALLOW),
+        *("ip4 && udp.src == 67 && udp.dst == 68", "allow"),
+    ),
 )
 DROPS = tuple(one for one in DROPPING if one.columns.get("action") == "drop")
 

@@ -79,7 +79,7 @@ def _machine(
         "external_ids": _external_ids(port, subnets),
         "options": _options(port, told=options is not None),
     }
-    held = (parent(port.network_id), *groups.parents(port))
+    held = (parent(port.network_id), *groups.parents(port, network))
     return Row("Logical_Switch_Port", names.logical_port(port.id), columns, held)
 
 
