@@ -8,7 +8,7 @@ have, and its owner's row on br-int, which has no number, is left as it is.  The
 import asyncio
 import re
 
-from sealane import log
+from sealane import log, names
 from sealane.agent.asked import IFNAME
 from sealane.agent.facts import MARK_LENT
 from sealane.agent.memory import Memory
@@ -28,6 +28,7 @@ class Adoption:
         self._memory = memory
         self._plugs = plugs
         self._refused: dict[str, str] = {}
+        self._unbound: dict[str, int] = {}
 
     async def look(self) -> None:
         """Take in what has come, let go what has gone.  Raises Unavailable."""
@@ -38,12 +39,30 @@ class Adoption:
             free = known is None or known.device_kind == "lent"
             if free and name in aliases and aliases[name] != MARK_LENT + port:
                 await self._take(port, name)
+        for port in lent:
+            await self._mend(port)
+        self._unbound = {port: looks for port, looks in self._unbound.items() if port in lent}
         self._refused = {port: why for port, why in self._refused.items() if port in lent}
         for attachment in list(self._memory.attachments.values()):
             gone = lent.get(attachment.port_id) != attachment.device or attachment.device not in aliases
             if attachment.device_kind == "lent" and gone:
                 _log.info("nobody lends it any more", port=attachment.port_id, device=attachment.device)
                 await self._plugs.unplug(UnplugRequest(port=attachment.port_id))
+
+    async def _mend(self, port: str) -> None:
+        """ovn-controller gives a port up when its owner's row, which has no number, is written once more.
+
+        It may be slow as well, so it is asked after 2, 4, 8, … looks.
+        """
+        known = self._memory.attachments.get(port)
+        lent = known is not None and known.device_kind == "lent"
+        if not lent or self._switch.installed(names.logical_port(port)):
+            self._unbound.pop(port, None)
+            return
+        looks = self._unbound[port] = self._unbound.get(port, 0) + 1
+        if looks > 1 and looks & (looks - 1) == 0:
+            _log.info("not bound; tried again", port=port)
+            await self._switch.claim_again(names.lent_port(port))
 
     async def _take(self, port: str, name: str) -> None:
         """What is refused is told once."""

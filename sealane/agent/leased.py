@@ -75,6 +75,8 @@ class Renewal:
                         await self._look(attachment, attachment.lease)
                     except SealaneError as exc:
                         _log.warning("not prolonged", attachment=attachment.id, error=exc.message)
+                    except Exception:
+                        _log.exception("not prolonged by a defect", attachment=attachment.id)
             self._next = {id: at for id, at in self._next.items() if id in self._memory.attachments}
 
     async def _look(self, attachment: Attachment, lease: Lease) -> None:

@@ -18,6 +18,9 @@ from sealane.ovsdb.operations import Operation
 from sealane.ovsdb.replica import Replica
 
 BRIDGE = "br-int"
+_MARK = ["map", [[names.OWNER_KEY, names.OWNER]]]
+_SEEN = 0.3
+"""Seconds in which ovn-controller sees a change."""
 _CMS_OPTIONS = "ovn-cms-options"
 _PATIENCE = 4.0  # seconds for one transaction, the wait for br-int included
 _COLUMNS: Mapping[str, list[str]] = {
@@ -119,6 +122,16 @@ class Switch:
             for row in self._rows("Interface").values()
         )
 
+    async def claim_again(self, name: str) -> None:
+        """Have ovn-controller bind a port of ours that it has given up: one that it sees without an iface-id
+        for a moment.  One that is not there is no error.
+        """
+        port = self.ports().get(name)
+        if port is not None and port.iface_id:
+            await self._transact([_change(port, [["external_ids", "delete", ["set", ["iface-id"]]]])])
+            await asyncio.sleep(_SEEN)
+            await self._transact([_update(port)])
+
     async def wait_installed(self, iface_id: str, deadline: float) -> None:
         """`deadline` in seconds from now; raises DeadlineExceeded."""
         end = time.monotonic() + deadline
@@ -189,14 +202,17 @@ def _ids(port: SwitchPort) -> list[Any]:
 def _update(port: SwitchPort) -> Operation:
     """New ids; ovn-controller's own stay."""
     keys = ["set", ["iface-id", "attached-mac"]]
-    changes = [["external_ids", "delete", keys], ["external_ids", "insert", _ids(port)]]
+    changes: list[list[Any]] = [["external_ids", "delete", keys], ["external_ids", "insert", _ids(port)]]
+    return _change(port, changes)
+
+
+def _change(port: SwitchPort, changes: list[list[Any]]) -> Operation:
     where = [["name", "==", port.name]]
     return {"op": "mutate", "table": "Interface", "where": where, "mutations": changes}
 
 
 def _insert(port: SwitchPort, number: int) -> list[Operation]:
     interface, row = f"interface{number}", f"port{number}"
-    mark = ["map", [[names.OWNER_KEY, names.OWNER]]]
     return [
         {
             "op": "insert",
@@ -208,7 +224,7 @@ def _insert(port: SwitchPort, number: int) -> list[Operation]:
             "op": "insert",
             "table": "Port",
             "uuid-name": row,
-            "row": {"name": port.name, "interfaces": ["named-uuid", interface], "external_ids": mark},
+            "row": {"name": port.name, "interfaces": ["named-uuid", interface], "external_ids": _MARK},
         },
         _mutate_ports("insert", [["named-uuid", row]]),
     ]

@@ -1,6 +1,7 @@
 """What nova-compute and QEMU do on a host, as far as networks go.
 
-hypervisor.py plug|unplug KIND PORT DEVICE BRIDGE    through os_vif itself
+hypervisor.py plug|unplug KIND PORT DEVICE BRIDGE    through os_vif itself; of the kind "stock" by its own
+                                                     plugin, BRIDGE is then the datapath's type and the MAC
 hypervisor.py refused                                the same for each line of standard input, a JSON list of
                                                      these words: plugged in vain, unplugged; says the errors
 hypervisor.py guest DEVICE INNER                     a guest on a TAP device: frames to and from INNER, a TAP
@@ -20,6 +21,7 @@ from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
+NOVA = "/run/nova.conf"
 TUNSETIFF, TAP_WITH_HEADER = 0x400454CA, 0x0002 | 0x1000 | 0x4000
 
 
@@ -28,6 +30,11 @@ def vif(kind: str, port: str, device: str, bridge: str) -> object:
 
     common = {"id": port, "plugin": "sealane", "vif_name": device}
     common["network"] = objects.network.Network(id=str(uuid.uuid4()), bridge="br-int", mtu=1442)
+    if kind == "stock":
+        datapath, _, common["address"] = bridge.partition("/")
+        made = {"interface_id": port, "datapath_type": datapath, "create_port": True, "create_tap": True}
+        profile = objects.vif.VIFPortProfileOpenVSwitch(**made)
+        return objects.vif.VIFOpenVSwitch(**{**common, "plugin": "ovs"}, port_profile=profile)
     if kind == "tap":
         profile = objects.vif.VIFPortProfileOpenVSwitch(interface_id=port)
         return objects.vif.VIFOpenVSwitch(**{**common, "id": str(uuid.uuid4())}, port_profile=profile)
@@ -41,7 +48,10 @@ def vif(kind: str, port: str, device: str, bridge: str) -> object:
 def call(verb: str, kind: str, port: str, device: str, bridge: str) -> None:
     import os_vif
     from os_vif import objects
+    from oslo_config import cfg
 
+    if kind == "stock":
+        cfg.CONF(["--config-file", NOVA], project="nova")
     os_vif.initialize()
     (told,) = [p for p in os_vif.host_info().plugin_info if p.plugin_name == "sealane"]
     assert {info.vif_object_name for info in told.vif_info} == {"VIFOpenVSwitch", "VIFGeneric", "VIFBridge"}

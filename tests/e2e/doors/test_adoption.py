@@ -1,11 +1,13 @@
 """What libvirt puts on br-int is adopted: no word to Sealane, only an iface-id."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.e2e.docker.engines import until
+from tests.e2e.doors.guests import call
 from tests.e2e.doors.house import House, eventually
 from tests.e2e.doors.test_osvif import port, running, set_up, talks
 
@@ -33,6 +35,45 @@ def put_on_switch(house: House, port: dict[str, Any]) -> None:
     words = [f'external-ids:{key}="{value}"' for key, value in ids.items()]
     house.run(*VSCTL, "--if-exists", "del-port", device, "--", "add-port", "br-int", device, "--", "set",
               "Interface", device, *words)  # fmt: skip
+
+
+NOVA = """
+[os_vif_ovs]
+ovsdb_connection = unix:/run/sealane/ovs/db.sock
+
+[vif_plug_ovs_privileged]
+helper_command = privsep-helper
+"""
+
+
+def bridge(house: House) -> dict[str, Any]:
+    """br-int as it is."""
+    words = ("--format=json", "--columns=_uuid,datapath_type,fail_mode", "list", "Bridge", "br-int")
+    found: dict[str, Any] = json.loads(house.run(*VSCTL[:-1], *words))
+    return found
+
+
+def test_a_device_of_os_vifs_own_plugin(house: House, port: dict[str, Any]) -> None:
+    """As nova calls it, with what the port says of its host."""
+    before, device, there = house.traces(), name(port), bridge(house)
+    datapath = house.json("port", "show", port["id"])["binding:vif_details"]["datapath_type"]
+    assert datapath in str(there)
+    house.write("/run/nova.conf", NOVA)
+    words = ("stock", port["id"], device, f"{datapath}/{port['mac_address']}")
+    for _ in range(2):
+        done = call(house, "plug", *words)
+        assert done.returncode == 0, done.stderr[-1500:]
+    assert bridge(house) == there, "it is the one that it was"
+    house.run("ip", "netns", "add", "box1")
+    with running(house, "guest", device, "inner0"):
+        set_up(house, port, "inner0")
+        talks(house)
+        assert status(house, port) == "ACTIVE"
+    for _ in range(2):
+        assert call(house, "unplug", *words).returncode == 0
+    until(lambda: status(house, port) == "DOWN", what="the port is down")
+    eventually(lambda: house.traces() == before, "all is as it was")
+    assert house.exec("ip", "link", "show", device).returncode != 0
 
 
 def status(house: House, port: dict[str, Any]) -> str:
