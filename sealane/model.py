@@ -32,6 +32,8 @@ DatapathType = Literal["system", "netdev"]
 Direction = Literal["ingress", "egress"]
 EtherType = Literal["IPv4", "IPv6"]
 LoggedEvent = Literal["ALL", "ACCEPT", "DROP"]
+TapDirection = Literal["IN", "OUT", "BOTH"]
+"""IN: what a port is sent; OUT: what it sends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +191,9 @@ class Port(Resource):
     """What it offers, NAME:PORT:PORT/PROTOCOL: the name, the port of the load balancer and its own."""
     withdrawn: bool = False
     """Offers them to nobody new at the moment."""
+    taps: tuple[str, ...] = ()
+    """Tap services of its project that see what it sends and is sent: NAME:DIRECTION, or an id instead of the
+    name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -395,6 +400,22 @@ class SubPort(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TapService(Resource):
+    """A port that is given copies of what other ports send or are sent."""
+
+    port_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TapFlow(Resource):
+    """Copies of the source port's packets go to the service's port."""
+
+    tap_service_id: str
+    source_port: str
+    direction: TapDirection
+
+
+@dataclass(frozen=True, kw_only=True)
 class RBACPolicy(Resource):
     """Lets a project use what belongs to another."""
 
@@ -513,6 +534,8 @@ class State:
     logs: Mapping[str, Log] = field(default_factory=dict)
     trunks: Mapping[str, Trunk] = field(default_factory=dict)
     sub_ports: Mapping[str, SubPort] = field(default_factory=dict)
+    tap_services: Mapping[str, TapService] = field(default_factory=dict)
+    tap_flows: Mapping[str, TapFlow] = field(default_factory=dict)
     projects: Mapping[str, Project] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
     role_assignments: Mapping[str, RoleAssignment] = field(default_factory=dict)

@@ -70,6 +70,9 @@ ROUTER = "sealane.router"
 QOS = "sealane.qos"
 SUBNET_POOL = "sealane.subnetpool"
 """Docker's option of a network and of an endpoint, and a container's label: name or id of a policy."""
+TAP = "sealane.tap"
+"""Docker's option of an endpoint, and a container's label: NAME[:in|:out|:both] of tap services, with commas
+between."""
 BY_LABEL = "sealane.security-groups-by-label"
 """Label of a network, or tag of a project's default group: what a container is in, its label says."""
 
@@ -210,6 +213,27 @@ def physical_links(physical_network: str) -> tuple[str, str]:
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:11]
+
+
+def tap_switch(service_id: str) -> str:
+    """Logical_Switch that carries the copies of a tap service."""
+    return f"tap-{service_id}"
+
+
+def tap_entry(service_id: str, host: str) -> str:
+    """Logical_Switch_Port by which a host's copies enter it."""
+    return f"tapin-{service_id}-{host}"
+
+
+def tap_exit(service_id: str) -> str:
+    """Logical_Switch_Port by which they leave it, on the host of the service's port."""
+    return f"tapout-{service_id}"
+
+
+def tap_links(service_id: str, *, entry: bool) -> tuple[str, str]:
+    """The veth pair between the host and br-int for an entry or the exit: host's end, the port on br-int."""
+    one, other = ("slm", "tmi") if entry else ("slo", "tmo")
+    return f"{one}{service_id[:11]}", f"{other}{service_id[:11]}"
 
 
 def logical_router(router_id: str) -> str:

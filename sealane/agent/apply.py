@@ -9,10 +9,24 @@ from typing import ParamSpec
 
 from sealane import names
 from sealane.agent import gateway, inside
-from sealane.agent.facts import Answers, Bridge, Fact, Gateway, Guard, Inside, Lent, Pair, Redirect, Rules
+from sealane.agent.facts import (
+    Answers,
+    Bridge,
+    Copies,
+    Fact,
+    Gateway,
+    Guard,
+    Inside,
+    Lent,
+    Pair,
+    Redirect,
+    Rules,
+    TapEntry,
+    TapExit,
+)
 from sealane.agent.gateway import Where
 from sealane.errors import Conflict, NotFound, SealaneError
-from sealane.host import answers, guard, link, netns, nft, offload, tap, tc
+from sealane.host import answers, guard, link, mirror, netns, nft, offload, tap, tc
 from sealane.host.netlink import Socket
 
 P = ParamSpec("P")
@@ -30,6 +44,8 @@ def remove(doomed: Iterable[Fact], where: Where, host: Socket) -> None:
             _try(failures, _remove_guard, fact, host)
         elif isinstance(fact, Answers):
             _try(failures, _remove_answers, fact, host)
+        elif isinstance(fact, Copies):
+            _try(failures, _remove_copies, fact, host)
         elif isinstance(fact, Gateway):
             _try(failures, gateway.remove, where, host, fact.network_id)
         elif isinstance(fact, Rules) and not fact.namespace:
@@ -81,6 +97,13 @@ def _ensure(fact: Fact, where: Where, host: Socket) -> None:
         case Answers():
             learn, turn = _own_index(host, fact.link), _own_index(host, fact.turn)
             answers.ensure(host, learn, turn, fact.mac, outward=fact.outward)
+        case TapEntry():
+            mirror.enter(host, _own_index(host, fact.link))
+        case TapExit():
+            mirror.leave(host, _own_index(host, fact.link), _own_index(host, fact.target), fact.mac)
+        case Copies():
+            targets = [_own_index(host, target) for target in fact.targets]
+            mirror.copy(host, _own_index(host, fact.link), targets, outward=fact.outward)
         case Gateway():
             gateway.ensure(where, host, fact)
         case Inside():
@@ -106,6 +129,8 @@ def _ensure_pair(pair: Pair, where: Where, host: Socket) -> None:
     else:
         far = link.End(pair.peer, pair.mtu, pair.mac)
         link.add_pair(host, link.End(pair.name, pair.mtu), far, pair.mark, up=True)
+    if pair.both:
+        link.set_up(host, _index(host, pair.peer), silent=True)
     if pair.finish:
         offload.transmit_checksums_off(host, pair.name)
 
@@ -168,6 +193,12 @@ def _remove_answers(fact: Answers, host: Socket) -> None:
     learn, turn = link.index(host, fact.link), link.index(host, fact.turn)
     if learn is not None and turn is not None:
         answers.remove(host, learn, turn, outward=fact.outward)
+
+
+def _remove_copies(fact: Copies, host: Socket) -> None:
+    index = link.index(host, fact.link)
+    if index is not None:
+        mirror.uncopy(host, index, outward=fact.outward)
 
 
 def _own_index(socket: Socket, name: str) -> int:

@@ -10,6 +10,7 @@ from sealane import names
 from sealane.agent.facts import (
     Answers,
     Bridge,
+    Copies,
     Fact,
     Gateway,
     Guard,
@@ -19,13 +20,29 @@ from sealane.agent.facts import (
     Pair,
     Redirect,
     Rules,
+    TapEntry,
+    TapExit,
 )
 from sealane.host.values import SwitchPort
 
 _ORDER = {
     kind: rank
     for rank, kind in enumerate(
-        (Pair, Lent, Guard, Answers, Bridge, Redirect, Gateway, SwitchPort, Inside, Rules)
+        (
+            Pair,
+            Lent,
+            Guard,
+            Answers,
+            TapEntry,
+            TapExit,
+            Copies,
+            Bridge,
+            Redirect,
+            Gateway,
+            SwitchPort,
+            Inside,
+            Rules,
+        )
     )
 }
 
@@ -64,7 +81,7 @@ def _renewed(asked: Mapping[Key, Fact], there: Mapping[Key, Fact]) -> set[Key]:
     for fact in asked.values():
         old = there.get(fact.key)
         if isinstance(fact, Pair) and not (isinstance(old, Pair) and old.mark == fact.mark):
-            devices.add(fact.peer if fact.in_switch else fact.name)
+            devices.add(fact.device)
         elif isinstance(fact, Gateway) and not (isinstance(old, Gateway) and old.stays(fact)):
             devices.add(names.gateway_ovs_port(fact.network_id))
     return {("switch-port", device) for device in devices}

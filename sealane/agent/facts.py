@@ -12,6 +12,10 @@ the network's gateway (gateway.py)
    gw-<net> │  gw0 ═══ slg… ──tc redirect── slw… ═══ tgw… ── br-int     Gateway, SwitchPort, Rules
             │  up0 ═══ slu… (host)                                 (kernel datapath: gw0 ═══ tgw… ── br-int)
 
+a tap (taps.py): Copies on slh… and sls…, or on tap… in both directions
+   copies ── slm… ═══ tmi… ── br-int           Pair, TapEntry, SwitchPort           where the source is
+   slh… or tap… <── slo… ═══ tmo… ── br-int    Pair, TapExit, SwitchPort            where it is seen
+
 published behind a router: Answers on slh… and sls…, or on tap… in both directions
 """
 
@@ -24,7 +28,8 @@ MARK_PORT = "sealane:port:"
 MARK_BRIDGE = "sealane:bridge:"
 MARK_LENT = "sealane:lent:"
 MARK_GATEWAY = "sealane:gateway:"
-"""Aliases of links; the attachment's or the network's id follows."""
+MARK_TAP = "sealane:tap:"
+"""Aliases of links; the id follows of the attachment, the network or the tap service."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,17 @@ class Pair:
     mac: str = field(default="", compare=False)  # the peer's; "": any
     in_switch: bool = field(default=False, compare=False)  # the peer is in the switch namespace
     finish: bool = field(default=False, compare=False)  # the host finishes checksums on the way out
+    both: bool = field(default=False, compare=False)  # the peer stays on the host, too
     tap: bool = field(default=False, compare=False)  # no pair: a TAP device, whose other end a guest opens
 
     @property
     def key(self) -> tuple[str, str]:
         return ("pair", self.name)
+
+    @property
+    def device(self) -> str:
+        """The one that is a port of br-int."""
+        return self.peer if self.in_switch or self.both else self.name
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,44 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Copies:
+    """Of what arrives on the link, or `outward` leaves by it, a copy leaves by each target."""
+
+    link: str
+    outward: bool
+    targets: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("copies", f"{self.link} {'out' if self.outward else 'in'}")
+
+
+@dataclass(frozen=True)
+class TapEntry:
+    """By which copies enter br-int, for one port."""
+
+    link: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("tap-entry", self.link)
+
+
+@dataclass(frozen=True)
+class TapExit:
+    """By which copies come out of it, to leave by `target` to who has the MAC and is not to take them for
+    his."""
+
+    link: str
+    target: str
+    mac: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("tap-exit", self.link)
+
+
+@dataclass(frozen=True)
 class Inside:
     """The container's end within its sandbox, for doors whose caller doesn't set it up itself."""
 
@@ -160,5 +209,6 @@ class Rules:
         return ("rules", self.namespace)
 
 
-Fact = Pair | Lent | Bridge | Redirect | Guard | Answers | SwitchPort | Inside | Gateway | Rules
+Tapping = Copies | TapEntry | TapExit
+Fact = Pair | Lent | Bridge | Redirect | Guard | Answers | Tapping | SwitchPort | Inside | Gateway | Rules
 Key = tuple[str, str]

@@ -4,7 +4,8 @@
     OVN has applied a newer state ───────────┼─> round: ports; wait until Open vSwitch passes packets by
     attachments come and go ─────────────────┘          the new rules; resume; tell
 
-Ports that have a limit or a mark (shaped.py) are none of it: their packets all go through Open vSwitch.
+Ports that have a limit or a mark (shaped.py), or whose packets are copied (taps.py), are none of it: their
+packets all go through Open vSwitch.
 A network's gateway on this host (gateway.py) is a port as well: that of all the world outside.
 
 What is told (`Switch.tell_fastpath`) is waited for by who wants to know that a change is applied.  While
@@ -25,6 +26,7 @@ from sealane.agent.facts import Gateway
 from sealane.agent.memory import Memory
 from sealane.agent.rules_watch import RulesWatch
 from sealane.agent.shaped import shaped
+from sealane.agent.tapping import sources
 from sealane.client import ApiClient
 from sealane.config import Settings
 from sealane.errors import BadRequest, Conflict, HostError, SealaneError
@@ -81,6 +83,7 @@ class FastPath:
         self._cache: Cache | None = None
         self._ports: dict[str, Port] = {}
         self._shaped: frozenset[int] = frozenset()  # numbers in br-int of ports that have none
+        self._copied = sources(memory.taps)  # ports whose packets must pass where copies are made
         self._turn = asyncio.Lock()
         self._stale = True
         self._told: int | None = None
@@ -117,6 +120,16 @@ class FastPath:
         with failpoint.effect("file", "fastpath", HostError):
             self._apart.write_text("".join(f"{one}\n" for one in sorted(after)))
         await self._round()
+
+    async def keep_slow(self, ports: frozenset[str]) -> None:
+        """Ports whose packets are copied; returns when all of them go through Open vSwitch. Raises
+        HostError."""
+        if ports == self._copied:
+            return
+        self._copied = ports
+        await self._round()
+        if self.on and self._trouble:
+            raise HostError(self._trouble)
 
     async def switch(self, on: bool) -> None:
         """Until the node is stopped, whatever the settings say.  Raises Conflict, HostError."""
@@ -240,6 +253,7 @@ class FastPath:
         here = [a for a in everyone if a.port_id in links]
         ways = {names.gateway_port(id): id for id in wanted.gateways(everyone)}
         slow = {a.port_id for a in here if a.network_id in off or self._is_shaped(names.ovs_port(a.port_id))}
+        slow |= {a.port_id for a in here if a.port_id in self._copied}
         slow |= {
             port_id
             for port_id, id in ways.items()

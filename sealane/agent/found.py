@@ -10,8 +10,10 @@ from sealane.agent.facts import (
     MARK_GATEWAY,
     MARK_LENT,
     MARK_PORT,
+    MARK_TAP,
     Answers,
     Bridge,
+    Copies,
     Fact,
     Gateway,
     Guard,
@@ -20,10 +22,12 @@ from sealane.agent.facts import (
     Pair,
     Redirect,
     Rules,
+    TapEntry,
+    TapExit,
 )
 from sealane.agent.gateway import Where
 from sealane.errors import NotFound
-from sealane.host import answers, guard, link, netns, nft, tc
+from sealane.host import answers, guard, link, mirror, netns, nft, tc
 from sealane.host.netlink import Socket
 from sealane.host.values import Table
 
@@ -48,9 +52,14 @@ def everything(wanted: Iterable[Fact], where: Where, host: Socket) -> set[Fact]:
             found.update(_redirect(host, one, links))
             found.update(_guards(host, one))
             found.update(_answers(host, one, links.values()))
+            found.update(_copies(host, one, links))
+        elif one.alias.startswith(MARK_TAP):
+            found.add(Pair(one.name, one.alias, one.mtu))
+            found.update(_tap_ends(host, one, links))
         elif one.alias.startswith(MARK_LENT):
             found.add(Lent(one.name, one.alias))
             found.update(_redirect(host, one, links))
+            found.update(_copies(host, one, links))
         elif one.alias.startswith(MARK_BRIDGE):
             found.add(_as_bridge(one, links.values()))
     for network_id in sorted({*where.gateways(), *_gateways_of(links.values())}):
@@ -79,6 +88,8 @@ def _one(fact: Fact, where: Where, host: Socket) -> Fact | None:
         case Answers():
             learn, turn = link.index(host, fact.link), link.index(host, fact.turn)
             return None if learn is None or turn is None else _led(host, fact, learn, turn)
+        case Copies() | TapEntry() | TapExit():
+            return _tapping(host, fact)
         case Gateway():
             return gateway.find(where, host, fact.network_id)
         case Inside():
@@ -138,6 +149,39 @@ def _gateways_of(links: Iterable[link.Link]) -> Iterator[str]:
     for one in links:
         if one.alias.startswith(MARK_GATEWAY):
             yield one.alias.removeprefix(MARK_GATEWAY)
+
+
+def _tapping(host: Socket, fact: Copies | TapEntry | TapExit) -> Fact | None:
+    """As it is there; with other ends than are wanted it is another one."""
+    index = link.index(host, fact.link)
+    if index is None:
+        return None
+    if isinstance(fact, TapEntry):
+        return fact if mirror.enters(host, index) else None
+    if isinstance(fact, TapExit):
+        there = mirror.leaves_to(host, index)
+        return fact if there is not None and there == (link.index(host, fact.target), fact.mac) else None
+    copied = mirror.copied_to(host, index, outward=fact.outward)
+    if copied is None:
+        return None
+    same = set(copied) == {link.index(host, target) for target in fact.targets}
+    return fact if same else replace(fact, targets=())
+
+
+def _copies(host: Socket, one: link.Link, links: dict[int, link.Link]) -> Iterator[Copies]:
+    for outward in (False, True):
+        targets = mirror.copied_to(host, one.index, outward=outward)
+        if targets is not None:
+            names_ = sorted(links[target].name for target in targets if target in links)
+            yield Copies(one.name, outward, tuple(names_) if len(names_) == len(targets) else ())
+
+
+def _tap_ends(host: Socket, one: link.Link, links: dict[int, link.Link]) -> Iterator[Fact]:
+    if mirror.enters(host, one.index):
+        yield TapEntry(one.name)
+    there = mirror.leaves_to(host, one.index)
+    if there is not None and there[0] in links:
+        yield TapExit(one.name, links[there[0]].name, there[1])
 
 
 def _gateway(where: Where, host: Socket, network_id: str) -> Iterator[Fact]:

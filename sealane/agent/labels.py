@@ -10,6 +10,9 @@ An endpoint's own option and an adopted port's groups go before.
 
 `sealane.qos=NAME` gives a port that policy of quality of service, unless it has one; a name that there is
 none of is told in the log, and the port keeps what its network says.
+
+`sealane.tap=NAME[:in|:out]` lets taps of its project see what the port carries, as soon as there are taps of
+these names, unless the port itself says by which it is seen.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,11 +22,11 @@ from typing import Any
 from sealane import log
 from sealane.agent.attachment import Attachment
 from sealane.agent.docker.catalog import Catalog
-from sealane.agent.docker.options import group_names, label_options
+from sealane.agent.docker.options import group_names, label_options, tap_names
 from sealane.agent.memory import Memory
 from sealane.client import ApiClient
-from sealane.errors import BadRequest, NotFound
-from sealane.names import QOS, SECURITY_GROUPS
+from sealane.errors import BadRequest, Conflict, Forbidden, NotFound
+from sealane.names import QOS, SECURITY_GROUPS, TAP
 
 GIVEN, QUARANTINE, LABEL = "given", "quarantine", "label "
 """Of Attachment.policy; the last is followed by the label's text, as it was followed."""
@@ -37,6 +40,8 @@ class Labels:
         self._memory = memory
         self.troubles: dict[str, str] = {}
         """Attachment -> why it is not in the groups that its container's labels name."""
+        self._tapped: dict[str, str] = {}
+        """Attachment -> the label by which taps see it, or can't."""
         self._shaped: dict[str, str] = {}
         """Attachment -> the label by which it has a policy of quality of service, or can't have one."""
 
@@ -46,6 +51,9 @@ class Labels:
         if QOS in given:
             for attachment in mine:
                 await self._shape(attachment, given[QOS], container)
+        if TAP in given:
+            for attachment in mine:
+                await self._tap(attachment, given[TAP], container)
         text = given.get(SECURITY_GROUPS)
         wanted = "" if text is None else LABEL + text
         for attachment in mine:
@@ -73,6 +81,23 @@ class Labels:
         self._shaped[attachment.id] = text
         for gone in self._shaped.keys() - self._memory.attachments.keys():
             del self._shaped[gone]
+
+    async def _tap(self, attachment: Attachment, text: str, container: str) -> None:
+        if self._tapped.get(attachment.id) == text:
+            return
+        try:
+            taps = list(tap_names(text))
+            port = await self._api.get("ports", attachment.port_id)
+            if not port["sealane:taps"]:
+                await self._api.update("ports", attachment.port_id, {"sealane:taps": taps})
+                _log.info("taps by label", container=container, label=text)
+        except NotFound:
+            return
+        except (BadRequest, Conflict, Forbidden) as exc:
+            _log.warning("the label can't be followed", container=container, label=text, reason=exc.message)
+        self._tapped[attachment.id] = text
+        for gone in self._tapped.keys() - self._memory.attachments.keys():
+            del self._tapped[gone]
 
     def reasons(self) -> dict[str, str]:
         """Attachment in quarantine -> why."""

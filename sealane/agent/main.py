@@ -36,6 +36,7 @@ from sealane.agent.resolver.feed import Feed as Names
 from sealane.agent.resolver.feed import make as make_names
 from sealane.agent.runtimes import RuntimeLabels
 from sealane.agent.server import App, FastPathPaths, Listener
+from sealane.agent.taps import Taps
 from sealane.agent.targets import HOST, Targets
 from sealane.agent.trunks import Trunks
 from sealane.agent.view import View
@@ -85,6 +86,9 @@ class Agent:
         plugs = PlugDoor(self._api, self._memory, self._reconciler, settings.host_name)
         self._adoption = Adoption(self._switch, self._memory, plugs)
         self._fastpath = FastPath(settings, self._memory, self._switch, facts, self._api)
+        self._taps = Taps(
+            self._api, settings.host_name, self._memory, self._fastpath.keep_slow, self._reconciler.resync
+        )
         self._packets = PacketLog(self._api, settings.run_dir / names.ACL_LOG, settings.host_name)
         self._labels = RuntimeLabels(self._docker.labels, self._memory, services=self._docker.services)
         app = App(self._door, self._memory, view, cni, plugs, self._status)
@@ -123,6 +127,7 @@ class Agent:
                         [
                             *(self._peers.changed, self._docker.changed, self._announce),
                             *(self._refresh_names, self._refresh_modes, self._follow_trunks),
+                            self._refresh_taps,
                         ],
                     ),
                     name="feed",
@@ -180,6 +185,7 @@ class Agent:
         """What fails is told by status and tried again: the loop goes on."""
         self._trouble = await _attempt(self._door.bury) or await _attempt(self._reconciler.resync)
         await _attempt(self._check_modes)
+        await _attempt(self._taps.look)
         await _attempt(self._serve_gateways)
         await _attempt(self._peers.ensure)
         self._looked = time.time()
@@ -245,6 +251,8 @@ class Agent:
             self._reconciler.came.clear()
             await _attempt(self._check_modes)
             await _attempt(self._trunks.look)
+            if self._taps.concerned():
+                await _attempt(self._taps.look)
             await _attempt(self._announcer.look)
 
     async def _announce(self, collections: frozenset[str]) -> None:
@@ -260,6 +268,11 @@ class Agent:
     async def _refresh_modes(self, collections: frozenset[str]) -> None:
         if "networks" in collections:
             await self._check_modes()
+
+    async def _refresh_taps(self, collections: frozenset[str]) -> None:
+        """Where it fails, the next look is never far."""
+        if self._taps.concerned(collections):
+            await _attempt(self._taps.look)
 
     async def _check_modes(self) -> None:
         """Whether another than before is the gateway of a network that is here."""

@@ -5,7 +5,8 @@ or the new, never a part:
 
     agent.json         networks and pools of the local engine; synced (fsync(2)), as Docker remembers them
                        over a power cut and never tells them again; and what is to be attached again
-    attachments.json   attachments and uplinks; not synced, as no container outlives a power cut, and each
+    attachments.json   attachments, uplinks and taps; not synced, as no container outlives a power cut, and
+    each
                        starts with several changes that would take some milliseconds each
 
 Everything else is read back from what is there.
@@ -22,6 +23,7 @@ import msgspec
 from sealane import failpoint, log
 from sealane.agent.asked import AttachRequest
 from sealane.agent.attachment import Attachment
+from sealane.agent.tapping import TapHere
 
 C = TypeVar("C")
 V = TypeVar("V")
@@ -82,6 +84,7 @@ class _Running:
     version: int = 1
     attachments: dict[str, Attachment] = field(default_factory=dict)
     uplinks: dict[str, int] = field(default_factory=dict)
+    taps: dict[str, TapHere] = field(default_factory=dict)
 
 
 class Memory:
@@ -117,6 +120,18 @@ class Memory:
     def uplinks(self) -> Mapping[str, int]:
         """Network id -> place of its gateway namespace in settings.uplink_pool."""
         return self._running.contents.uplinks
+
+    @property
+    def taps(self) -> Mapping[str, TapHere]:
+        """What is to be copied here, by tap service."""
+        return self._running.contents.taps
+
+    def put_taps(self, taps: Mapping[str, TapHere]) -> None:
+        """All of them, instead of those that there were."""
+        for gone in self.taps.keys() - taps.keys():
+            self._running.drop(self._running.contents.taps, gone)
+        for id, tap in taps.items():
+            self._running.set(self._running.contents.taps, id, tap)
 
     def put(self, attachment: Attachment) -> None:
         self._running.set(self._running.contents.attachments, attachment.id, attachment)

@@ -49,7 +49,7 @@ class Reconciler:
         self._memory = memory
         self._switch = switch
         self._sysctls = settings.run_dir / "sysctls.json"
-        self._layout = wanted.Layout(userspace, uplinks)
+        self._layout = wanted.Layout(userspace, uplinks, settings.host_name, memory.taps)
         self._where = Where(settings.netns_dir, userspace, uplinks.at(1))
         self._ports = HostPorts(self._proxy_target)
         self._lock = asyncio.Lock()
@@ -78,6 +78,7 @@ class Reconciler:
             if attachment.device or attachment.bridge:  # names of the caller's choice
                 await self._in_kernel(lambda host: apply.refuse_foreign(own, host))
             self._memory.put(attachment)
+            own |= self._taps_of(attachment.port_id)
             if before is None:
                 self.came.set()
             if not attachment.has_uplink():
@@ -189,6 +190,14 @@ class Reconciler:
         self._ports.close()
 
     # one attachment
+
+    def _taps_of(self, port_id: str) -> Facts:
+        """What copies its packets, as far as that is known before anything can be sent."""
+        named = {one.port_id for tap in self._memory.taps.values() for one in tap.sources}
+        sinks = {tap.port_id for tap in self._memory.taps.values()}
+        if port_id not in named | sinks:
+            return set()
+        return wanted.taps(self._memory.attachments.values(), self._layout)
 
     def _own_facts(self, attachment: Attachment) -> Iterable[Fact]:
         """What goes with it, unless another attachment has the same port by now, or it has no link."""

@@ -45,7 +45,7 @@ def _has_a_new_port(fact: Fact, plan: Plan) -> bool:
     if isinstance(fact, Gateway):
         device = names.gateway_ovs_port(fact.network_id)
     elif isinstance(fact, Pair):
-        device = fact.peer if fact.in_switch else fact.name
+        device = fact.device
     else:
         return False
     return any(isinstance(port, SwitchPort) and port.name == device for port in plan.ensure)

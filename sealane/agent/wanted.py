@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from sealane import names
@@ -12,8 +12,10 @@ from sealane.agent.facts import (
     MARK_BRIDGE,
     MARK_LENT,
     MARK_PORT,
+    MARK_TAP,
     Answers,
     Bridge,
+    Copies,
     Fact,
     Gateway,
     Guard,
@@ -22,7 +24,10 @@ from sealane.agent.facts import (
     Pair,
     Redirect,
     Rules,
+    TapEntry,
+    TapExit,
 )
+from sealane.agent.tapping import TapHere, TapSource
 from sealane.host.values import SwitchPort
 
 
@@ -32,6 +37,10 @@ class Layout:
 
     userspace: bool
     uplinks: translation.Uplinks
+    host: str = ""
+    """By which name OVN knows this host."""
+    taps: Mapping[str, TapHere] = field(default_factory=dict)
+    """What is to be copied here, by the tap service: as the agent remembers it (Memory.taps)."""
 
 
 def wanted(attachments: Iterable[Attachment], places: Mapping[str, int], layout: Layout) -> set[Fact]:
@@ -46,7 +55,7 @@ def wanted(attachments: Iterable[Attachment], places: Mapping[str, int], layout:
         facts |= name_door(network_id, everyone, layout)
     if any(a.has_uplink() for a in everyone):
         facts.add(host_rules(everyone, places, layout))
-    return facts
+    return facts | taps(everyone, layout)
 
 
 def vif(attachment: Attachment, layout: Layout) -> set[Fact]:
@@ -65,6 +74,49 @@ def vif(attachment: Attachment, layout: Layout) -> set[Fact]:
     if attachment.door != "docker" and attachment.sandbox:
         facts.add(inside(attachment))
     return facts
+
+
+def taps(attachments: Iterable[Attachment], layout: Layout) -> set[Fact]:
+    """What copies the packets of attachments, and what leads copies to the one that is to see them."""
+    here = {attachment.port_id: attachment for attachment in attachments}
+    facts: set[Fact] = set()
+    copies: dict[tuple[str, bool], set[str]] = {}
+    for id, tap in sorted(layout.taps.items()):
+        entry, _ = names.tap_links(id, entry=True)
+        sources = [source for source in tap.sources if source.port_id in here]
+        for source in sources:
+            for place in _passed(here[source.port_id], source, layout):
+                copies.setdefault(place, set()).add(entry)
+        if sources:
+            facts |= {*_tap_pair(id, tap, layout, entry=True), TapEntry(entry)}
+        if tap.port_id in here:
+            end, _ = names.tap_links(id, entry=False)
+            target = _host_end(here[tap.port_id], layout)
+            facts |= {*_tap_pair(id, tap, layout, entry=False), TapExit(end, target, tap.mac)}
+    return facts | {Copies(link, outward, tuple(sorted(ends))) for (link, outward), ends in copies.items()}
+
+
+def _passed(one: Attachment, source: TapSource, layout: Layout) -> Iterable[tuple[str, bool]]:
+    """Links and sides of them that its packets pass next to br-int: what it sends, what it is sent."""
+    end = _host_end(one, layout)
+    if source.out:
+        yield (names.switch_link(one.port_id), True) if layout.userspace else (end, False)
+    if source.into:
+        yield (end, True)
+
+
+def _host_end(one: Attachment, layout: Layout) -> str:
+    """The link of the host that leads to the container."""
+    own = names.host_link if layout.userspace else names.ovs_port
+    return _guest(one, own(one.port_id)).name
+
+
+def _tap_pair(id: str, tap: TapHere, layout: Layout, *, entry: bool) -> set[Fact]:
+    host, port = names.tap_links(id, entry=entry)
+    inner = layout.userspace
+    pair = Pair(host, MARK_TAP + id, tap.mtu, peer=port, in_switch=inner, both=not inner, finish=inner)
+    logical = names.tap_entry(id, layout.host) if entry else names.tap_exit(id)
+    return {pair, SwitchPort(port, logical, "")}
 
 
 def gateways(attachments: Iterable[Attachment]) -> set[str]:

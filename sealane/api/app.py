@@ -35,6 +35,7 @@ from sealane.api import (
     services,
     subnet_pools,
     subnets,
+    taps,
     trunks,
 )
 from sealane.api.auth import Guard, Keys
@@ -49,6 +50,7 @@ from sealane.api.resources import Handlers, Resource
 from sealane.api.router_calls import RouterCalls
 from sealane.api.seen import Seen
 from sealane.api.sessions import Sessions
+from sealane.api.tapped import TapDesk, Tapped
 from sealane.api.waiting import Waiting
 from sealane.ovn.applied import Applied
 from sealane.pki.bearer import Signer
@@ -78,6 +80,8 @@ RESOURCES = (
     Resource(qos.POLICIES, qos.create, qos.update, qos.delete),
     Resource(packet_logs.LOGS, packet_logs.create, packet_logs.update, packet_logs.delete),
     TRUNKS := Resource(trunks.TRUNKS, trunks.create, trunks.update, trunks.delete),
+    Resource(taps.SERVICES, taps.create_service, taps.update, taps.delete_service),
+    Resource(taps.FLOWS, taps.create_flow, taps.update, taps.delete_flow),
     Resource(rbac.RBAC_POLICIES, rbac.create, rbac.update, rbac.delete),
     ROUTERS := Resource(routers.ROUTERS, routers.create, routers.update, routers.delete),
     Resource(floatingips.FLOATINGIPS, floatingips.create, floatingips.update, floatingips.delete),
@@ -122,7 +126,7 @@ def create_app(
     Further gauges can be added to `state.metrics` of what is returned.  Without `applied` nobody is waited
     for.
     """
-    store, seen = desk.store, seen or Seen()
+    store, seen, tapped = desk.store, seen or Seen(), Tapped()
     keys = Keys(keys, secrets.token_hex(32)) if isinstance(keys, str) else keys
     sessions = Sessions(Signer(keys.login), lambda: store.state, desk.settings.login_lifetime)
     metrics = Metrics()
@@ -132,9 +136,16 @@ def create_app(
     guard = Guard(keys, sessions, lambda: store.state)
     middleware = [Middleware(Front, guard=guard, metrics=metrics, seen=seen)]
     if applied is not None:
-        middleware.append(Middleware(Waiting, applied=applied, state=lambda: store.state, seen=seen))
+        middleware.append(
+            Middleware(Waiting, applied=applied, state=lambda: store.state, seen=seen, tapped=tapped)
+        )
     app = Starlette(
-        routes=[*_routes(desk, sessions, Extras(desk, closing or asyncio.Event())), _metrics(metrics), *more],
+        routes=[
+            *_routes(desk, sessions, Extras(desk, closing or asyncio.Event())),
+            *TapDesk(desk, tapped).routes(),
+            _metrics(metrics),
+            *more,
+        ],
         middleware=middleware,
         exception_handlers={HTTPException: answers.of_http},
     )

@@ -61,6 +61,8 @@ KINDS: Mapping[str, Callable[[State], Mapping[str, Any]]] = {
     "bandwidth_limit_rule": lambda state: state.bandwidth_limit_rules,
     "dscp_marking_rule": lambda state: state.dscp_marking_rules,
     "log": lambda state: state.logs,
+    "tap_service": lambda state: state.tap_services,
+    "tap_flow": lambda state: state.tap_flows,
     "rbac_policy": lambda state: state.rbac_policies,
     "router": lambda state: state.routers,
     "port": lambda state: state.ports,
@@ -87,6 +89,7 @@ API_NAMES: Mapping[tuple[str, str], str] = {
     ("port", "dns_aliases"): "sealane:dns_aliases",
     ("port", "quarantine"): "sealane:quarantine",
     ("port", "services"): "sealane:services",
+    ("port", "taps"): "sealane:taps",
     ("port", "withdrawn"): "sealane:withdrawn",
 }
 QUIET = frozenset({"revision_number", "updated_at", "tunnel_key"})

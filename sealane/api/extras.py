@@ -22,7 +22,10 @@ MAX_WAIT = 60.0
 PREFIX6 = 64
 PASSED_OVER = 64
 """Free subnets of a pool of which one is told."""
-COLLECTIONS = ("networks", "subnets", "ports", "nodes", "floatingips", "trunks", "sub_ports")
+COLLECTIONS = (
+    *("networks", "subnets", "ports", "nodes", "floatingips", "trunks", "sub_ports"),
+    *("tap_services", "tap_flows"),
+)
 
 
 class Extras:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from sealane import names
-from sealane.api import convert, services, trunk_places
+from sealane.api import convert, services, taps, trunk_places
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, standard
 from sealane.api.convert import BOOLEAN, Type, one_of
 from sealane.api.draft import Draft
@@ -147,6 +147,7 @@ def remove(node: Node, draft: Draft, *, force: bool) -> list[Change]:
         )
     gone = [port for port in ports if port.device_owner in MADE_THERE]
     services.without(gone, draft)
+    taps.without(gone, draft)
     carried = [place.port_id for port in gone for place in trunk_places.delete(port, draft)]
     left = [port for port in ports if port.id not in carried]
     return [*(_let_go(port, draft) for port in left), Delete(node, guarded=True)]

@@ -89,6 +89,25 @@ EXTRA_PATHS: Part = {
             "responses": responses("200", wrapped("cidr", {"type": "string"})),
         }
     },
+    "/v2.0/sealane/taps": {
+        "get": {
+            "description": "What a node is to copy for taps, its digest, and the one that it has told; a "
+            "node is shown its own.",
+            "parameters": [{"name": "node", "in": "query", "schema": {"type": "string"}}],
+            "responses": responses(
+                "200",
+                {
+                    "type": "object",
+                    "properties": {
+                        "taps": {"type": "array", "items": {"type": "object"}},
+                        "digest": {"type": "string"},
+                        "told": {"type": "string"},
+                        "any": {"type": "boolean"},
+                    },
+                },
+            ),
+        }
+    },
     "/v2.0/sealane/announced": {
         "get": {
             "description": "Floating IPs that are translated on their ports' nodes; a node is shown its own.",

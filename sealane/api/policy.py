@@ -56,10 +56,17 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         *("/v2.0/extensions", "/v2.0/extensions/*", "/v2.0/availability_zones"),
         *("/v2.0/agents", "/v2.0/agents/*"),
         *("/v2.0/sealane/changes", "/v2.0/sealane/free-cidr", "/v2.0/sealane/ca"),
-        "/v2.0/sealane/announced",
+        *("/v2.0/sealane/announced", "/v2.0/sealane/taps"),
         *("/v2.0/sealane/nodes", "/v2.0/sealane/nodes/*"),
     ),
-    "POST": ("/v2.0/networks", "/v2.0/subnets", "/v2.0/ports", "/v2.0/sealane/renew", "/v2.0/sealane/logged"),
+    "POST": (
+        "/v2.0/networks",
+        "/v2.0/subnets",
+        "/v2.0/ports",
+        "/v2.0/sealane/renew",
+        "/v2.0/sealane/logged",
+        "/v2.0/sealane/tapped",
+    ),
     "PUT": (
         *("/v2.0/networks/*", "/v2.0/ports/*", "/v2.0/sealane/nodes/*"),
         *("/v2.0/routers/*/add_router_interface", "/v2.0/routers/*/remove_router_interface"),
@@ -154,7 +161,7 @@ def itself(ask: Ask) -> bool:
 STANDARD = frozenset({"id", "project_id", "revision_number", "created_at", "updated_at", "tunnel_key"})
 """Given with every new row, by the caller or by the API."""
 IDENTITY = frozenset({"name", "device_id", "dns_name", "dns_aliases", "services", "withdrawn"})
-POLICY = frozenset({"security_groups", "quarantine", "qos_policy_id"})
+POLICY = frozenset({"security_groups", "quarantine", "qos_policy_id", "taps"})
 """What a container's label or its endpoint says; only groups that the node sees (NAMED)."""
 
 ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {

@@ -15,6 +15,7 @@ from sealane.api import (
     qos,
     rules,
     slaac,
+    taps,
     trunk_places,
 )
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
@@ -189,6 +190,16 @@ PORTS = Kind(
             filter=False,
         ),
         Attribute(
+            name="sealane:taps",
+            type=taps.TAPS,
+            field="taps",
+            read=lambda port, look: list(port.taps),
+            default=(),
+            post=True,
+            put=True,
+            filter=False,
+        ),
+        Attribute(
             name="sealane:withdrawn", type=BOOLEAN, field="withdrawn", default=False, post=True, put=True
         ),
         Attribute(name="sealane:quarantine", type=BOOLEAN, field="quarantine", post=True, put=True),
@@ -233,6 +244,7 @@ def create(id: str, values: Values, draft: Draft) -> Port:
     given["security_groups"] = _groups(given, draft)
     port = Port(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
     rules.port_may_bind(port)
+    taps.check_port(port, draft.look.state)
     draft.ports.append(port)
     return port
 
@@ -256,6 +268,7 @@ def update(old: Any, values: Values, draft: Draft) -> Port:
         given["security_groups"] = tuple(sorted(given["security_groups"] or ()))
     changed: Port = replace(old, **given)
     rules.port_may_bind(changed)
+    taps.check_port(changed, draft.look.state)
     rules.port_may_have_groups(changed, asked=bool(given.get("security_groups")))
     trunk_places.follow(old, changed, draft)
     return changed
@@ -293,6 +306,7 @@ def delete(port: Any, draft: Draft) -> tuple[Port, ...]:
     rules.port_is_nobodys_service(port)
     trunk_places.delete(port, draft)
     floating_reach.let_go(port, draft)
+    taps.without((port,), draft)
     return (port,)
 
 

@@ -34,6 +34,8 @@ from sealane.model import (
     State,
     Subnet,
     SubnetPool,
+    TapFlow,
+    TapService,
     Trunk,
 )
 from sealane.store.changes import Change, Create, Delete, Update
@@ -44,6 +46,7 @@ LIMITED: Mapping[str, str] = {
     for kind in (
         *(Network, Subnet, SubnetPool, Port, Trunk, Router, FloatingIP),
         *(SecurityGroup, SecurityGroupRule, RBACPolicy, Log),
+        *(TapService, TapFlow),
         *(LoadBalancer, Listener, ServerPool, Member, HealthMonitor),
     )
 }

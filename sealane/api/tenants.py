@@ -371,6 +371,10 @@ TENANTS: Mapping[str, Tenancy] = {
         fields={"port_id": is_its_port, "sub_ports": are_its_ports},
         refers={"port_id": "port"},
     ),
+    "tap_service": Tenancy(sees=(own,), writes=(own,), refers={"port_id": "port"}),
+    "tap_flow": Tenancy(
+        sees=(own,), writes=(own,), refers={"tap_service_id": "tap_service", "source_port": "port"}
+    ),
     "rbac_policy": Tenancy(
         sees=(own,),
         writes=(own,),

@@ -16,6 +16,7 @@ from sealane.api import prefer
 from sealane.api.caller import CALLER, Caller
 from sealane.api.front import DEADLINE
 from sealane.api.seen import Seen
+from sealane.api.tapped import Tapped
 from sealane.model import State
 from sealane.ovn.applied import Applied
 
@@ -23,11 +24,14 @@ from sealane.ovn.applied import Applied
 class Waiting:
     """Holds the answer back."""
 
-    def __init__(self, app: ASGIApp, applied: Applied, state: Callable[[], State], seen: Seen) -> None:
+    def __init__(
+        self, app: ASGIApp, applied: Applied, state: Callable[[], State], seen: Seen, tapped: Tapped
+    ) -> None:
         self._app = app
         self._applied = applied
         self._state = state
         self._seen = seen
+        self._tapped = tapped
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         wanted = prefer.wait(scope) if scope["type"] == "http" else 0
@@ -41,12 +45,20 @@ class Waiting:
         if held and held[0]["status"] < 300:
             headers = MutableHeaders(scope=held[0])
             headers["Preference-Applied"] = "wait"
-            missing = await self._applied.missing(self._state().sequence, wanted, self._seen.gone)
+            missing = await self._missing(wanted)
             if missing:
                 tenant = caller is not None and caller.is_tenant
                 headers["Sealane-Not-Applied"] = str(len(missing)) if tenant else ", ".join(missing)
         for message in held:
             await send(message)
+
+    async def _missing(self, seconds: float) -> list[str]:
+        """OVN's part by what its databases say, that of the agents by what they say."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        found = await self._applied.missing(self._state().sequence, seconds, self._seen.gone)
+        copying = await self._tapped.wait(self._state, end - loop.time(), self._seen.gone)
+        return sorted({*found, *copying})
 
 
 def _into(held: list[Message]) -> Send:

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 DEADLINE = 15.0
 """Seconds for one call."""
-NOUNS = {"qos/policies": "qos", "log/logs": "log", "subnetpools": "subnet-pool"}
+NOUNS = {
+    "qos/policies": "qos",
+    "log/logs": "log",
+    "subnetpools": "subnet-pool",
+    "taas/tap_services": "tap",
+    "taas/tap_flows": "tap flow",
+}
 """Collections that a command is not called like."""
 MOST_IDS = 5
 """Ids in an error that says that a name is ambiguous."""

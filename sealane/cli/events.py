@@ -38,6 +38,8 @@ KINDS = (
     "log",
     "trunk",
     "sub_port",
+    "tap_service",
+    "tap_flow",
     "rbac_policy",
     "node",
     "token",

@@ -110,6 +110,13 @@ PORT = noun.Noun(
             help="Its limits and marks; left out: those of its network.",
             empty=None,
         ),
+        Field(
+            option="--tap",
+            key="sealane:taps",
+            metavar="NAME[:in|:out]",
+            many=True,
+            help="A tap of its project that sees what it carries, once there is one of that name.",
+        ),
         Field(option="--dns-name", key="dns_name", metavar="NAME", help="A name for it in DNS.", empty=""),
         Field(
             option="--dns-alias",

@@ -21,6 +21,7 @@ _LICENCE = b"Dual BSD/GPL\0"
 _MOV, _MOV_X, _ADD, _AND, _LSH = 0xB7, 0xBF, 0x07, 0x57, 0x67
 _LOAD = {1: 0x71, 2: 0x69, 4: 0x61}
 _STORE = {2: 0x6B, 4: 0x63, 8: 0x7B}
+_XOR = 0xA7
 _STORE_NUMBER = 0x62  # of four bytes
 _JUMP, _EQUAL, _UNEQUAL, _CALL, _EXIT, _MAP = 0x05, 0x15, 0x55, 0x85, 0x95, 0x18
 FRAME = 10
@@ -55,6 +56,10 @@ def add(target: int, number: int) -> Line:
 
 def keep(target: int, mask: int) -> Line:
     return Line(_AND, target, number=mask)
+
+
+def flip(target: int, mask: int) -> Line:
+    return Line(_XOR, target, number=mask)
 
 
 def shift_left(target: int, bits: int) -> Line:

@@ -30,6 +30,8 @@ from sealane.model import (
     Subnet,
     SubnetPool,
     SubPort,
+    TapFlow,
+    TapService,
     Token,
     Trunk,
     User,
@@ -62,6 +64,8 @@ Stored = (
     | Log
     | Trunk
     | SubPort
+    | TapService
+    | TapFlow
     | Project
     | User
     | RoleAssignment

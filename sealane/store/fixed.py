@@ -28,6 +28,8 @@ from sealane.model import (
     Subnet,
     SubnetPool,
     SubPort,
+    TapFlow,
+    TapService,
     Token,
     Trunk,
 )
@@ -63,6 +65,8 @@ FIXED: Mapping[type[Stored], tuple[str, ...]] = {
     ),
     BandwidthLimitRule: ("qos_policy_id",),
     DscpMarkingRule: ("qos_policy_id",),
+    TapService: ("port_id",),
+    TapFlow: ("tap_service_id", "source_port", "direction"),
     Log: ("event", "resource_type", "resource_id", "target_id"),
     Trunk: ("port_id",),
     SubPort: ("trunk_id", "port_id", "segmentation_type", "segmentation_id"),

@@ -26,6 +26,7 @@ _DUPLICATES = {
     "DscpMarkingRule": ("QoSRulesConflict", "the policy has a mark already"),
     "SubPort": ("DuplicateSubPort", "the trunk has a sub-port with this segmentation_id already"),
     "TrunkPlace": ("PortInUse", "the port is a trunk's parent or sub-port already"),
+    "TapFlow": ("TapFlowExists", "the tap service has this source port already: delete that flow first"),
     "RBACPolicy": ("RbacPolicyExists", "an RBAC policy says the same already"),
     "Project": ("Conflict", "another project has this name or id: choose another"),
     "User": ("Conflict", "another user has this name: choose another"),
@@ -41,8 +42,9 @@ _HOLDERS = {
     "AddressGroup": "delete the rules that name it first",
     "AddressScope": "delete the subnet pools in it, or take them out of it, first",
     "SubnetPool": "delete the subnets that are of it first",
-    "Port": "disassociate its floating IPs, delete its port forwardings, load balancers and trunk, and "
+    "Port": "disassociate its floating IPs, delete its port forwardings, load balancers, taps and trunk, and "
     "remove it from its trunk first",
+    "TapService": "delete its flows first",
     "LoadBalancer": "delete its listeners and pools first, or delete it with cascade=true",
     "ServerPool": "delete its members and take it from its listeners first",
     "Trunk": "remove its sub-ports first",

@@ -42,6 +42,8 @@ from sealane.model import (
     Subnet,
     SubnetPool,
     SubPort,
+    TapFlow,
+    TapService,
     Token,
     Trunk,
     User,
@@ -76,6 +78,8 @@ COLLECTIONS: Mapping[type[Stored], str] = {
     Log: "logs",
     Trunk: "trunks",
     SubPort: "sub_ports",
+    TapService: "tap_services",
+    TapFlow: "tap_flows",
     Project: "projects",
     User: "users",
     RoleAssignment: "role_assignments",
@@ -108,6 +112,7 @@ _RENAMED = {
     "subnetpool_id": "subnetpool",
     "address_scope_id": "address_scope",
     "trunk_id": "trunk",
+    "tap_service_id": "tap_service",
 }
 """attribute -> the column that refers to the row."""
 _JSON = {
@@ -128,6 +133,7 @@ _JSON = {
     "addresses",
     "prefixes",
     "services",
+    "taps",
 }
 _SETS = {"security_groups"}
 _SINCE = {
@@ -136,6 +142,7 @@ _SINCE = {
     "physical_networks": "[]",
     "services": "[]",
     "datapath_type": "system",
+    "taps": "[]",
 }
 """What a row means that is older than the column, which is empty then."""
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -25,9 +25,11 @@ from sealane.model import (
     Subnet,
     SubnetPool,
     SubPort,
+    TapFlow,
+    TapService,
     Trunk,
 )
-from sealane.translate import balancers, dhcp, floatingips, groups, logs, ports, qos, routers, switches
+from sealane.translate import balancers, dhcp, floatingips, groups, logs, ports, qos, routers, switches, taps
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Row
 
@@ -41,12 +43,14 @@ PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
     balancers.rows,  # LoadBalancer, ServerPool, … -> Load_Balancer, and a Logical_Router behind the address
     logs.rows,  # Log, SecurityGroup, SecurityGroupRule -> ACL, Meter
     qos.rows,  # BandwidthLimitRule, DscpMarkingRule -> QoS
+    taps.rows,  # TapService, TapFlow, Port -> a Logical_Switch of its own for each service
 )
 READS = (
     *(Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup),
     *(Router, Node, FloatingIP, PortForwarding, SubnetPool, AddressScope),
     *(LoadBalancer, ServerPool, Listener, Member, HealthMonitor),
     *(BandwidthLimitRule, DscpMarkingRule, Log, Trunk, SubPort),
+    *(TapService, TapFlow),
 )
 """What the stages look at; the translator's state has nothing else."""
 

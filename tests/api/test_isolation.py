@@ -47,6 +47,10 @@ class Stranger:
         pool = {"address_scope_id": self.id("address_scope"), "prefixes": ["10.7.0.0/16"]}
         await self.add("subnetpool", name="secret", **pool)
         await self.add("policy", name="secret")
+        await self.add("tap_service", name="secret", port_id=self.id("port"))
+        other = await self.root.make("port", project_id="theirs", **inside)
+        flow = {"tap_service_id": self.id("tap_service"), "source_port": other["id"]}
+        await self.add("tap_flow", name="secret", direction="IN", **flow)
         await self.add("router", name="secret")
         outside = {"router:external": True, "provider:network_type": "flat"}
         around = await self.root.make("network", **outside, **{"provider:physical_network": "physnet1"})
@@ -206,6 +210,7 @@ def references(
             for field, kind in (("resource_id", "security_group"), ("target_id", "port"))
         ),
         ("trunk", "port", {"port_id": theirs("port")}),
+        ("tap_service", "port", {"port_id": theirs("port")}),
         ("network", "policy", {"qos_policy_id": theirs("policy")}),
         ("port", "policy", {"network_id": network, "qos_policy_id": theirs("policy")}),
         (

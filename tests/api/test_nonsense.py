@@ -88,6 +88,8 @@ class Nonsense:
                     "resource_type": "security_group",
                     "object_id": self.ids["network"],
                     "action": "access_as_shared",
+                    **dict.fromkeys(("port_id", "source_port"), self.ids["port"]),
+                    "tap_service_id": self.ids["tap_service"],
                     "target_tenant": f"p{self.chance.randrange(99)}",
                 }
                 given[attribute.name] = right[attribute.name]
@@ -155,6 +157,10 @@ async def _furnish(api: Live) -> dict[str, str]:
     qos = await api.make("policy", name="slow")
     scope = await api.make("address_scope", ip_version=4)
     pool = await api.make("subnetpool", name="low", prefixes=["10.64.0.0/16"])
+    sink = await api.make("port", network_id=network["id"])
+    tap = await api.make("tap_service", port_id=sink["id"])
+    tapped = {"tap_service_id": tap["id"], "source_port": port["id"], "direction": "IN"}
+    flow = await api.make("tap_flow", **tapped)
     router = await api.make("router")
     external = await api.make("network", **{"router:external": True})
     await api.make("subnet", network_id=external["id"], cidr="203.0.113.0/24")
@@ -179,6 +185,8 @@ async def _furnish(api: Live) -> dict[str, str]:
         "subnetpool": pool["id"],
         "address_scope": scope["id"],
         "trunk": trunk["id"],
+        "tap_service": tap["id"],
+        "tap_flow": flow["id"],
     }
 
 

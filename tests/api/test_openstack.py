@@ -244,3 +244,29 @@ async def test_quality_of_service(database: OvsdbServer) -> None:
         assert {t["Type"] for t in types} == {"bandwidth_limit", "dscp_marking"}
         await openstack(api, "network qos policy delete slow")
         assert await openstack(api, "network qos policy list -f json") == []
+
+
+async def test_taps(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        await openstack(api, "network create blue -f json")
+        ports = {
+            name: await openstack(api, f"port create {name} --network blue -f json")
+            for name in ("probe", "web", "db")
+        }
+        made = await openstack(api, "tap service create --name watch --port probe -f json")
+        assert (made["port_id"], made["status"]) == (ports["probe"]["id"], "DOWN")
+        words = "tap flow create --name all --port web --tap-service watch"
+        flow = await openstack(api, f"{words} --direction BOTH -f json")
+        assert (flow["source_port"], flow["direction"]) == (ports["web"]["id"], "BOTH")
+        again = await openstack(api, f"{words} --direction IN", fails=True)
+        assert "already" in again
+        itself = "tap flow create --port probe --tap-service watch --direction IN"
+        assert "itself" in await openstack(api, itself, fails=True)
+        filtered = "tap flow create --port db --tap-service watch --direction IN --vlan-filter 7"
+        assert "vlan_filter" in await openstack(api, filtered, fails=True)
+        await openstack(api, "tap flow update all --name some -f json")
+        assert [f["Name"] for f in await openstack(api, "tap flow list -f json")] == ["some"]
+        assert (await openstack(api, "tap service show watch -f json"))["name"] == "watch"
+        await openstack(api, "tap flow delete some")
+        await openstack(api, "tap service delete watch")
+        assert await openstack(api, "tap service list -f json") == []

@@ -54,6 +54,7 @@ PORT_PUT: dict[str, tuple[Any, str]] = {
     "sealane:dns_aliases": (["x"], "200 200 200 403 403 404"),
     "sealane:services": (["x:80"], "200 200 200 403 403 404"),
     "sealane:withdrawn": (True, "200 200 200 403 403 404"),
+    "sealane:taps": (["x"], "200 403 403 403 403 404"),
 }
 NETWORK_SITUATIONS = ("dockers", "apis", "shared", "foreign")
 NETWORK_PUT: dict[str, tuple[Any, str]] = {
@@ -107,6 +108,7 @@ PORT_POST: dict[str, tuple[Any, str]] = {
     "sealane:dns_aliases": (["x"], "201"),
     "sealane:services": (["x:80"], "201"),
     "sealane:withdrawn": (True, "201"),
+    "sealane:taps": (["x"], "201"),
     "sealane:allocate_from": ("top", "201"),
 }
 NETWORK_POST: dict[str, tuple[Any, str]] = {
@@ -203,6 +205,10 @@ CALLS: dict[str, int] = {
     "GET /v2.0/subnetpools": 200,
     "GET /v2.0/address-scopes": 403,
     "GET /v2.0/trunks": 200,
+    "GET /v2.0/taas/tap_services": 403,
+    "GET /v2.0/taas/tap_flows": 403,
+    "GET /v2.0/sealane/taps?node=h1": 200,
+    "GET /v2.0/sealane/taps?node=h2": 403,
     "GET /openapi.json": 200,
     "GET /metrics": 403,
     "GET /v2.0/quotas": 403,

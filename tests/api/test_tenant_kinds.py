@@ -54,6 +54,8 @@ PUTS: dict[str, dict[str, tuple[Any, int]]] = {
     },
     "log": {"name": ("x", 200), "description": ("x", 200), "enabled": (False, 200)},
     "trunk": {"name": ("x", 200), "description": ("x", 200), "admin_state_up": (False, 200)},
+    "tap_service": {"name": ("x", 200), "description": ("x", 200)},
+    "tap_flow": {"name": ("x", 200), "description": ("x", 200)},
     # an admin's to write
     "policy": {
         "name": ("x", 403),
@@ -140,6 +142,13 @@ POSTS: dict[str, dict[str, tuple[Any, int]]] = {
         "admin_state_up": (False, 201),
         "sub_ports": ([{"port_id": "GUEST", "segmentation_type": "vlan", "segmentation_id": 7}], 403),
     },
+    "tap_service": {**NAMED, "port_id": ("GUEST", 403)},
+    "tap_flow": {
+        **NAMED,
+        "tap_service_id": ("WATCHED", 404),
+        "source_port": ("GUEST", 403),
+        "direction": ("IN", 201),
+    },
     "policy": {
         **{name: (value, 403) for name, (value, _) in NAMED.items()},
         "project_id": ("theirs", 400),
@@ -166,6 +175,7 @@ class Yard:
     root: Live
     rooms: House
     ids: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, Iterator[str]] = field(default_factory=dict)
     _number: Any = field(default_factory=lambda: itertools.count(1000))
 
     async def furnish(self) -> None:
@@ -182,7 +192,18 @@ class Yard:
         for situation, project in OWN.items():
             group = await self.root.make("security_group", project_id=project, name="g")
             self.ids[f"group {situation}"] = group["id"]
+            await self._tap(situation, project)
         self.ids["THEIRS"] = self.ids["group foreign"]
+        self.ids["WATCHED"] = self.ids["tap foreign"]
+
+    async def _tap(self, situation: str, project: str) -> None:
+        """A tap service, and ports that can be copied to it, each for one flow."""
+        place = {"network_id": self.rooms.networks[situation], "project_id": project, "fixed_ips": []}
+        made = await self.root.call("POST /v2.0/ports", {"ports": [place] * 100})
+        first, *others = (port["id"] for port in made.body["ports"])
+        tap = await self.root.make("tap_service", project_id=project, port_id=first)
+        self.ids |= {f"tap {situation}": tap["id"], f"sink {situation}": first}
+        self.sources[situation] = iter(others)
 
     def filled(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -195,6 +216,10 @@ class Yard:
         if kind == "trunk":
             return {"port_id": (await self.rooms.port(situation))["id"]}
         number = next(self._number)
+        if kind == "tap_flow":
+            source = next(self.sources[situation])
+            service = self.ids[f"tap {situation}"]
+            return {"tap_service_id": service, "source_port": source, "direction": "BOTH"}
         ports = {"protocol": "tcp", "port_range_min": number, "port_range_max": number}
         return {
             "security_group_rule": {
@@ -212,6 +237,7 @@ class Yard:
             "log": {"resource_type": "security_group"},
             "address_scope": {"ip_version": 4},
             "subnetpool": {"name": "low", "prefixes": ["10.0.0.0/16"]},
+            "tap_service": {"port_id": self.ids[f"sink {situation}"]},
         }.get(kind, {})
 
     async def row(self, kind: str, situation: str) -> str:

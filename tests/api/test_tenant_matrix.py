@@ -74,6 +74,7 @@ PUTS: dict[str, Cells] = {
         "sealane:dns_aliases": (["x"], "200 403 403 404"),
         "sealane:services": (["x:80"], "200 403 403 404"),
         "sealane:withdrawn": (True, "200 200 403 404"),
+        "sealane:taps": (["x"], "200 200 403 404"),
     },
     "port_forwarding": {
         "description": ("x", "200 404"),
@@ -153,6 +154,7 @@ POSTS: dict[str, Cells] = {
         "sealane:dns_aliases": (["x"], "201 403 404"),
         "sealane:services": (["x:80"], "201 403 404"),
         "sealane:withdrawn": (True, "201 201 404"),
+        "sealane:taps": (["x"], "201 201 404"),
         "sealane:allocate_from": ("top", "201 201 404"),
     },
     "port_forwarding": {
@@ -206,6 +208,7 @@ CALLS = {
     "GET /v2.0/sealane/changes": (403, 403),
     "GET /v2.0/sealane/free-cidr": (403, 403),
     "GET /v2.0/sealane/announced": (403, 403),
+    "GET /v2.0/sealane/taps": (403, 403),
     "GET /v2.0/sealane/nodes": (403, 403),
     "GET /v2.0/sealane/tokens": (403, 403),
     "POST /v2.0/sealane/tokens": (403, 403),

@@ -106,6 +106,7 @@ def running() -> Iterator[Central]:
         yield central
 
 
+FIRST = ("taas/tap_services", "trunks")
 LAST = ("subnetpools", "address-scopes", "qos/policies", "log/logs")
 
 
@@ -115,7 +116,7 @@ def central(running: Central) -> Iterator[Central]:
     yield running
     client = running.client
     clear_routing(client)
-    for collection in ("trunks", "ports", "networks", "security-groups", "address-groups", *LAST):
+    for collection in (*FIRST, "ports", "networks", "security-groups", "address-groups", *LAST):
         for row in client.list(collection):
             client.delete(collection, row["id"])
     for noun in ("user", "project"):

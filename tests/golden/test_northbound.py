@@ -36,6 +36,8 @@ from sealane.model import (
     Subnet,
     SubnetPool,
     SubPort,
+    TapFlow,
+    TapService,
     Trunk,
 )
 from sealane.ovn.memory import MemoryNorthbound
@@ -71,6 +73,8 @@ KINDS = {
     "logs": Log,
     "trunks": Trunk,
     "sub_ports": SubPort,
+    "tap_services": TapService,
+    "tap_flows": TapFlow,
 }
 """Collections that a case may have."""
 

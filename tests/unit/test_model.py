@@ -27,7 +27,16 @@ def port_row(name: str) -> dict[str, object]:
     return {
         **dict.fromkeys((*texts, "host", "vnic_type", "dns_name", "network"), ""),
         **dict.fromkeys(
-            ("tags", "fixed_ips", "allowed_address_pairs", "dns_aliases", "extra_dhcp_opts", "services"), "[]"
+            (
+                "tags",
+                "fixed_ips",
+                "allowed_address_pairs",
+                "dns_aliases",
+                "extra_dhcp_opts",
+                "services",
+                "taps",
+            ),
+            "[]",
         ),
         "name": name,
         "profile": "{}",

@@ -41,6 +41,8 @@ from sealane.model import (
     Subnet,
     SubnetPool,
     SubPort,
+    TapFlow,
+    TapService,
     Token,
     Trunk,
     User,
@@ -108,6 +110,7 @@ ports = st.builds(
     ).map(tuple),
     dns_aliases=words,
     services=words,
+    taps=words,
     withdrawn=st.booleans(),
     tunnel_key=st.integers(1, 32767),
     security_groups=st.sets(ids, max_size=3).map(lambda found: tuple(sorted(found))),
@@ -250,6 +253,14 @@ quality = (
     )
     | st.builds(Trunk, **standard, port_id=ids, admin_state_up=st.booleans())
     | st.builds(SubPort, **standard, trunk_id=ids, port_id=ids, segmentation_id=st.integers(1, 4094))
+    | st.builds(TapService, **standard, port_id=ids)
+    | st.builds(
+        TapFlow,
+        **standard,
+        tap_service_id=ids,
+        source_port=ids,
+        direction=st.sampled_from(["IN", "OUT", "BOTH"]),
+    )
     | st.builds(DscpMarkingRule, **standard, qos_policy_id=ids, dscp_mark=st.integers(0, 63))
 )
 accounts = (

@@ -24,7 +24,7 @@ from sealane.agent.labels import Labels
 from sealane.agent.memory import Memory
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, NotFound
-from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS, SERVICE
+from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS, SERVICE, TAP
 
 SERVICE_LABEL = "com.docker.compose.service"
 LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -119,7 +119,7 @@ class Identities:
             identity = identity_of(container, (*aliases, found.hostname))
             if self._told.get(attachment.id) != identity:
                 await self._tell(attachment, identity)
-        for key in label_options(container.labels).keys() - {SECURITY_GROUPS, QOS, SERVICE}:
+        for key in label_options(container.labels).keys() - {SECURITY_GROUPS, QOS, SERVICE, TAP}:
             _log.warning("this label has no effect yet", container=container.name, label=key)
 
     async def _tell(self, attachment: Attachment, identity: Identity) -> None:

@@ -223,11 +223,15 @@ class NetworkDriver:
         if port:
             if groups is not None:
                 raise BadRequest(f"port {port} has groups of its own: leave the option out")
+            if options.taps:
+                raise BadRequest(f"port {port} has taps of its own: leave the option out")
             claim = await self._claims.adopt(network, port, mac, addresses)
         else:
             claim = await self._claims.take(network, mac, addresses, groups)
         if policy:
             await self._claims.shape(claim.port_id, policy)
+        if options.taps:
+            await self._claims.tap(claim.port_id, options.taps)
         made = replace(_attachment(request.endpoint_id, record, network, claim), service=options.service)
         return made if groups is None else replace(made, policy=GIVEN)
 

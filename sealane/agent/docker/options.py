@@ -9,6 +9,7 @@
     -o sealane.multicast=snooping|flooding          whom a group's packets reach: its members, or everybody
     --ipam-opt sealane.subnetpool=low,low6          with --ipam-driver sealane: a new one is of pools
     -o sealane.qos=slow                what each of its ports may carry; also a driver-opt and a label
+    --label sealane.tap=watch,record:in              taps that see what it carries; also a driver-opt
     -o sealane.security-groups=web,db               what its containers are in
     -o sealane.security-groups-by-label=true        what is asked of each container's label
     --network name=N,driver-opt=sealane.port=ID     adopt a port made before
@@ -34,7 +35,7 @@ from sealane.agent.attachment import PortRequest, Protocol
 from sealane.agent.docker.messages import PortMap
 from sealane.errors import BadRequest
 from sealane.model import GatewayMode
-from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS, SERVICE, SUBNET_POOL
+from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS, SERVICE, SUBNET_POOL, TAP
 
 GENERIC = "com.docker.network.generic"
 INTERNAL = "com.docker.network.internal"
@@ -59,7 +60,7 @@ NETWORK_KEYS = frozenset(
         *(ROUTER, SECURITY_GROUPS, BY_LABEL, QOS, SUBNET_POOL, "sealane.multicast"),
     },
 )
-ENDPOINT_KEYS = frozenset({PORT, TRUNK, SECURITY_GROUPS, QOS, SERVICE})
+ENDPOINT_KEYS = frozenset({PORT, TRUNK, SECURITY_GROUPS, QOS, SERVICE, TAP})
 PROTOCOLS: Mapping[int, Protocol] = {6: "tcp", 17: "udp", 132: "sctp"}
 """IANA's protocol numbers, as in PortMap.Proto."""
 
@@ -68,6 +69,7 @@ DOMAIN = re.compile(r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]
 NAME = re.compile(r"^[\w.@-]{1,255}$")
 MULTICAST = "sealane.multicast"
 SNOOPS: Mapping[str, bool] = {"snooping": True, "flooding": False}
+TAPPED = re.compile(r"^[\w.@-]{1,240}(:(in|out|both))?$")
 MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
 
 
@@ -96,6 +98,7 @@ class EndpointOptions:
     security_groups: tuple[str, ...] | None = None
     qos: str | None = None
     service: str = ""
+    taps: tuple[str, ...] = ()
 
 
 def network_options(raw: Mapping[str, Any] | None) -> NetworkOptions:
@@ -166,6 +169,7 @@ def endpoint_options(raw: Mapping[str, Any] | None) -> EndpointOptions:
         security_groups=_groups(given),
         qos=_named(given, QOS),
         service=_service(given),
+        taps=tap_names(given[TAP]) if TAP in given else (),
     )
 
 
@@ -190,6 +194,14 @@ def label_options(labels: Mapping[str, str]) -> dict[str, str]:
     """What a container's labels ask of its ports: the keys of ENDPOINT_KEYS."""
     given = {ALIASES.get(key, key): value for key, value in labels.items()}
     return {key: value for key, value in given.items() if key in ENDPOINT_KEYS}
+
+
+def tap_names(text: str) -> tuple[str, ...]:
+    """Of an option or a label. Raises BadRequest."""
+    found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not found or not all(TAPPED.match(word) for word in found):
+        raise BadRequest(f"option '{TAP}': '{text}' is no list of taps as watch or watch:in,record:out")
+    return found
 
 
 def group_names(text: str) -> tuple[str, ...]:
