@@ -169,7 +169,7 @@ def _covers(limits: Mapping[str, int], state: State, project: str) -> None:
         if 0 <= limit < _used(state, project, kind):
             raise BadRequest(
                 f"Quota limit for {kind} of project '{project}' can't be {limit}: "
-                f"{_used(state, project, kind)} are in use; give no less, or 'force'",
+                f"{_used(state, project, kind)} are in use",
                 type="InvalidQuotaValue",
             )
 

@@ -29,6 +29,7 @@ CURES: Mapping[str, str] = {
     "SubnetPoolDeleteError": "'sealane subnet list --subnet-pool POOL' shows them",
     "AddressScopeInUse": "'sealane subnet-pool list --scope SCOPE' shows them",
     "NetworkSubnetPoolAffinityError": "make another network for a subnet of another pool",
+    "InvalidQuotaValue": "'sealane quota show PROJECT' tells what is used, --force sets it all the same",
     "OverQuota": "'sealane quota show PROJECT' tells more, 'sealane quota set' changes it",
     "RevisionNumberConstraintFailed": "somebody else has changed it meanwhile: try again",
     "ExtensionNotFound": "'sealane extension list' shows all",

@@ -78,13 +78,15 @@ def _limit_options(command: F) -> F:
 @quota.command("set")
 @click.argument("project")
 @_limit_options
+@click.option("--force", is_flag=True, help="Also below what is used; what there is stays.")
 @output_option
-def set_(project: str, output: str, **limits: int | None) -> None:
-    """Limit a project; what it has already stays."""
-    given = {kind: limit for kind, limit in limits.items() if limit is not None}
+def set_(project: str, force: bool, output: str, **limits: int | None) -> None:
+    """Limit a project, to what it has already or more."""
+    given: Body = {kind: limit for kind, limit in limits.items() if limit is not None}
     if not given:
         raise click.UsageError("nothing to set; give at least one limit, such as --ports 200")
-    show_many([api().change("PUT", _path(project), {"quota": given})["quota"]], LIMITS, output)
+    body = {"quota": {**given, **({"force": True} if force else {})}}
+    show_many([api().change("PUT", _path(project), body)["quota"]], LIMITS, output)
 
 
 @quota.command()

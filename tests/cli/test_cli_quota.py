@@ -21,6 +21,9 @@ def test_a_quota_is_set_shown_kept_and_reset(sealane, acme):
     ]
     said = sealane.fails(1, "network", "create", "two", "--no-subnet", "--project", acme)
     assert "quota" in said.lower() and "network" in said
+    low = sealane.fails(1, "quota", "set", acme, "--networks", "0")
+    assert "in use" in low and "--force" in low
+    assert sealane.json("quota", "set", acme, "--networks", "0", "--force")[0]["network"] == 0
     assert acme in {row["project_id"] for row in sealane.json("quota", "list")}
     assert sealane("quota", "reset", acme).status == 0
     assert acme not in {row["project_id"] for row in sealane.json("quota", "list")}
