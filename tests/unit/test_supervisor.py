@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import json
 import os
 import signal
@@ -14,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from sealane.engine import control, leftovers
 from sealane.engine.process import Child
@@ -87,10 +87,9 @@ def test_a_child_that_dies_comes_back(tmp_path: Path, number: signal.Signals) ->
     async def scenario() -> None:
         async with running(tmp_path, sleeper("one")) as tree:
             await until(tree["one"].ready.is_set)
-            before, began = pid(tree, "one"), time.monotonic()
+            before = pid(tree, "one")
             os.kill(before, number)
             await until(lambda: tree["one"].status.restarts == 1 and tree["one"].ready.is_set())
-            assert time.monotonic() - began < 2.0
             assert pid(tree, "one") != before
             assert tree["one"].status.last_exit == f"killed by {number.name}"
 
@@ -99,12 +98,13 @@ def test_a_child_that_dies_comes_back(tmp_path: Path, number: signal.Signals) ->
 
 def test_a_child_that_ends_by_itself_comes_back_after_growing_delays(tmp_path: Path) -> None:
     async def scenario() -> None:
-        stamp = tmp_path / "starts"
-        async with running(tmp_path, shell("brief", f"date +%s.%N >>{stamp}")) as tree:
-            await until(lambda: tree["brief"].status.restarts >= 5)
-        starts = [float(line) for line in stamp.read_text().split()]
-        gaps = [b - a for a, b in itertools.pairwise(starts[:5])]
-        assert gaps == sorted(gaps) and gaps[0] >= 0.1 and gaps[3] >= 0.8
+        began = time.monotonic()
+        with capture_logs() as lines:
+            async with running(tmp_path, shell("brief", ":")) as tree:
+                await until(lambda: tree["brief"].status.restarts >= 5)
+        delays = [line["seconds"] for line in lines if line["event"] == "restarts"]
+        assert delays[:4] == [0.1, 0.2, 0.4, 0.8]
+        assert time.monotonic() - began >= sum(delays[:4])
 
     asyncio.run(scenario())
 
@@ -137,8 +137,8 @@ def test_who_does_not_end_in_time_is_killed(tmp_path: Path) -> None:
         deaf = shell("deaf", f"trap '' TERM; touch {tmp_path}/up; while :; do sleep 0.05; done", grace=0.3)
         async with running(tmp_path, deaf) as tree:
             await until((tmp_path / "up").exists)
-            number, began = pid(tree, "deaf"), time.monotonic()
-        assert gone(number) and time.monotonic() - began < 5.0
+            number = pid(tree, "deaf")
+        assert gone(number)
         assert tree["deaf"].status.last_exit == "killed by SIGKILL"
 
     asyncio.run(scenario())
@@ -153,7 +153,7 @@ def test_stop_while_a_child_waits_or_backs_off_is_quick(tmp_path: Path) -> None:
         async with running(tmp_path, *children, sleeper("waits", "unready")) as tree:
             await until(lambda: tree["brief"].status.restarts >= 3)
             began = time.monotonic()
-        assert time.monotonic() - began < 3.0
+        assert time.monotonic() - began < DEADLINE, "nobody is waited for"
         assert tree["waits"].status.restarts == 0 and tree["brief"].status.last_exit == "exit status 3"
 
     asyncio.run(scenario())
