@@ -26,11 +26,12 @@ class Station(Machine):
     vlan: int = 0
 
 
-def enter(lab: Lab, host: str, name: str, port: str) -> Machine:
-    """A namespace with the port."""
+def enter(lab: Lab, host: str, name: str, port: str, trunk: str) -> Machine:
+    """A namespace with the port, by the name of its trunk where that is given."""
     lab.exec(host, "ip", "netns", "add", name)
     lab.exec(host, "ip", "-n", name, "link", "set", "lo", "up")
-    lab.exec(host, "sealane", "attach", f"/run/netns/{name}", "--port", port)
+    asked = ("--trunk", trunk) if trunk else ("--port", port)
+    lab.exec(host, "sealane", "attach", f"/run/netns/{name}", *asked)
     return Machine(lab, host, name, port, ())
 
 
@@ -63,10 +64,10 @@ def station(carrier: Machine, api: Api, vlan: int, port: str) -> Iterator[Statio
 
 @contextmanager
 def carrying(
-    lab: Lab, api: Api, host: str, parent: str, within: dict[int, str]
+    lab: Lab, api: Api, host: str, parent: str, within: dict[int, str], trunk: str = ""
 ) -> Iterator[tuple[Machine, list[Station]]]:
     """The parent's namespace on that host, and a station for each VLAN."""
-    carrier = enter(lab, host, "carrier", parent)
+    carrier = enter(lab, host, "carrier", parent, trunk)
     try:
         with ExitStack() as stack:
             stations = [stack.enter_context(station(carrier, api, vlan, id)) for vlan, id in within.items()]

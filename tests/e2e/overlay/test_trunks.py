@@ -42,7 +42,9 @@ class Site:
         return str(self.api.find("trunks", self.trunk)["status"])
 
     def carrying(self, host: str) -> Any:
-        return carrying(self.lab, self.api, host, self.parent, self.within)
+        """Attached by the trunk's name on one host, by the parent's id on the other."""
+        trunk = "all" if host == "host1" else ""
+        return carrying(self.lab, self.api, host, self.parent, self.within, trunk)
 
 
 @pytest.fixture(scope="module")
