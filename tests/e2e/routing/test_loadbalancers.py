@@ -114,6 +114,14 @@ def all_answer(ask: Ask, kind: str, address: str, *names: str) -> None:
     )
 
 
+def seen_as(ask: Ask, kind: str, address: str, client: str) -> None:
+    """Every server takes the questions from there; one that is lost on a busy machine is asked once more."""
+    until(
+        lambda: set(answers(ask, kind, address).values()) == {client},
+        f"who asks {address} is seen as {client}",
+    )
+
+
 def nobody_answers(ask: Ask, kind: str, address: str, port: int = VIP_PORT) -> None:
     until(lambda: answers(ask, kind, address, port, 3).keys() == {"-"}, f"nobody answers at {address}:{port}")
 
@@ -126,16 +134,14 @@ def test_servers_on_two_hosts_share_what_comes(world: World, red: Tenant) -> Non
         made.add(two)
         for kind in ("tcp", "udp"):
             all_answer(inside, kind, made.address, "one", "two")
-            assert set(answers(inside, kind, made.address).values()) == {client.addresses[0]}, (
-                "seen as itself"
-            )
+            seen_as(inside, kind, made.address, client.addresses[0])
         all_answer(by(two), "tcp", made.address, "one", "two")
         assert client.reaches(made.address), "the address answers echoes"
         nobody_answers(inside, "tcp", made.address, VIP_PORT + 1)
         outer = red.take(port_id=made.balancer["vip_port_id"])["floating_ip_address"]
         for kind in ("tcp", "udp"):
             all_answer(outside, kind, outer, "one", "two")
-            assert set(answers(outside, kind, outer).values()) == {GATEWAY}, "the client's own"
+            seen_as(outside, kind, outer, GATEWAY)
         all_answer(inside, "tcp", outer, "one", "two")
         nobody_answers(outside, "tcp", outer, PORT)
         made.change(one, weight=0)
@@ -182,7 +188,7 @@ def test_the_fast_path_changes_nothing(world: World, red: Tenant, lab: Lab) -> N
                 for ask in (inside, by(two), by(far)):
                     all_answer(ask, kind, made.address, "one", "two")
                 all_answer(outside, kind, outer, "one", "two")
-                assert set(answers(inside, kind, made.address).values()) == {client.addresses[0]}
+                seen_as(inside, kind, made.address, client.addresses[0])
             for server, other in ((one, two), (two, one)):
                 made.change(other, weight=0)
                 all_answer(inside, "tcp", made.address, server.name)
