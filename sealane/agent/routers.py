@@ -82,7 +82,7 @@ def routes(flows: str) -> tuple[Route, ...]:
     found: dict[tuple[int, IPv4Network | IPv6Network], Leg | None] = {}
     for rule in rules:
         subnet = _subnet(rule)
-        if not rule.is_route or rule.router in unclear or not subnet or subnet.is_link_local:
+        if not rule.is_route or rule.router in unclear or not subnet or _is_aside(subnet):
             continue
         place = int(rule.router, 16), subnet
         leg = _leg(rule, entrances, slow, limited)
@@ -115,11 +115,16 @@ def _unclear(rules: Iterable[_Rule]) -> Iterator[str]:
     for rule in rules:
         if rule.is_route:
             subnet = _subnet(rule)
-            clear = subnet is not None and (subnet.is_link_local or rule.fields <= _KNOWN)
+            clear = subnet is not None and (_is_aside(subnet) or rule.fields <= _KNOWN)
         else:  # one of several next hops of a route that is told
             clear = "reg8" in rule.fields and rule.table == tables.get(rule.router, 0) + 1
         if not clear and (rule.chooses or rule.is_route):
             yield rule.router
+
+
+def _is_aside(subnet: IPv4Network | IPv6Network) -> bool:
+    """Nobody who could be fast has such an address."""
+    return subnet.is_link_local or subnet.is_multicast
 
 
 def _subnet(rule: _Rule) -> IPv4Network | IPv6Network | None:

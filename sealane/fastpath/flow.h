@@ -66,6 +66,22 @@ INLINE int note_sent(struct flow *flow, __u32 direction, __u64 mark, __u64 time,
 	return reason;
 }
 
+/*
+ * A SYN, or the answer to one.  What follows a SYN goes to Open vSwitch as well, as after a PROBE: only then
+ * its connection tracking knows that the connection stands, and keeps it for hours instead of seconds.
+ */
+INLINE int note_begin(const struct packet *packet, __u64 mark)
+{
+	struct flow *flow = map_lookup(&flows, &packet->key);
+	__u64 time = packet->flags & TCP_ACK ? now() : 0;
+
+	if (flow)
+		note_sent(flow, packet->direction, mark, time, NEW);
+	else
+		note_first(packet, mark, time);
+	return BEGINS_OR_ENDS;
+}
+
 INLINE void note_passed(struct flow *flow, __u32 direction, __u64 mark)
 {
 	*OF(flow, passed_at, direction) = now();

@@ -102,9 +102,12 @@ INLINE int judge_near(struct __sk_buff *skb, __u64 era, const struct port *port,
 	__u64 digest = digest_of(&packet->key), passed = mark_of(era, digest, port->link);
 	__u64 sent = routed ? mark_of(era, mixed(digest, packet->hops), port->link) : passed;
 	struct marks marks = {sent, passed, mark_of(era, digest, to->link)};
-	struct flow *flow = map_lookup(&flows, &packet->key);
+	struct flow *flow;
 	int reason;
 
+	if (packet->flags & TCP_SYN)
+		return note_begin(packet, sent);
+	flow = map_lookup(&flows, &packet->key);
 	if (!flow)
 		return note_first(packet, sent, now());
 	reason = judge_flow(skb, packet, flow, &marks, to->mtu + sizeof(struct ethhdr), PROBE);
@@ -152,6 +155,8 @@ INLINE int judge_far(struct __sk_buff *skb, __u64 era, const struct config *conf
 	/* Without the kernel's DECAP_L4_UDP the receiver's stack would take it for a tunnel's (see land). */
 	if (skb->gso_size && packet->key.protocol == IPPROTO_UDP)
 		return BUNDLE;
+	if (packet->flags & TCP_SYN)
+		return note_begin(packet, marks.sent);
 	flow = map_lookup(&flows, &packet->key);
 	if (!flow)
 		return note_first(packet, marks.sent, now());
@@ -187,10 +192,10 @@ INLINE int judge_routed(struct __sk_buff *skb, __u64 era, const struct config *c
 		return ROUTED;
 	if (packet->hops < 2)
 		return HOPS;
-	if (packet->flags & (TCP_SYN | TCP_FIN | TCP_RST)) {
+	if (is_last(packet))
 		map_delete(&flows, &packet->key);
+	if (packet->flags & (TCP_FIN | TCP_RST))
 		return BEGINS_OR_ENDS;
-	}
 	to = endpoint_at(packet, 0);
 	if (to) {
 		if (!(era & LEARNS))
@@ -237,10 +242,10 @@ INLINE int judge_leaving(struct __sk_buff *skb, const struct port *port, struct 
 	leg = direct || way ? 0 : leg_at(port->vni, packet.destination);
 	if (leg)
 		return judge_routed(skb, era, config, port, &packet, leg, target);
-	if (packet.flags & (TCP_SYN | TCP_FIN | TCP_RST)) {
+	if (is_last(&packet))
 		map_delete(&flows, &packet.key);
+	if (packet.flags & (TCP_FIN | TCP_RST))
 		return BEGINS_OR_ENDS;
-	}
 	if (to && !direct)
 		return ROUTED;
 	if (to && from->flags & OUTSIDE && is_near(&packet, to->prefix))
@@ -283,10 +288,12 @@ INLINE int judge_landed(struct __sk_buff *skb, __u64 era, const struct tunnel *t
 	if (routed ? place >> 32 != tunnel->from
 		   : place != place_of(tunnel->from, tunnel->sender) || mac != word_of(packet->source))
 		return STRANGER;
-	if (packet->flags & (TCP_SYN | TCP_FIN | TCP_RST)) {
+	if (is_last(packet)) {
 		map_delete(&flows, &packet->key);
 		return BEGINS_OR_ENDS;
 	}
+	if (packet->flags & TCP_SYN)
+		return note_sent(flow, packet->direction, marks.sent, now(), BEGINS_OR_ENDS);
 	if (tunnel->summed)
 		return note_sent(flow, packet->direction, marks.sent, now(), OUTER_CHECKSUM);
 	if (tunnel->congestion)

@@ -10,6 +10,7 @@
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
+#define TCP_ACK 0x10
 #define ECN 0x03 /* RFC 3168 */
 
 struct packet {
@@ -192,6 +193,12 @@ INLINE int read_packet(struct __sk_buff *skb, struct packet *packet, __u32 befor
 	if (ethernet->h_proto == NETWORK_ORDER(ETH_P_IPV6))
 		return read_ipv6(skb, packet, (void *)(ethernet + 1), end, before);
 	return NOT_IP;
+}
+
+/* Whether no connection that there was goes on after it. */
+INLINE int is_last(const struct packet *packet)
+{
+	return packet->flags & (TCP_FIN | TCP_RST) || (packet->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
 /* The addresses are those of a network, or of a router, among whose subnets' they are unique. */

@@ -66,7 +66,7 @@ int leave(struct __sk_buff *skb)
 /* Whether anything is to be learned from what has come out of Open vSwitch. */
 INLINE int tells(struct __sk_buff *skb, struct packet *packet, __u32 before)
 {
-	return read_packet(skb, packet, before) == FAST && !(packet->flags & (TCP_SYN | TCP_FIN | TCP_RST));
+	return read_packet(skb, packet, before) == FAST && !(packet->flags & (TCP_FIN | TCP_RST));
 }
 
 /* The generation, if things are learned just now; else 0. */

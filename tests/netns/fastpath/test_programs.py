@@ -10,7 +10,7 @@ from sealane.fastpath.layout import Reason
 from tests.e2e.overlay import frames
 from tests.e2e.overlay.frames import IPV4, IPV6
 from tests.netns.fastpath import packets
-from tests.netns.fastpath.packets import ANN, BOB, FIN, KINDS, RED, RST, SYN, Bench, between
+from tests.netns.fastpath.packets import ACK, ANN, BOB, FIN, KINDS, RED, RST, SYN, Bench, between
 from tests.netns.hosts import Space
 
 IP, TRANSPORT4, TRANSPORT6 = 14, 34, 54
@@ -110,8 +110,8 @@ def test_what_is_in_doubt_goes_to_the_switch(bench: Bench, what: str) -> None:
     kind, change, reason = SLOW[what]
     there, _ = bench.establish(kind)
     assert bench.leaves(bench.ann, change(there)) == reason
-    ends = reason is Reason.BEGINS_OR_ENDS
-    assert bench.leaves(bench.ann, there) == (Reason.NEW if ends else Reason.FAST)
+    after = {Reason.BEGINS_OR_ENDS: Reason.LEARNING if what == "SYN" else Reason.NEW}
+    assert bench.leaves(bench.ann, there) == after.get(reason, Reason.FAST)
 
 
 @pytest.mark.parametrize("port", [53, 67, 68, 5353, 546, 547])
@@ -153,10 +153,61 @@ def test_what_arrives_elsewhere_or_with_another_mac_is_not_learned(bench: Bench)
     bench.arrives(bench.ann, there)
     bench.arrives(bench.bob, put(there, 6, b"\x02\0\0\0\0\x0c"))
     bench.arrives(bench.bob, put(there, 0, b"\x02\0\0\0\0\x0c"))
-    bench.arrives(bench.bob, put(there, TRANSPORT4 + 13, bytes([SYN])))
+    bench.arrives(bench.bob, put(there, TRANSPORT4 + 13, bytes([FIN])))
     assert bench.leaves(bench.ann, there) == Reason.LEARNING
     bench.arrives(bench.bob, there)
     assert bench.leaves(bench.ann, there) == Reason.FAST
+
+
+def with_flags(frame: bytes, flags: int) -> bytes:
+    return put(frame, TRANSPORT4 + 13, bytes([flags]))
+
+
+def test_a_connection_is_fast_after_its_handshake(bench: Bench) -> None:
+    """Of which connection tracking sees all three packets."""
+    there, back = between("tcp4", ANN, BOB), between("tcp4", BOB, ANN)
+    assert bench.passes(bench.ann, bench.bob, with_flags(there, SYN)) == Reason.BEGINS_OR_ENDS
+    assert bench.passes(bench.bob, bench.ann, with_flags(back, SYN | ACK)) == Reason.BEGINS_OR_ENDS
+    assert [bench.leaves(bench.ann, there) for _ in range(2)] == [Reason.KEEPALIVE, Reason.FAST]
+    assert bench.leaves(bench.bob, back) == Reason.FAST
+
+
+@pytest.mark.parametrize("lost", ["SYN", "its answer"])
+def test_without_the_whole_handshake_it_is_not(bench: Bench, lost: str) -> None:
+    there, back = between("tcp4", ANN, BOB), between("tcp4", BOB, ANN)
+    bench.leaves(bench.ann, with_flags(there, SYN))
+    if lost != "SYN":
+        bench.arrives(bench.bob, with_flags(there, SYN))
+    bench.leaves(bench.bob, with_flags(back, SYN | ACK))
+    if lost == "SYN":
+        bench.arrives(bench.ann, with_flags(back, SYN | ACK))
+    assert bench.leaves(bench.ann, there) == bench.leaves(bench.bob, back) == Reason.LEARNING
+
+
+def test_a_new_connection_of_the_same_ports_is_learned_anew(bench: Bench) -> None:
+    there, back = bench.establish()
+    assert bench.leaves(bench.ann, with_flags(there, SYN | ACK)) == Reason.BEGINS_OR_ENDS
+    assert bench.leaves(bench.ann, there) == bench.leaves(bench.bob, back) == Reason.FAST
+    assert bench.leaves(bench.ann, with_flags(there, SYN)) == Reason.BEGINS_OR_ENDS
+    assert bench.leaves(bench.ann, there) == Reason.LEARNING
+    assert bench.leaves(bench.bob, back) == Reason.NEW
+
+
+def test_nothing_begins_in_a_pause(bench: Bench) -> None:
+    there, back = between("tcp4", ANN, BOB), between("tcp4", BOB, ANN)
+    bench.cache.pause()
+    assert bench.leaves(bench.ann, with_flags(there, SYN)) == Reason.PAUSED
+    bench.cache.resume()
+    bench.arrives(bench.bob, with_flags(there, SYN))
+    bench.passes(bench.bob, bench.ann, with_flags(back, SYN | ACK))
+    assert bench.leaves(bench.ann, there) == Reason.NEW
+
+
+def test_beginnings_that_nobody_answers_are_forgotten_first(bench: Bench) -> None:
+    """As those of who tries all ports."""
+    bench.leaves(bench.ann, with_flags(between("tcp4", ANN, BOB), SYN))
+    (flow,) = bench.cache.flows()
+    assert flow.used == 0
 
 
 def test_a_pause_ends_what_was_learned(bench: Bench) -> None:

@@ -11,9 +11,9 @@ from sealane.fastpath.rows import Route
 from tests.e2e.overlay import frames
 from tests.netns.fastpath import packets, tunnels
 from tests.netns.fastpath import routed as world
-from tests.netns.fastpath.packets import ANN, FIN, KINDS, RED, RST, SYN
+from tests.netns.fastpath.packets import ACK, ANN, FIN, KINDS, RED, RST, SYN
 from tests.netns.fastpath.routed import BLUE_LEG, EVE, FAY, GREEN_LEG, IN, OUT, Site, asked, routed, routes
-from tests.netns.fastpath.test_programs import IP, TRANSPORT4, put, resummed
+from tests.netns.fastpath.test_programs import IP, TRANSPORT4, put, resummed, with_flags
 from tests.netns.fastpath.tunnels import ANNS, ELSEWHERE, HERE, VNI
 from tests.netns.hosts import Space
 
@@ -124,7 +124,7 @@ def test_what_arrives_otherwise_than_the_router_brings_it_is_not_learned(site: S
         put(right, 6, frames._mac(BLUE_LEG.mac)),
         put(right, 6, b"\x02\0\0\0\0\x63"),
         put(right, 0, frames._mac(FAY.mac)),
-        put(right, TRANSPORT4 + 13, bytes([SYN])),
+        put(right, TRANSPORT4 + 13, bytes([FIN])),
     ):
         site.arrives(site.eve, wrong)
         assert site.leaves(site.ann, there) == Reason.LEARNING
@@ -356,7 +356,28 @@ def test_a_port_that_moves_is_not_sent_to_its_old_host(site: Site) -> None:
     assert site.leaves(site.ann, there) == Reason.ROUTE
 
 
-@pytest.mark.parametrize("flags", [SYN, FIN | 0x10, RST])
+def test_a_connection_between_hosts_is_fast_after_its_handshake(site: Site) -> None:
+    syn, answer = (with_flags(asked("tcp4", ANN, FAY), SYN), with_flags(routed("tcp4", FAY, ANN), SYN | ACK))
+    assert site.leaves(site.ann, syn) == Reason.BEGINS_OR_ENDS
+    site.departs(OUT.around(with_flags(routed("tcp4", ANN, FAY), SYN)))
+    assert site.lands(IN.around(answer)) == Reason.BEGINS_OR_ENDS
+    site.arrives(site.ann, answer)
+    there = asked("tcp4", ANN, FAY)
+    assert [site.leaves(site.ann, there) for _ in range(2)] == [Reason.KEEPALIVE, Reason.FAST]
+    assert site.lands(IN.around(routed("tcp4", FAY, ANN))) == Reason.FAST
+
+
+def test_a_connection_on_one_host_is_fast_after_its_handshake(site: Site) -> None:
+    assert site.leaves(site.ann, with_flags(asked("tcp4", ANN, EVE), SYN)) == Reason.BEGINS_OR_ENDS
+    site.arrives(site.eve, with_flags(routed("tcp4", ANN, EVE), SYN))
+    assert site.leaves(site.eve, with_flags(asked("tcp4", EVE, ANN), SYN | ACK)) == Reason.BEGINS_OR_ENDS
+    site.arrives(site.ann, with_flags(routed("tcp4", EVE, ANN), SYN | ACK))
+    there = asked("tcp4", ANN, EVE)
+    assert [site.leaves(site.ann, there) for _ in range(2)] == [Reason.KEEPALIVE, Reason.FAST]
+    assert site.leaves(site.eve, asked("tcp4", EVE, ANN)) == Reason.FAST
+
+
+@pytest.mark.parametrize("flags", [FIN | 0x10, RST])
 def test_a_flow_ends_by_either_end(site: Site, flags: int) -> None:
     there, back = site.call()
     last = put(back, TRANSPORT4 + 13, bytes([flags]))

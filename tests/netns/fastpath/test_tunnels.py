@@ -11,8 +11,8 @@ from sealane.fastpath.cache import Cache
 from sealane.fastpath.layout import Reason
 from tests.e2e.overlay import frames
 from tests.netns.fastpath import packets, tunnels
-from tests.netns.fastpath.packets import ANN, BOB, FIN, KINDS, PASSES, RED, RST, SYN, between
-from tests.netns.fastpath.test_programs import IP, TRANSPORT4, put, resummed
+from tests.netns.fastpath.packets import ACK, ANN, BOB, FIN, KINDS, PASSES, RED, RST, SYN, between
+from tests.netns.fastpath.test_programs import IP, TRANSPORT4, put, resummed, with_flags
 from tests.netns.fastpath.tunnels import CARL, CARLS, ELSEWHERE, HERE, IN, OUT, THERE, VNI, Tunnel, Wire
 from tests.netns.hosts import Space
 
@@ -192,7 +192,7 @@ NOT_LEARNED: dict[str, Callable[[bytes], bytes]] = {
     "of another network": lambda there: replace(OUT, vni=VNI + 1).around(there),
     "with another MAC": lambda there: OUT.around(put(there, 6, b"\x02\0\0\0\0\x0d")),
     "to another MAC": lambda there: OUT.around(put(there, 0, b"\x02\0\0\0\0\x0d")),
-    "a beginning": lambda there: OUT.around(put(there, TRANSPORT4 + 13, bytes([SYN]))),
+    "an end": lambda there: OUT.around(put(there, TRANSPORT4 + 13, bytes([FIN]))),
     "of another flow": lambda there: OUT.around(put(there, TRANSPORT4, b"\x0f\xa1")),
     "of no tunnel of OVN's": lambda there: replace(OUT, option=b"\x01\x03\x80\x01").around(there),
     "without a tunnel": lambda there: there,
@@ -225,7 +225,38 @@ def test_only_what_came_from_the_flows_other_end_is_learned_when_it_arrives(wire
     assert wire.lands(IN.around(back)) == wire.leaves(wire.ann, there) == Reason.FAST
 
 
-@pytest.mark.parametrize("flags", [SYN, FIN | 0x10, RST])
+def test_a_connection_is_fast_after_its_handshake(wire: Wire) -> None:
+    """The client's host, on which connection tracking sees all three packets; then the server's."""
+    there, back = between("tcp4", ANN, CARL), between("tcp4", CARL, ANN)
+    assert wire.leaves(wire.ann, with_flags(there, SYN)) == Reason.BEGINS_OR_ENDS
+    wire.departs(OUT.around(with_flags(there, SYN)))
+    assert wire.lands(IN.around(with_flags(back, SYN | ACK))) == Reason.BEGINS_OR_ENDS
+    wire.arrives(wire.ann, with_flags(back, SYN | ACK))
+    assert [wire.leaves(wire.ann, there) for _ in range(2)] == [Reason.KEEPALIVE, Reason.FAST]
+    assert wire.lands(IN.around(back)) == Reason.FAST
+
+
+def test_a_connection_from_another_host_is_fast_after_its_handshake(wire: Wire) -> None:
+    there, back = between("tcp4", CARL, ANN), between("tcp4", ANN, CARL)
+    assert wire.lands(IN.around(with_flags(there, SYN))) == Reason.NEW
+    wire.arrives(wire.ann, with_flags(there, SYN))
+    assert wire.leaves(wire.ann, with_flags(back, SYN | ACK)) == Reason.BEGINS_OR_ENDS
+    wire.departs(OUT.around(with_flags(back, SYN | ACK)))
+    assert wire.lands(IN.around(there)) == Reason.NEW
+    wire.arrives(wire.ann, there)
+    assert wire.lands(IN.around(there)) == wire.leaves(wire.ann, back) == Reason.FAST
+
+
+def test_a_new_connection_from_another_host_is_learned_anew(wire: Wire) -> None:
+    there, back = wire.establish()
+    assert wire.lands(replace(IN, source=ELSEWHERE).around(with_flags(back, SYN))) == Reason.STRANGER
+    assert wire.lands(IN.around(with_flags(back, SYN | ACK))) == Reason.BEGINS_OR_ENDS
+    assert wire.leaves(wire.ann, there) == Reason.FAST
+    assert wire.lands(IN.around(with_flags(back, SYN))) == Reason.BEGINS_OR_ENDS
+    assert wire.lands(IN.around(back)) == wire.leaves(wire.ann, there) == Reason.NEW
+
+
+@pytest.mark.parametrize("flags", [FIN | 0x10, RST])
 def test_a_flow_ends_by_either_end(wire: Wire, flags: int) -> None:
     there, back = wire.establish()
     last = put(back, TRANSPORT4 + 13, bytes([flags]))

@@ -78,6 +78,16 @@ def test_what_a_further_hop_has_is_told_without_a_leg(rule: str, change: dict[st
     assert told(rule + ROUTER) == LEADS | change
 
 
+@pytest.mark.parametrize("group", [
+    "ip,metadata=0x2b,nw_dst=239.1.1.1",
+    "ip,metadata=0x2b,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,nw_dst=224.0.0.0/4",
+    "ipv6,metadata=0x2b,dl_dst=33:33:00:00:00:00/ff:ff:00:00:00:00,ipv6_dst=ff00::/8",
+])  # fmt: skip
+def test_what_goes_to_groups_is_a_matter_of_its_own(group: str) -> None:
+    rule = f"{HEAD},{group} actions=clone(set_field:0x8005->reg15,dec_ttl(),resubmit(,22))\n"
+    assert told(ROUTER + rule) == LEADS
+
+
 def test_next_hops_of_a_route_are_no_way_of_their_own() -> None:
     hop = (
         " cookie=0x1, table=22, priority=100,reg8=0x10001,metadata=0x2b actions="
