@@ -55,7 +55,7 @@ EXTENSIONS = {
     "filter-validation": ("Filter parameters validation", "Unknown filters are refused"),
     "ip-substring-filtering": ("IP address substring filtering", "Filter by a part of an address"),
     "l3-ha": ("HA Router extension", "Gateways move to another host"),
-    "taas": ("Tap-as-a-Service", "Copies of what ports send and are sent"),
+    "taas": ("Neutron Tap as a Service", "Copies of what ports send and are sent"),
     "logging": ("Logging API Extension", "Logs of security groups"),
     "multi-provider": ("Multi Provider Network", "A network's segment among its segments"),
     "net-mtu": ("Network MTU", "MTU of networks"),
