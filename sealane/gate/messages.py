@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sealane.errors import BadRequest
-from sealane.gate.rules import DATABASE, Refused
+from sealane.gate.asked import Refused
+from sealane.gate.rules import DATABASE
 
 DATABASES = (DATABASE, "_Server")
 MAX_MONITORS = 16

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from sealane import log
 from sealane.errors import BadRequest, SealaneError
 from sealane.gate import messages
+from sealane.gate.asked import Refused
 from sealane.gate.frames import Frames
 from sealane.gate.messages import Conversation, Message
-from sealane.gate.rules import Refused, check_transaction
+from sealane.gate.rules import check_transaction
 from sealane.gate.view import View
 from sealane.model import Node
 from sealane.pki.certificate import CENTRAL, Certificate

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from sealane.errors import BadRequest
 from sealane.gate import messages
+from sealane.gate.asked import Refused
 from sealane.gate.messages import MAX_MONITORS, Conversation
-from sealane.gate.rules import Refused
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),

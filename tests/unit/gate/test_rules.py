@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealane.gate.rules import DATABASE, RULES, Refused, check_transaction
+from sealane.gate.asked import Refused
+from sealane.gate.rules import DATABASE, RULES, check_transaction
 from tests.unit.gate import world
 from tests.unit.gate.world import ME
 
