@@ -170,8 +170,25 @@ def without(gone: Iterable[Port], draft: Draft) -> None:
 
 def check_port(port: Port, state: State) -> None:
     """What a port says of itself. Raises Conflict."""
+    if port.taps and port.device_owner == names.SUBPORT:
+        raise Conflict(
+            f"Port {port.id} is carried by a trunk, and on no link of its own: sealane:taps is to be empty.",
+            type="PortInUseAsSubPort",
+        )
     if port.taps:
         _is_no_sink(port, state)
+
+
+def is_out_of_taps(port: Port, state: State) -> None:
+    """Neither copied nor given copies: it is about to have no link of its own. Raises Conflict."""
+    services = (s.id for s in state.tap_services.values() if s.port_id == port.id)
+    flows = (f.id for f in state.tap_flows.values() if f.source_port == port.id)
+    used = [*services, *flows, *port.taps]
+    if used:
+        raise Conflict(
+            f"Port {port.id} is tapped ({used[0]}), as no port in a trunk can be: delete that first.",
+            type="PortInUse",
+        )
 
 
 def _flows_of(service: TapService, state: State) -> list[TapFlow]:

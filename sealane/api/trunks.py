@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sealane import names
-from sealane.api import convert, policy, rules, trunk_places
+from sealane.api import convert, policy, rules, taps, trunk_places
 from sealane.api.answers import answer
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, standard
 from sealane.api.body import read_object
@@ -243,6 +243,7 @@ def _may_be_sub_port(port: Port, parent: Port, draft: Draft) -> None:
             f"Port already has an attached device {device}.",
             type="PortInUse",
         )
+    taps.is_out_of_taps(port, draft.look.state)
     own, most = draft.network(port.network_id), draft.network(parent.network_id)
     if own is not None and most is not None and own.mtu > most.mtu:
         raise Conflict(
