@@ -416,6 +416,28 @@ class TapFlow(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeteringLabel(Resource):
+    """What crosses its project's routers, or all routers (shared), is counted by its rules."""
+
+    shared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeteringLabelRule(Resource):
+    """Packets of one direction that a label counts or, excluded, does not.
+
+    remote_ip_prefix: of the project's own address, whatever its name says, as in Neutron.
+    """
+
+    metering_label_id: str
+    direction: Direction
+    remote_ip_prefix: str | None = None
+    source_ip_prefix: str | None = None
+    destination_ip_prefix: str | None = None
+    excluded: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class RBACPolicy(Resource):
     """Lets a project use what belongs to another."""
 
@@ -536,6 +558,8 @@ class State:
     sub_ports: Mapping[str, SubPort] = field(default_factory=dict)
     tap_services: Mapping[str, TapService] = field(default_factory=dict)
     tap_flows: Mapping[str, TapFlow] = field(default_factory=dict)
+    metering_labels: Mapping[str, MeteringLabel] = field(default_factory=dict)
+    metering_label_rules: Mapping[str, MeteringLabelRule] = field(default_factory=dict)
     projects: Mapping[str, Project] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
     role_assignments: Mapping[str, RoleAssignment] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from sealane.agent.door import NetnsDoor
 from sealane.agent.fastpath import FastPath
 from sealane.agent.leased import Renewal
 from sealane.agent.memory import Memory
+from sealane.agent.metering import Metering
 from sealane.agent.packet_log import PacketLog
 from sealane.agent.peers import Peers
 from sealane.agent.plug import PlugDoor
@@ -89,6 +90,9 @@ class Agent:
         self._taps = Taps(
             self._api, settings.host_name, self._memory, self._fastpath.keep_slow, self._reconciler.resync
         )
+        self._metering = Metering(
+            self._api, settings.state_dir / "metering.json", settings.ovs_run_dir, settings.host_name
+        )
         self._packets = PacketLog(self._api, settings.run_dir / names.ACL_LOG, settings.host_name)
         self._labels = RuntimeLabels(self._docker.labels, self._memory, services=self._docker.services)
         app = App(self._door, self._memory, view, cni, plugs, self._status)
@@ -120,6 +124,7 @@ class Agent:
                 tasks.create_task(membership.keep_registered(self._api, self._settings), name="membership"),
                 tasks.create_task(self._renew(), name="renewal"),
                 tasks.create_task(self._packets.follow(), name="packets"),
+                tasks.create_task(self._metering.follow(), name="metering"),
                 tasks.create_task(Renewal(self._memory, self._door.expire).follow(), name="leases"),
                 tasks.create_task(
                     feed.follow(

@@ -19,6 +19,7 @@ from sealane.api import (
     floatingips,
     forwarding_calls,
     identity,
+    metering,
     networks,
     octavia,
     odl,
@@ -44,6 +45,7 @@ from sealane.api.desk import Desk
 from sealane.api.extras import Extras
 from sealane.api.front import Front
 from sealane.api.membership import Membership
+from sealane.api.metered import MeterDesk, MeterMetrics
 from sealane.api.metrics import Metrics
 from sealane.api.quotas import Quotas
 from sealane.api.resources import Handlers, Resource
@@ -82,12 +84,17 @@ RESOURCES = (
     TRUNKS := Resource(trunks.TRUNKS, trunks.create, trunks.update, trunks.delete),
     Resource(taps.SERVICES, taps.create_service, taps.update, taps.delete_service),
     Resource(taps.FLOWS, taps.create_flow, taps.update, taps.delete_flow),
+    Resource(metering.LABELS, metering.create_label, metering.update, metering.delete_label),
+    Resource(metering.RULES, metering.create_rule, metering.update, metering.delete_rule),
     Resource(rbac.RBAC_POLICIES, rbac.create, rbac.update, rbac.delete),
     ROUTERS := Resource(routers.ROUTERS, routers.create, routers.update, routers.delete),
     Resource(floatingips.FLOATINGIPS, floatingips.create, floatingips.update, floatingips.delete),
 )
 KINDS = tuple(r.kind for r in RESOURCES)
-_OF_ODL = (*("network", "subnet", "port", "security_group", "security_group_rule", "router", "floatingip"),)
+_OF_ODL = (
+    *("network", "subnet", "port", "security_group", "security_group_rule", "router", "floatingip"),
+    *("metering_label", "metering_label_rule"),
+)
 ODL = tuple(r for r in RESOURCES if r.kind.singular in _OF_ODL)
 """What OpenDaylight has in the same shape; what it has in others is in odl.py."""
 
@@ -132,6 +139,8 @@ def create_app(
     metrics = Metrics()
     for kind in KINDS:
         _count(metrics, kind.plural, lambda kind=kind: len(kind.collection(store.state)))  # type: ignore[misc]
+    desk.meters.hosts = lambda: [n.name for n in store.state.nodes.values() if not seen.gone(n.name)]
+    metrics.add(MeterMetrics(desk.meters, lambda: store.state))
 
     guard = Guard(keys, sessions, lambda: store.state)
     middleware = [Middleware(Front, guard=guard, metrics=metrics, seen=seen)]
@@ -143,6 +152,7 @@ def create_app(
         routes=[
             *_routes(desk, sessions, Extras(desk, closing or asyncio.Event())),
             *TapDesk(desk, tapped).routes(),
+            *MeterDesk(desk).routes(),
             _metrics(metrics),
             *more,
         ],

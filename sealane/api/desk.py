@@ -13,6 +13,7 @@ from sealane.api import policy
 from sealane.api.caller import Caller
 from sealane.api.draft import Draft
 from sealane.api.look import Bindings, Glass, Look
+from sealane.api.meters import Meters
 from sealane.api.underlay import default_mtu
 from sealane.config import Settings
 from sealane.errors import Conflict, RevisionMismatch, Unavailable
@@ -42,7 +43,8 @@ class Desk:
     def __init__(self, settings: Settings, store: Store, bindings: Bindings) -> None:
         self.settings = settings
         self.store = store
-        self._glass = Glass(bindings)
+        self.meters = Meters()
+        self._glass = Glass(bindings, self.meters)
         self._writing = asyncio.Lock()
 
     def look(self) -> Look:

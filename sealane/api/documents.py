@@ -56,6 +56,11 @@ EXTENSIONS = {
     "ip-substring-filtering": ("IP address substring filtering", "Filter by a part of an address"),
     "l3-ha": ("HA Router extension", "Gateways move to another host"),
     "taas": ("Neutron Tap as a Service", "Copies of what ports send and are sent"),
+    "metering": ("Neutron Metering", "What crosses routers, counted by labels"),
+    "metering_source_and_destination_fields": (
+        "Neutron Metering with source and destination filtering",
+        "Rules of labels by source and destination",
+    ),
     "logging": ("Logging API Extension", "Logs of security groups"),
     "multi-provider": ("Multi Provider Network", "A network's segment among its segments"),
     "net-mtu": ("Network MTU", "MTU of networks"),

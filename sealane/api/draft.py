@@ -16,6 +16,7 @@ from sealane.model import (
     EtherType,
     HealthMonitor,
     Member,
+    MeteringLabelRule,
     Network,
     Port,
     PortForwarding,
@@ -51,6 +52,7 @@ class Draft:
     """Load balancers, listeners, pools, members and health monitors."""
     trunks: list[Trunk] = field(default_factory=list)
     sub_ports: list[SubPort] = field(default_factory=list)
+    meter_rules: list[MeteringLabelRule] = field(default_factory=list)
     also: list[Change] = field(default_factory=list)
     """What follows from what was asked for: written with it, and not judged by the policy once more."""
     last: list[Change] = field(default_factory=list)

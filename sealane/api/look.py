@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar, cast
 
 from sealane.api.members import EMPTY, Index
+from sealane.api.meters import Meters
 from sealane.model import (
     FloatingIP,
     HealthMonitor,
@@ -64,9 +65,12 @@ class Look:
     `members`: the index of an earlier State, from which that of this one is made.
     """
 
-    def __init__(self, state: State, bindings: Bindings, members: Index = EMPTY) -> None:
+    def __init__(
+        self, state: State, bindings: Bindings, members: Index = EMPTY, meters: Meters | None = None
+    ) -> None:
         self.state = state
         self.bindings = bindings
+        self.meters = meters or Meters()
         self.members = members.after(state.ports)
 
     @cached_property
@@ -261,11 +265,13 @@ class Asked:
 class Glass:
     """Gives the Look of a State; the same one as long as the State is the same."""
 
-    def __init__(self, bindings: Bindings) -> None:
+    def __init__(self, bindings: Bindings, meters: Meters) -> None:
         self._bindings = bindings
+        self._meters = meters
         self._look: Look | None = None
 
     def on(self, state: State) -> Look:
         if self._look is None or self._look.state is not state:
-            self._look = Look(state, self._bindings, self._look.members if self._look else EMPTY)
+            members = self._look.members if self._look else EMPTY
+            self._look = Look(state, self._bindings, members, self._meters)
         return self._look

@@ -5,6 +5,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
@@ -26,6 +27,9 @@ class Metrics:
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """A value that is read when asked for."""
         Gauge(name, text, registry=self._registry).set_function(read)
+
+    def add(self, collector: Collector) -> None:
+        self._registry.register(collector)
 
     def request(self, scope: MutableMapping[str, Any], status: int, elapsed: float) -> None:
         handler = _handler(scope.get("endpoint"))

@@ -57,7 +57,7 @@ QUERY = {
 }
 """What ODL calls filters whose names have a colon."""
 NOT_HERE = (
-    *("fw", "vpn", "metering", "sfc", "l2-gateways", "l2gateway-connections"),
+    *("fw", "vpn", "sfc", "l2-gateways", "l2gateway-connections"),
     *("bgpvpns", "bgpvpn", "tapaas"),
 )
 """Collections of ODL that are not served."""

@@ -108,6 +108,24 @@ EXTRA_PATHS: Part = {
             ),
         }
     },
+    "/v2.0/sealane/metering": {
+        "get": {
+            "description": "Which rules in a node's br-int count for which metering labels, and what the "
+            "node has told last; a node is shown its own.",
+            "parameters": [{"name": "node", "in": "query", "schema": {"type": "string"}}],
+            "responses": responses(
+                "200",
+                {
+                    "type": "object",
+                    "properties": {
+                        "rules": {"type": "array", "items": {"type": "object"}},
+                        "labels": {"type": "array", "items": {"type": "string"}},
+                        "told": {"type": "object", "nullable": True},
+                    },
+                },
+            ),
+        }
+    },
     "/v2.0/sealane/announced": {
         "get": {
             "description": "Floating IPs that are translated on their ports' nodes; a node is shown its own.",

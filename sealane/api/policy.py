@@ -56,7 +56,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         *("/v2.0/extensions", "/v2.0/extensions/*", "/v2.0/availability_zones"),
         *("/v2.0/agents", "/v2.0/agents/*"),
         *("/v2.0/sealane/changes", "/v2.0/sealane/free-cidr", "/v2.0/sealane/ca"),
-        *("/v2.0/sealane/announced", "/v2.0/sealane/taps"),
+        *("/v2.0/sealane/announced", "/v2.0/sealane/taps", "/v2.0/sealane/metering"),
         *("/v2.0/sealane/nodes", "/v2.0/sealane/nodes/*"),
     ),
     "POST": (
@@ -66,6 +66,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "/v2.0/sealane/renew",
         "/v2.0/sealane/logged",
         "/v2.0/sealane/tapped",
+        "/v2.0/sealane/metered",
     ),
     "PUT": (
         *("/v2.0/networks/*", "/v2.0/ports/*", "/v2.0/sealane/nodes/*"),

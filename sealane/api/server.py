@@ -142,6 +142,7 @@ async def serve(settings: Settings, closing: asyncio.Event) -> None:
         await asyncio.wait([connecting], timeout=HEAD_START)
         await bindings.start(timeout=0)
         desk, seen, journal = Desk(settings, store, bindings), Seen(), Journal()
+        desk.meters.policies = bindings.policies
         watch = Watch(store, bindings, journal, seen.gone)
         watching = asyncio.create_task(watch.run(), name="events")
         stack.callback(watching.cancel)

@@ -21,7 +21,7 @@ OPEN = frozenset(
 PROVIDERS = ["lbaas", "providers"]
 """Beside /v3, extensions, the quotas of one's own project and the paths of the kinds in TENANTS."""
 PATHS = frozenset(
-    {*(COLLECTION_OF[singular].replace("_", "-") for singular in TENANTS), "qos", "log", "taas"}
+    {*(COLLECTION_OF[singular].replace("_", "-") for singular in TENANTS), "qos", "log", "taas", "metering"}
 )
 """What follows /v2.0/ in those."""
 

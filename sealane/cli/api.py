@@ -28,6 +28,8 @@ NOUNS = {
     "subnetpools": "subnet-pool",
     "taas/tap_services": "tap",
     "taas/tap_flows": "tap flow",
+    "metering/metering-labels": "metering label",
+    "metering/metering-label-rules": "metering rule",
 }
 """Collections that a command is not called like."""
 MOST_IDS = 5

@@ -40,6 +40,8 @@ KINDS = (
     "sub_port",
     "tap_service",
     "tap_flow",
+    "metering_label",
+    "metering_label_rule",
     "rbac_policy",
     "node",
     "token",

@@ -72,6 +72,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
             "sealane.cli.log:log", "Logs of security groups: list, create, …; entries shows the packets."
         ),
         "tap": Entry("sealane.cli.tap:tap", "Copies of what ports carry: list, create, mirror, unmirror, …"),
+        "metering": Entry(
+            "sealane.cli.metering:metering", "What crosses routers, counted: label, rule, show."
+        ),
         "quota": Entry("sealane.cli.quota:quota", "How many of each a project may have: show, set, reset."),
         "attach": Entry("sealane.cli.attachment:attach", "Put a container or a namespace on a network."),
         "detach": Entry("sealane.cli.attachment:detach", "Take it off again."),

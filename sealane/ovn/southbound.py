@@ -20,7 +20,12 @@ COLUMNS = {
     "Port_Binding": ("logical_port", "chassis", "up", "tunnel_key"),
     "Chassis": ("name", "hostname"),
     "Service_Monitor": ("logical_port", "protocol", "port", "status"),
+    "Logical_Flow": ("match", "table_id"),
 }
+POLICIES = {"Logical_Flow": [["external_ids", "includes", ["map", [["stage-name", "lr_in_policy"]]]]]}
+"""Of the logical flows only those that are policies of routers."""
+INGRESS = 8
+"""The table of br-int in which logical ingress pipelines begin (ovn-architecture(7))."""
 _log = log.get("southbound")
 
 
@@ -128,6 +133,14 @@ class Bindings:
         binding = self._bindings.get(port_id)
         return binding.tunnel_key if binding else None
 
+    def policies(self) -> Mapping[str, Sequence[tuple[str, int]]]:
+        """Match of a router's policy -> cookies of its rules in br-int, as eight digits, and their table."""
+        found: dict[str, list[tuple[str, int]]] = {}
+        for uuid, row in (self._replica.tables["Logical_Flow"] if self._replica else {}).items():
+            place = uuid[:8], int(str(row["table_id"])) + INGRESS
+            found.setdefault(str(row["match"]), []).append(place)
+        return found
+
     def all_chassis(self) -> tuple[Chassis, ...]:
         rows = self._replica.tables["Chassis"].values() if self._replica else ()
         return tuple(
@@ -138,7 +151,7 @@ class Bindings:
         """The client reconnects by itself; only the first view has to be asked for until it comes."""
         while self._replica is None:
             try:
-                self._replica = await self._client.monitor(COLUMNS)
+                self._replica = await self._client.monitor(COLUMNS, where=POLICIES)
             except Unavailable as exc:
                 _log.warning("no view of the southbound database yet", reason=exc.message)
         rows = self._replica.tables

@@ -112,12 +112,14 @@ class Client:
         tables: Mapping[str, Sequence[str] | None],
         timeout: float = 10.0,
         listener: Listener | None = None,
+        where: Mapping[str, object] | None = None,
     ) -> Replica:
         """A replica of these columns (None: all), with its first view. Raises Unavailable, BadRequest.
 
+        `where`: of a table only the rows that fit these conditions (RFC 7047 5.1).
         `listener` is told of all changes, the first view's too, before anyone is woken.
         """
-        replica = Replica(tables)
+        replica = Replica(tables, where)
         if listener is not None:
             replica.listen(listener)
         deadline = asyncio.get_running_loop().time() + timeout

@@ -23,13 +23,16 @@ class Replica:
     transactions and is applied at once.
     """
 
-    def __init__(self, tables: Mapping[str, Sequence[str] | None]) -> None:
+    def __init__(
+        self, tables: Mapping[str, Sequence[str] | None], where: Mapping[str, object] | None = None
+    ) -> None:
         self.version = 0
         """Grows with every change; 0 until the first view is there."""
         self.connected = False
         """False while the server is out of reach; the rows are then the last that were seen."""
         self.last_transaction = NO_TRANSACTION
         self._wanted = dict(tables)
+        self._where = dict(where or {})
         self._tables: dict[str, dict[str, Row]] = {name: {} for name in tables}
         self._types: dict[str, Table] = {}
         self._schema: Schema | None = None
@@ -67,7 +70,8 @@ class Replica:
             table = schema.table(name)
             names = sorted(table.columns.keys() - _HIDDEN) if wanted is None else list(wanted)
             self._types[name] = Table(name, {column: table.column(column) for column in names})
-            requests[name] = [{"columns": names}]
+            where = {"where": self._where[name]} if name in self._where else {}
+            requests[name] = [{"columns": names, **where}]
         return requests
 
     def load(self, updates: object) -> None:

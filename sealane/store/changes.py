@@ -13,6 +13,8 @@ from sealane.model import (
     LoadBalancer,
     Log,
     Member,
+    MeteringLabel,
+    MeteringLabelRule,
     Network,
     Node,
     Port,
@@ -66,6 +68,8 @@ Stored = (
     | SubPort
     | TapService
     | TapFlow
+    | MeteringLabel
+    | MeteringLabelRule
     | Project
     | User
     | RoleAssignment

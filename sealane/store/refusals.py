@@ -45,6 +45,7 @@ _HOLDERS = {
     "Port": "disassociate its floating IPs, delete its port forwardings, load balancers, taps and trunk, and "
     "remove it from its trunk first",
     "TapService": "delete its flows first",
+    "MeteringLabel": "delete its rules first",
     "LoadBalancer": "delete its listeners and pools first, or delete it with cascade=true",
     "ServerPool": "delete its members and take it from its listeners first",
     "Trunk": "remove its sub-ports first",

@@ -25,6 +25,8 @@ from sealane.model import (
     LoadBalancer,
     Log,
     Member,
+    MeteringLabel,
+    MeteringLabelRule,
     Network,
     Node,
     Port,
@@ -80,6 +82,8 @@ COLLECTIONS: Mapping[type[Stored], str] = {
     SubPort: "sub_ports",
     TapService: "tap_services",
     TapFlow: "tap_flows",
+    MeteringLabel: "metering_labels",
+    MeteringLabelRule: "metering_label_rules",
     Project: "projects",
     User: "users",
     RoleAssignment: "role_assignments",
@@ -113,6 +117,7 @@ _RENAMED = {
     "address_scope_id": "address_scope",
     "trunk_id": "trunk",
     "tap_service_id": "tap_service",
+    "metering_label_id": "metering_label",
 }
 """attribute -> the column that refers to the row."""
 _JSON = {

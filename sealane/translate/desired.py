@@ -13,6 +13,8 @@ from sealane.model import (
     LoadBalancer,
     Log,
     Member,
+    MeteringLabel,
+    MeteringLabelRule,
     Network,
     Node,
     Port,
@@ -51,6 +53,7 @@ READS = (
     *(LoadBalancer, ServerPool, Listener, Member, HealthMonitor),
     *(BandwidthLimitRule, DscpMarkingRule, Log, Trunk, SubPort),
     *(TapService, TapFlow),
+    *(MeteringLabel, MeteringLabelRule),
 )
 """What the stages look at; the translator's state has nothing else."""
 

@@ -6,7 +6,8 @@
        ├─ NAT snat                                enable_snat: each tenant's IPv4 subnet behind each gateway
        ├─ Logical_Router_Static_Route             the way out by the external subnet's gateway; extra routes
        │      ·· BFD                              enable_default_route_bfd: it counts while that one answers
-       └─ Logical_Router_Policy                   between networks of different address scopes (scopes.py)
+       └─ Logical_Router_Policy                   between networks of different address scopes (scopes.py);
+                                                  what metering labels count (metering.py)
 
 The other end of a router's port is a Logical_Switch_Port of type router (ports.py).  What a router does is
 done on the host of the machine that sends; only what leaves by a gateway passes the gateway's host.
@@ -17,8 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from sealane import names
-from sealane.model import Network, Node, Port, Router, State, Subnet
-from sealane.translate import gateways
+from sealane.model import MeteringLabelRule, Network, Node, Port, Router, State, Subnet
+from sealane.translate import gateways, metering
 from sealane.translate import scopes as address_scopes
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Parent, Ref, Row, Value, row
@@ -54,10 +55,27 @@ def rows(state: State, memo: Memo) -> Iterator[Row]:
         return
     legs, router_rows = _legs(state), memo.of(_router)
     nodes = tuple(sorted(state.nodes.values(), key=lambda node: node.name))
-    translated = address_scopes.translated(state)
+    translated, metered = address_scopes.translated(state), metering.of_projects(state)
     for router in state.routers.values():
-        lets = translated.get(router.id, ())
-        yield from router_rows(router.id, router, nodes, lets, *legs.get(router.id, ()))
+        lets, rules = translated.get(router.id, ()), _rules_for(router, metered)
+        yield from router_rows(router.id, router, nodes, lets, rules, *legs.get(router.id, ()))
+
+
+def _rules_for(router: Router, metered: Mapping[str, metering.Rules]) -> metering.Rules:
+    return metered.get(router.project_id, metered[""])
+
+
+def counted(state: State) -> Mapping[str, frozenset[str]]:
+    """The matches of policies that are there to count -> the ids of the labels that count by them."""
+    if not state.metering_label_rules:
+        return {}
+    legs, translated, metered = _legs(state), address_scopes.translated(state), metering.of_projects(state)
+    found: dict[str, frozenset[str]] = {}
+    for router in state.routers.values():
+        mine, rules = tuple(legs.get(router.id, ())), _rules_for(router, metered)
+        apart = address_scopes.policies(router, translated.get(router.id, ()), mine) if rules else ()
+        found |= {count.match: count.labels for count in metering.counts(rules, mine, tuple(apart))}
+    return found
 
 
 def _legs(state: State) -> Mapping[str, list[Leg]]:
@@ -74,9 +92,16 @@ def _legs(state: State) -> Mapping[str, list[Leg]]:
     return found
 
 
-def _router(router: Router, nodes: tuple[Node, ...], lets: tuple[str, ...], *legs: Leg) -> tuple[Row, ...]:
+def _router(
+    router: Router,
+    nodes: tuple[Node, ...],
+    lets: tuple[str, ...],
+    rules: tuple[MeteringLabelRule, ...],
+    *legs: Leg,
+) -> tuple[Row, ...]:
     outer = sorted((leg for leg in legs if leg.is_gateway), key=lambda leg: _place(router, leg.port))
     inner = [leg for leg in legs if not leg.is_gateway]
+    apart = tuple(address_scopes.policies(router, lets, legs))
     return (
         _logical_router(router, outer),
         *(_port(router, leg, inner, outer) for leg in legs),
@@ -84,7 +109,8 @@ def _router(router: Router, nodes: tuple[Node, ...], lets: tuple[str, ...], *leg
         *(r for leg in outer if router.enable_snat for r in _snats(router, leg, inner)),
         *_default_routes(router, outer),
         *_extra_routes(router),
-        *address_scopes.policies(router, lets, legs),
+        *apart,
+        *metering.rows(router, rules, legs, apart),
     )
 
 

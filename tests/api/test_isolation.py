@@ -51,6 +51,9 @@ class Stranger:
         other = await self.root.make("port", project_id="theirs", **inside)
         flow = {"tap_service_id": self.id("tap_service"), "source_port": other["id"]}
         await self.add("tap_flow", name="secret", direction="IN", **flow)
+        await self.add("metering_label", name="secret")
+        label = {"metering_label_id": self.id("metering_label"), "direction": "egress"}
+        await self.add("metering_label_rule", name="secret", source_ip_prefix="10.7.0.0/24", **label)
         await self.add("router", name="secret")
         outside = {"router:external": True, "provider:network_type": "flat"}
         around = await self.root.make("network", **outside, **{"provider:physical_network": "physnet1"})

@@ -90,6 +90,7 @@ class Nonsense:
                     "action": "access_as_shared",
                     **dict.fromkeys(("port_id", "source_port"), self.ids["port"]),
                     "tap_service_id": self.ids["tap_service"],
+                    "metering_label_id": self.ids["metering_label"],
                     "target_tenant": f"p{self.chance.randrange(99)}",
                 }
                 given[attribute.name] = right[attribute.name]
@@ -161,6 +162,9 @@ async def _furnish(api: Live) -> dict[str, str]:
     tap = await api.make("tap_service", port_id=sink["id"])
     tapped = {"tap_service_id": tap["id"], "source_port": port["id"], "direction": "IN"}
     flow = await api.make("tap_flow", **tapped)
+    label = await api.make("metering_label", name="all")
+    metered = {"metering_label_id": label["id"], "source_ip_prefix": "10.0.0.0/24"}
+    meter = await api.make("metering_label_rule", **metered)
     router = await api.make("router")
     external = await api.make("network", **{"router:external": True})
     await api.make("subnet", network_id=external["id"], cidr="203.0.113.0/24")
@@ -187,6 +191,8 @@ async def _furnish(api: Live) -> dict[str, str]:
         "trunk": trunk["id"],
         "tap_service": tap["id"],
         "tap_flow": flow["id"],
+        "metering_label": label["id"],
+        "metering_label_rule": meter["id"],
     }
 
 

@@ -277,6 +277,18 @@ async def test_a_policy_bears_its_rules(database: OvsdbServer) -> None:
         assert (await client.api.call(f"GET /v2.0/qos/policies/{policy}")).status == 404
 
 
+async def test_metering_as_neutron_has_it(database: OvsdbServer) -> None:
+    async with odl(database) as client:
+        label = await client.send("metering/metering-labels", "metering_label", name="out", tenant_id="t")
+        values = {"metering_label_id": label, "direction": "egress", "remote_ip_prefix": "10.0.0.0/24"}
+        rules = "metering/metering-label-rules"
+        rule = await client.send(rules, "metering_label_rule", excluded=False, **values)
+        for path, id in ((rules, rule), ("metering/metering-labels", label)):
+            assert (await client.call(f"GET {BASE}/{path}/{id}")).status == 200
+            assert (await client.call(f"DELETE {BASE}/{path}/{id}")).status == 204
+            assert (await client.api.call(f"GET /v2.0/{path}/{id}")).status == 404
+
+
 async def test_load_balancers_in_the_shape_of_neutron_s_driver(database: OvsdbServer) -> None:
     """From the port of the address to a member and back, each sent twice."""
     async with odl(database) as client:

@@ -246,6 +246,30 @@ async def test_quality_of_service(database: OvsdbServer) -> None:
         assert await openstack(api, "network qos policy list -f json") == []
 
 
+async def test_metering(database: OvsdbServer) -> None:
+    async with live(database) as api:
+        made = await openstack(api, "network meter create out --description x --share -f json")
+        assert (made["name"], made["description"], made["shared"]) == ("out", "x", True)
+        words = "network meter rule create out --egress"
+        rule = await openstack(api, f"{words} --destination-ip-prefix 192.0.2.0/24 -f json")
+        assert (rule["direction"], rule["destination_ip_prefix"]) == ("egress", "192.0.2.0/24")
+        overlapping = f"{words} --destination-ip-prefix 192.0.2.7/32"
+        assert "overlaps" in await openstack(api, overlapping, fails=True)
+        await openstack(api, f"{overlapping} --exclude -f json")
+        old = await openstack(
+            api, "network meter rule create out --ingress --remote-ip-prefix 10.0.0.0/24 -f json"
+        )
+        assert old["remote_ip_prefix"] == "10.0.0.0/24"
+        assert len(await openstack(api, "network meter rule list -f json")) == 3
+        shown = await openstack(api, f"network meter rule show {rule['id']} -f json")
+        assert shown["destination_ip_prefix"] == "192.0.2.0/24"
+        await openstack(api, f"network meter rule delete {rule['id']}")
+        assert [m["Name"] for m in await openstack(api, "network meter list -f json")] == ["out"]
+        assert (await openstack(api, "network meter show out -f json"))["name"] == "out"
+        await openstack(api, "network meter delete out")
+        assert await openstack(api, "network meter rule list -f json") == []
+
+
 async def test_taps(database: OvsdbServer) -> None:
     async with live(database) as api:
         await openstack(api, "network create blue -f json")

@@ -57,6 +57,8 @@ PUTS: dict[str, dict[str, tuple[Any, int]]] = {
     "tap_service": {"name": ("x", 200), "description": ("x", 200)},
     "tap_flow": {"name": ("x", 200), "description": ("x", 200)},
     # an admin's to write
+    "metering_label": {},
+    "metering_label_rule": {},
     "policy": {
         "name": ("x", 403),
         "description": ("x", 403),
@@ -149,6 +151,20 @@ POSTS: dict[str, dict[str, tuple[Any, int]]] = {
         "source_port": ("GUEST", 403),
         "direction": ("IN", 201),
     },
+    "metering_label": {
+        **{name: (value, 403) for name, (value, _) in NAMED.items()},
+        "project_id": ("theirs", 400),
+        "shared": (True, 403),
+    },
+    "metering_label_rule": {
+        **{name: (value, 403) for name, (value, _) in NAMED.items()},
+        "project_id": ("theirs", 400),
+        **dict.fromkeys(("source_ip_prefix", "destination_ip_prefix"), ("172.16.0.0/12", 403)),
+        "remote_ip_prefix": (None, 403),
+        "direction": ("egress", 403),
+        "excluded": (True, 403),
+        "metering_label_id": ("METERED", 404),
+    },
     "policy": {
         **{name: (value, 403) for name, (value, _) in NAMED.items()},
         "project_id": ("theirs", 400),
@@ -165,7 +181,8 @@ ROW_CALLS = {
     "DELETE /tags/t": 204,
     "DELETE": 204,
 }
-CALLS_OF = {"policy": {call: wanted if call.startswith("GET") else 403 for call, wanted in ROW_CALLS.items()}}
+_SEEN = {call: wanted if call.startswith("GET") else 403 for call, wanted in ROW_CALLS.items()}
+CALLS_OF = dict.fromkeys(("policy", "metering_label", "metering_label_rule"), _SEEN)
 
 
 @dataclass
@@ -193,7 +210,10 @@ class Yard:
             group = await self.root.make("security_group", project_id=project, name="g")
             self.ids[f"group {situation}"] = group["id"]
             await self._tap(situation, project)
+            label = await self.root.make("metering_label", project_id=project)
+            self.ids[f"label {situation}"] = label["id"]
         self.ids["THEIRS"] = self.ids["group foreign"]
+        self.ids["METERED"] = self.ids["label foreign"]
         self.ids["WATCHED"] = self.ids["tap foreign"]
 
     async def _tap(self, situation: str, project: str) -> None:
@@ -237,6 +257,10 @@ class Yard:
             "log": {"resource_type": "security_group"},
             "address_scope": {"ip_version": 4},
             "subnetpool": {"name": "low", "prefixes": ["10.0.0.0/16"]},
+            "metering_label_rule": {
+                "metering_label_id": self.ids[f"label {situation}"],
+                "source_ip_prefix": f"10.{number // 250}.{number % 250}.0/24",
+            },
             "tap_service": {"port_id": self.ids[f"sink {situation}"]},
         }.get(kind, {})
 

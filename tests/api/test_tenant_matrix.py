@@ -209,6 +209,7 @@ CALLS = {
     "GET /v2.0/sealane/free-cidr": (403, 403),
     "GET /v2.0/sealane/announced": (403, 403),
     "GET /v2.0/sealane/taps": (403, 403),
+    "GET /v2.0/sealane/metering": (403, 403),
     "GET /v2.0/sealane/nodes": (403, 403),
     "GET /v2.0/sealane/tokens": (403, 403),
     "POST /v2.0/sealane/tokens": (403, 403),

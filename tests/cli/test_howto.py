@@ -26,6 +26,7 @@ def commands(page: str) -> str:
         "events.md",
         "dhcp-and-dns.md",
         "logs.md",
+        "metering.md",
         "mirroring.md",
         "multicast.md",
         "qos.md",

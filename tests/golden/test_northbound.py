@@ -24,6 +24,8 @@ from sealane.model import (
     LoadBalancer,
     Log,
     Member,
+    MeteringLabel,
+    MeteringLabelRule,
     Network,
     Node,
     Port,
@@ -75,6 +77,8 @@ KINDS = {
     "sub_ports": SubPort,
     "tap_services": TapService,
     "tap_flows": TapFlow,
+    "metering_labels": MeteringLabel,
+    "metering_label_rules": MeteringLabelRule,
 }
 """Collections that a case may have."""
 

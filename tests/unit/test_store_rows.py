@@ -23,6 +23,8 @@ from sealane.model import (
     LoadBalancer,
     Log,
     Member,
+    MeteringLabel,
+    MeteringLabelRule,
     Network,
     Node,
     Pool,
@@ -260,6 +262,17 @@ quality = (
         tap_service_id=ids,
         source_port=ids,
         direction=st.sampled_from(["IN", "OUT", "BOTH"]),
+    )
+    | st.builds(MeteringLabel, **standard, shared=st.booleans())
+    | st.builds(
+        MeteringLabelRule,
+        **standard,
+        metering_label_id=ids,
+        direction=st.sampled_from(["ingress", "egress"]),
+        remote_ip_prefix=st.none() | texts,
+        source_ip_prefix=st.none() | texts,
+        destination_ip_prefix=st.none() | texts,
+        excluded=st.booleans(),
     )
     | st.builds(DscpMarkingRule, **standard, qos_policy_id=ids, dscp_mark=st.integers(0, 63))
 )

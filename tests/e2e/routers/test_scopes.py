@@ -6,6 +6,8 @@ from tests.e2e.routers.station import outside
 from tests.e2e.routers.test_outside import way_back
 
 WORLD, PORT = "172.31.100.1", 7310
+PINGS = 4
+LABELS = "metering/metering-labels"
 
 
 class Scoped:
@@ -106,7 +108,15 @@ def test_to_the_outside_by_nat_or_within_the_scope(site: Site) -> None:
             without = {"external_gateway_info": {"network_id": lan, "enable_snat": False}}
             site.api.update("routers", router, without)
             soon_seen(two, WORLD, PORT, address)
+            into, out = (labelled(site, way, "10.62.0.0/16") for way in ("ingress", "egress"))
+            two.exec("busybox", "ping", "-c", "5", "-W", "5", WORLD)
             assert heard(site, address) and not heard(site, two.addresses[0])
+            wanted = 5 + PINGS  # TCP of before may still say good-bye
+            until(
+                lambda: counted(site, into) >= wanted <= counted(site, out), "what is let through is counted"
+            )
+            for label in (into, out):
+                site.api.delete(LABELS, label)
         finally:
             site.api.delete("floatingips", floating["id"])
         assert seen(two, WORLD, PORT) == "", "without SNAT and a floating IP nothing gets out"
@@ -116,5 +126,18 @@ def test_to_the_outside_by_nat_or_within_the_scope(site: Site) -> None:
 
 def heard(site: Site, address: str) -> bool:
     """Whether a machine answers the world's pings (one of a few will do: a neighbour has to be found)."""
-    said = outside(site.lab, "sh", "-c", f"busybox ping -c 4 -W 1 {address} || true")
+    said = outside(site.lab, "sh", "-c", f"busybox ping -c {PINGS} -W 1 {address} || true")
     return "0 packets received" not in said
+
+
+def labelled(site: Site, direction: str, prefix: str) -> str:
+    """A metering label for what such machines send out or are sent from outside."""
+    made = str(site.api.create(LABELS, {"name": direction, "shared": True})["id"])
+    rule = {"metering_label_id": made, "direction": direction, "remote_ip_prefix": prefix}
+    site.api.create("metering/metering-label-rules", rule)
+    return made
+
+
+def counted(site: Site, label: str) -> int:
+    (row,) = site.api.list(LABELS, id=label)
+    return int(row["sealane:packets"] or 0)
