@@ -1,6 +1,7 @@
 """`sealane node --join` against the API's real door: it needs nothing but the line, or leaves nothing."""
 
 import asyncio
+import json
 import re
 import ssl
 from collections.abc import AsyncIterator
@@ -249,7 +250,8 @@ async def test_a_node_says_where_it_is_now(database: OvsdbServer, directory: Pat
         settings = Settings(host_name="host2", run_dir=run_dir, api_url=part.url)
         async with ApiClient(part.url, credentials=Credentials(machine.pki)) as api:
             for address in ("192.0.2.22", "2001:db8::22", "2001:db8::22"):
-                (run_dir / "datapath.json").write_text(f'{{"address": "{address}"}}')
+                facts = {"kind": "userspace", "address": address}
+                (run_dir / "datapath.json").write_text(json.dumps(facts))
                 await register(api, settings)
                 assert [node.address for node in part.store.state.nodes.values()] == [address]
         assert next(iter(part.store.state.nodes.values())).revision_number == 3
@@ -258,7 +260,7 @@ async def test_a_node_says_where_it_is_now(database: OvsdbServer, directory: Pat
 async def test_the_central_parts_own_node_says_where_it_is(database: OvsdbServer, directory: Path) -> None:
     async with central_part(database, directory) as part:
         settings = Settings(host_name="host1", run_dir=directory)
-        (directory / "datapath.json").write_text('{"address": "192.0.2.1"}')
+        (directory / "datapath.json").write_text(json.dumps({"kind": "userspace", "address": "192.0.2.1"}))
         async with ApiClient(part.root.url) as api:
             await register(api, settings)
             await register(api, settings)
