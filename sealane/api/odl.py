@@ -13,7 +13,7 @@ https://github.com/opendaylight/neutron northbound-api; networking-odl common/fi
 """
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -24,15 +24,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sealane import names
-from sealane.api import answers, convert, octavia, odl_qos, odl_trunks, policy, router_interfaces
+from sealane.api import answers, convert, octavia, odl_qos, odl_taps, odl_trunks, policy, router_interfaces
 from sealane.api.answers import answer
 from sealane.api.attributes import Attribute, Kind, Values
 from sealane.api.body import read_object
 from sealane.api.caller import caller_of
 from sealane.api.desk import Desk
 from sealane.api.draft import Draft
+from sealane.api.look import Look
 from sealane.api.odl_shapes import shaped
 from sealane.api.ports import VIF_DETAILS
+from sealane.api.query import Query
 from sealane.api.resources import MAX_BULK, Handlers, Resource, updates
 from sealane.api.router_calls import RouterCalls
 from sealane.errors import BadRequest, NotFound
@@ -58,7 +60,7 @@ QUERY = {
 """What ODL calls filters whose names have a colon."""
 NOT_HERE = (
     *("fw", "vpn", "sfc", "l2-gateways", "l2gateway-connections"),
-    *("bgpvpns", "bgpvpn", "tapaas"),
+    *("bgpvpns", "bgpvpn"),
 )
 """Collections of ODL that are not served."""
 
@@ -71,6 +73,8 @@ MORE = (
         for each in (octavia.BALANCERS, octavia.LISTENERS, octavia.POOLS, octavia.MONITORS)
     ),
     replace(octavia.MEMBERS, kind=replace(octavia.MEMBERS.kind, place="lbaas/pools/{pool_id}/members")),
+    odl_taps.SERVICES,
+    odl_taps.FLOWS,
 )
 """What is told in another manner than below /v2.0."""
 _ID = Attribute(name="id", type=convert.ID)
@@ -162,11 +166,29 @@ class OdlMembers(OdlHandlers, octavia.Members):
     """Of the pool of the path."""
 
 
+class OdlTapFlows(OdlHandlers):
+    """Of the service of the path."""
+
+    def _placed(self, request: Request, id: str, given: Values, draft: Draft) -> Sequence[Change]:
+        return super()._placed(request, id, odl_taps.of_service(request, given), draft)
+
+    def among(self, request: Request, wanted: Query, look: Look) -> Query:
+        return replace(wanted, tests=(*odl_taps.tests(request), *wanted.tests))
+
+    def find(self, request: Request, look: Look) -> Any:
+        row = super().find(request, look)
+        if not odl_taps.is_below(request, row):
+            raise self.kind.missing(row.id)
+        return row
+
+
+BELOW: Mapping[str, type[OdlHandlers]] = {"member": OdlMembers, "tap_flow": OdlTapFlows}
+
+
 def routes(resources: Sequence[Resource], desk: Desk) -> list[Route]:
     found = []
     for resource in (*resources, *MORE):
-        kind = OdlMembers if resource.kind.singular == "member" else OdlHandlers
-        handlers = kind(_as_told(resource), desk)
+        handlers = BELOW.get(resource.kind.singular, OdlHandlers)(_as_told(resource), desk)
         base = f"{BASE}/{resource.kind.path}"
         found += [
             Route(base, handlers.list, methods=["GET"]),
@@ -175,6 +197,8 @@ def routes(resources: Sequence[Resource], desk: Desk) -> list[Route]:
             Route(f"{base}/{{id}}", handlers.update, methods=["PUT"]),
             Route(f"{base}/{{id}}", handlers.delete, methods=["DELETE"]),
         ]
+        if resource.kind.singular == "tap_flow":
+            found.append(Route(f"{BASE}/{odl_taps.ALL_FLOWS}", handlers.list, methods=["GET"]))
         if resource.kind.singular == "router":
             calls = RouterCalls(handlers)
             found.append(Route(f"{base}/{{id}}/add_router_interface", calls.add_interface, methods=["PUT"]))

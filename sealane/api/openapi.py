@@ -92,7 +92,7 @@ def _odl_paths(kind: Kind) -> Part:
     both = {"oneOf": [wrapped(kind.singular, whole), wrapped(kind.plural, {"type": "array", "items": whole})]}
     basic: Part = {"security": [{"basic": []}, {"token": []}]}
     base = f"{odl.BASE}/{kind.path}"
-    above = [in_path(name) for name in ("pool_id",) if f"{{{name}}}" in base]
+    above = [in_path(name) for name in ("pool_id", "tap_service_id") if f"{{{name}}}" in base]
     return {
         base: {
             "parameters": above,

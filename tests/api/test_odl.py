@@ -390,3 +390,34 @@ async def test_a_trunk_s_put_bears_its_sub_ports(database: OvsdbServer) -> None:
         assert (await client.call(f"DELETE {BASE}/ports/{parent}")).status == 409
         assert (await client.call(f"DELETE {line}")).status == 204
         assert (await client.call(f"DELETE {BASE}/ports/{parent}")).status == 204
+
+
+async def test_tap_flows_are_below_their_service(database: OvsdbServer) -> None:
+    async with odl(database) as client:
+        network = await client.send("networks", "network", tenant_id="t")
+        port, source, other = [
+            await client.send("ports", "port", network_id=network, tenant_id="t") for _ in range(3)
+        ]
+        service = await client.send("tap/services", "tap_service", name="s", tenant_id="t", port_id=port)
+        await client.send("tap/services", "tap_service", id=service, name="s", tenant_id="t", port_id=port)
+        flows = f"tap/flows/{service}/flows"
+        values = {"name": "f", "tenant_id": "t", "source_port": source, "direction": "BOTH"}
+        flow = await client.send(flows, "tap_flow", **values)
+        await client.send(flows, "tap_flow", id=flow, tap_service_id=service, **values)
+        for path in (flows, "tap/flows"):
+            listed = (await client.call(f"GET {BASE}/{path}")).body["tap_flows"]
+            assert [(row["id"], row["tap_service_id"]) for row in listed] == [(flow, service)]
+        renamed = await client.call(f"PUT {BASE}/{flows}/{flow}", {"tap_flow": {**values, "name": "g"}})
+        assert renamed.body["tap_flow"]["name"] == "g"
+        assert (await client.api.call(f"GET /v2.0/taas/tap_flows/{flow}")).body["tap_flow"]["name"] == "g"
+        moved = await client.call(f"PUT {BASE}/{flows}/{flow}", {"tap_flow": {"source_port": other}})
+        assert moved.status == 400
+        elsewhere = {**values, "source_port": other, "tap_service_id": CANARY}
+        refused = await client.call(f"POST {BASE}/{flows}", {"tap_flow": elsewhere})
+        assert refused.status == 400
+        assert "tap_service_id" in refused.body["NeutronError"]["message"]
+        assert (await client.call(f"GET {BASE}/tap/flows/{CANARY}/flows/{flow}")).status == 404
+        itself = await client.call(f"POST {BASE}/{flows}", {"tap_flow": {**values, "source_port": port}})
+        assert itself.status == 400
+        assert (await client.call(f"DELETE {BASE}/{flows}/{flow}")).status == 204
+        assert (await client.call(f"DELETE {BASE}/tap/services/{service}")).status == 204
