@@ -135,6 +135,7 @@ def test_it_tells_how_a_station_is_by_its_own_gateways_only(
         ):
             assert fails(peer.transact(operation)), operation
     place.central.nbctl("destroy", "BFD", made)
+    place.central.synced()
 
 
 def test_a_neighbour_on_another_s_datapath_is_none(place: Place, thief: Member) -> None:
