@@ -9,18 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, invariant, rule
 
 from sealane import errors
 from sealane.cli.api import Api
-from tests.api.test_server import Host, host
-from tests.daemons import until
+from tests.api.any_order import NOTHING, AnyOrder, Sight, host, run
+from tests.api.test_server import Host
 
 __all__ = ["host"]
-NOTHING = "00000000-0000-4000-8000-000000000000"
-"""What a refused call leaves in its bundle."""
 VIP = "10.0.0.2"
 MACHINES, NOBODY = ("10.0.0.5", "10.0.0.6"), "10.0.0.7"
 ADDRESSES = st.sampled_from((*MACHINES, NOBODY, VIP, "192.0.2.1"))
@@ -46,12 +43,11 @@ class Pool:
     monitor: str | None = None
 
 
-class Balancing(RuleBasedStateMachine):
+class Balancing(AnyOrder):
     balancers, listeners, pools, members = (Bundle(n) for n in ("balancers", "listeners", "pools", "members"))
 
-    def __init__(self, api: Api) -> None:
-        super().__init__()
-        self.api = api
+    def __init__(self, api: Api, sight: Sight) -> None:
+        super().__init__(api, sight)
         self.known_balancers: set[str] = set()
         self.known_listeners: dict[str, Listener] = {}
         self.known_pools: dict[str, Pool] = {}
@@ -60,14 +56,6 @@ class Balancing(RuleBasedStateMachine):
         self.subnet = api.create("subnets", subnet)["id"]
         for address in MACHINES:
             api.create("ports", {"network_id": self.network, "fixed_ips": [{"ip_address": address}]})
-
-    def teardown(self) -> None:
-        for balancer in self.known_balancers:
-            self.api.delete("lbaas/loadbalancers", balancer, cascade="true")
-        assert len(self.api.list("ports")) == len(MACHINES), "what was made for load balancers is gone"
-        for port in self.api.list("ports"):
-            self.api.delete("ports", port["id"])
-        self.api.delete("networks", self.network)
 
     def refused(self, kind: Refusal, path: str, body: dict[str, Any]) -> str:
         assert kind is not None
@@ -260,23 +248,16 @@ class Policy:
     mark: str | None = None
 
 
-class Quality(RuleBasedStateMachine):
+class Quality(AnyOrder):
     policies = Bundle("policies")
     WAYS = ("egress", "ingress")
 
-    def __init__(self, api: Api) -> None:
-        super().__init__()
-        self.api = api
+    def __init__(self, api: Api, sight: Sight) -> None:
+        super().__init__(api, sight)
         self.known: dict[str, Policy] = {}
         self.network = api.create("networks", {})["id"]
         self.port = api.create("ports", {"network_id": self.network})["id"]
         self.held: dict[str, str | None] = {"networks": None, "ports": None}
-
-    def teardown(self) -> None:
-        self.api.delete("ports", self.port)
-        self.api.delete("networks", self.network)
-        for policy in self.known:
-            self.api.delete("qos/policies", policy)
 
     @rule(target=policies)
     def make(self) -> str:
@@ -361,15 +342,4 @@ class Quality(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("machine", [Balancing, Quality])
 def test_called_in_any_order(host: Host, machine: type[Balancing | Quality]) -> None:
-    with host.api():
-        api = Api(f"unix:{host.directory / 'api.sock'}")
-        until(lambda: api.list("networks") == [], "the API answers")
-        chosen = settings(
-            max_examples=15,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            print_blob=True,
-            database=None,
-        )
-        run_state_machine_as_test(lambda: machine(api), settings=chosen)
+    run(machine, host, steps=50)

@@ -1,28 +1,21 @@
-"""Calls in any order against a model in a few dictionaries: what the API shows is what the model has.
-
-A real API process on a real store; hypothesis chooses the calls, and makes a failing sequence short.
-"""
+"""Networks, subnets and ports, called in any order, against a model in a few dictionaries (any_order.py)."""
 
 import ipaddress
-import uuid
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
-    RuleBasedStateMachine,
     consumes,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from sealane import errors
 from sealane.cli.api import Api
-from tests.api.test_server import Host, host
-from tests.daemons import until
+from tests.api.any_order import NOTHING, AnyOrder, Sight, host, run
+from tests.api.test_server import Host
 
 __all__ = ["host"]
 NAMES = st.sampled_from(["", "a", "b", "ä 🦊"])
@@ -30,9 +23,6 @@ TAGS = st.lists(st.sampled_from(["red", "warm", "old"]), unique=True, max_size=3
 PLACES = st.integers(0, 3)
 """Of a subnet: 10.0.PLACE.0/29, six addresses, one of them the gateway's."""
 LAST = st.integers(0, 7)
-NOTHING = str(uuid.UUID(int=0, version=4))
-"""What a refused call leaves in its bundle. Every rule leaves something: which address a port gets is the
-API's choice, and hypothesis wants to find the bundles as long as they were when it repeats a run."""
 SHOWN = {
     "networks": ("name", "tags", "revision_number"),
     "subnets": ("name", "cidr"),
@@ -40,20 +30,14 @@ SHOWN = {
 }
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(AnyOrder):
     networks = Bundle("networks")
     subnets = Bundle("subnets")
     ports = Bundle("ports")
 
-    def __init__(self, api: Api) -> None:
-        super().__init__()
-        self.api = api
+    def __init__(self, api: Api, sight: Sight) -> None:
+        super().__init__(api, sight)
         self.rows: dict[str, dict[str, dict[str, Any]]] = {"networks": {}, "subnets": {}, "ports": {}}
-
-    def teardown(self) -> None:
-        for collection in ("ports", "networks"):
-            for row in self.api.list(collection):
-                self.api.delete(collection, row["id"])
 
     def keep(self, collection: str, row: dict[str, Any]) -> str:
         self.rows[collection][row["id"]] = row
@@ -207,15 +191,4 @@ def _hosts(cidr: str) -> set[str]:
 
 
 def test_calls_in_any_order(host: Host) -> None:
-    with host.api():
-        api = Api(f"unix:{host.directory / 'api.sock'}")
-        until(lambda: api.list("networks") == [], "the API answers")
-        chosen = settings(
-            max_examples=15,
-            stateful_step_count=30,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            print_blob=True,
-            database=None,
-        )
-        run_state_machine_as_test(lambda: Machine(api), settings=chosen)
+    run(Machine, host, steps=30)

@@ -1,6 +1,6 @@
 """Pools, scopes and subnets in any order against a model: nothing overlaps, what is free is the lowest.
 
-As test_machine.py; each subnet is in a network of its own.
+Each subnet is in a network of its own.
 """
 
 import ipaddress
@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, invariant, rule
 
 from sealane import errors
 from sealane.cli.api import Api
-from tests.api.test_machine import NOTHING
-from tests.api.test_server import Host, host
-from tests.daemons import until
+from tests.api.any_order import NOTHING, AnyOrder, Sight, host, run
+from tests.api.test_server import Host
 
 __all__ = ["host"]
 PREFIXES = st.sampled_from(["10.0.0.0/27", "10.0.0.32/27", "10.0.0.64/26", "10.0.1.0/28"])
@@ -24,22 +22,16 @@ LENGTHS = st.integers(27, 30)
 QUOTA = 64
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(AnyOrder):
     pools = Bundle("pools")
     scopes = Bundle("scopes")
     subnets = Bundle("subnets")
 
-    def __init__(self, api: Api) -> None:
-        super().__init__()
-        self.api = api
+    def __init__(self, api: Api, sight: Sight) -> None:
+        super().__init__(api, sight)
         self.pool_rows: dict[str, dict[str, Any]] = {}
         self.scope_ids: set[str] = set()
         self.rows: dict[str, dict[str, Any]] = {}
-
-    def teardown(self) -> None:
-        for collection in ("networks", "subnetpools", "address-scopes"):
-            for row in self.api.list(collection):
-                self.api.delete(collection, row["id"])
 
     def of(self, pool: str) -> list[Any]:
         return [ipaddress.ip_network(s["cidr"]) for s in self.rows.values() if s["subnetpool_id"] == pool]
@@ -169,15 +161,4 @@ def _without(one: Any, gone: Any) -> Iterator[Any]:
 
 
 def test_pools_in_any_order(host: Host) -> None:
-    with host.api():
-        api = Api(f"unix:{host.directory / 'api.sock'}")
-        until(lambda: api.list("networks") == [], "the API answers")
-        chosen = settings(
-            max_examples=15,
-            stateful_step_count=30,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            print_blob=True,
-            database=None,
-        )
-        run_state_machine_as_test(lambda: Machine(api), settings=chosen)
+    run(Machine, host, steps=30)

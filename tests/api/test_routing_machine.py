@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, invariant, rule
 
 from sealane import errors
 from sealane.cli.api import Api
-from tests.api.test_server import Host, host
-from tests.daemons import until
+from tests.api.any_order import NOTHING, AnyOrder, Sight, host, run
+from tests.api.test_server import Host
 
 __all__ = ["host"]
 CIDRS = {"a": "10.0.0.0/29", "b": "10.0.1.0/29", "c": "10.0.0.0/29"}
@@ -23,8 +22,6 @@ OVERLAP = {"a": "c", "c": "a"}
 NETS = st.sampled_from(sorted(CIDRS))
 OUTSIDE, TO_GIVE = "203.0.113.0/29", 5
 NUMBERS = st.integers(80, 82)
-NOTHING = "00000000-0000-4000-8000-000000000000"
-"""What a refused call leaves in its bundle."""
 
 
 @dataclass
@@ -48,12 +45,11 @@ class Port:
     group: str | None = None
 
 
-class Routing(RuleBasedStateMachine):
+class Routing(AnyOrder):
     routers, ports, floating, groups = (Bundle(n) for n in ("routers", "ports", "floating", "groups"))
 
-    def __init__(self, api: Api) -> None:
-        super().__init__()
-        self.api = api
+    def __init__(self, api: Api, sight: Sight) -> None:
+        super().__init__(api, sight)
         self.known_routers: dict[str, Router] = {}
         self.known_ports: dict[str, Port] = {}
         self.known_floating: dict[str, Floating] = {}
@@ -65,23 +61,6 @@ class Routing(RuleBasedStateMachine):
             name: api.create("subnets", {"network_id": self.nets[name], "cidr": cidr, "ip_version": 4})["id"]
             for name, cidr in CIDRS.items()
         }
-
-    def teardown(self) -> None:
-        for id, known in self.known_floating.items():
-            for _, forwarding in known.forwards.values():
-                self.api.delete(f"floatingips/{id}/port_forwardings", forwarding)
-            self.api.delete("floatingips", id)
-        for id, router in self.known_routers.items():
-            for net in router.nets:
-                self.interface("remove", id, net)
-            self.api.delete("routers", id)
-        for port in self.known_ports:
-            self.api.delete("ports", port)
-        for group in self.known_groups:
-            self.api.delete("security-groups", group)
-        for network in (*self.nets.values(), self.outside):
-            self.api.delete("networks", network)
-        assert self.api.list("ports") == [], "what the routers and floating IPs made for themselves is gone"
 
     # what the model says
 
@@ -344,15 +323,4 @@ class Routing(RuleBasedStateMachine):
 
 
 def test_routing_called_in_any_order(host: Host) -> None:
-    with host.api():
-        api = Api(f"unix:{host.directory / 'api.sock'}")
-        until(lambda: api.list("networks") == [], "the API answers")
-        chosen = settings(
-            max_examples=15,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            print_blob=True,
-            database=None,
-        )
-        run_state_machine_as_test(lambda: Routing(api), settings=chosen)
+    run(Routing, host)

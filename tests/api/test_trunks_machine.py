@@ -6,14 +6,13 @@ What a port is to one excludes what it may be to others, and what goes with a po
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, invariant, rule
 
 from sealane import errors
 from sealane.cli.api import Api
-from tests.api.test_server import Host, host
-from tests.daemons import until
+from tests.api.any_order import AnyOrder, Sight, host, run
+from tests.api.test_server import Host
 
 __all__ = ["host"]
 VLANS = st.integers(0, 2)
@@ -35,26 +34,15 @@ class Tap:
     """Sources, with the flow of each."""
 
 
-class Carrying(RuleBasedStateMachine):
+class Carrying(AnyOrder):
     ports, trunks, taps = (Bundle(name) for name in ("ports", "trunks", "taps"))
 
-    def __init__(self, api: Api) -> None:
-        super().__init__()
-        self.api = api
+    def __init__(self, api: Api, sight: Sight) -> None:
+        super().__init__(api, sight)
         self.known_ports: set[str] = set()
         self.known_trunks: dict[str, Trunk] = {}
         self.known_taps: dict[str, Tap] = {}
         self.network = str(api.create("networks", {})["id"])
-
-    def teardown(self) -> None:
-        for tap in self.known_taps:
-            self.api.delete("taas/tap_services", tap)
-        for trunk in self.known_trunks:
-            self.api.delete("trunks", trunk)
-        for port in self.known_ports:
-            self.api.delete("ports", port)
-        self.api.delete("networks", self.network)
-        assert self.api.list("taas/tap_flows") == [], "they went with their services"
 
     # what the model says
 
@@ -232,15 +220,4 @@ class Carrying(RuleBasedStateMachine):
 
 
 def test_called_in_any_order(host: Host) -> None:
-    with host.api():
-        api = Api(f"unix:{host.directory / 'api.sock'}")
-        until(lambda: api.list("networks") == [], "the API answers")
-        chosen = settings(
-            max_examples=15,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            print_blob=True,
-            database=None,
-        )
-        run_state_machine_as_test(lambda: Carrying(api), settings=chosen)
+    run(Carrying, host, steps=50)
