@@ -52,8 +52,8 @@ clients: venv ## gophercloud and Ansible, unmodified, as a tenant in a lab; as r
 bench: install venv ## the benchmarks, on labs of their own: tables, and bench/results/*.json; as root
 	$(BIN)/python -m bench $(CHAPTERS)
 
-bench-data: install venv ## what crosses the wire, beside Docker's networks and the bare underlay; as root, 75 minutes
-	$(BIN)/python -m bench data
+bench-data: install venv ## what crosses the wire, beside Docker's networks and the bare underlay; as root, 30 minutes (FULL=1 all cells of all arms)
+	$(BIN)/python -m bench data $(if $(FULL),,--quick) $(OPTIONS)
 
 soak: venv ## campaigns of half an hour and more; as root; results in bench/results/soak-*.json
 	$(BIN)/python -m soak

@@ -3,6 +3,8 @@
 python -m bench                  all chapters, each on a lab of its own that is taken down afterwards
 python -m bench api              one of them
 python -m bench docker --lab NAME      on a lab that is up already (two hosts, --docker), and stays
+python -m bench data --quick     half an hour of what crosses the wire; --resume JOURNAL goes on with one
+python -m bench data --show JOURNAL    what such a run, ended or not, has found
 """
 
 import argparse
@@ -16,9 +18,8 @@ from rich.console import Console
 
 from bench import agent, docker_run, doors, engine, groups, memory, report
 from bench.api import run as api_chapter
-from bench.data import arms, picture
-from bench.data import report as data_report
-from bench.data import run as data_chapter
+from bench.data import command as data_command
+from bench.data import picture
 from sealane import log
 from sealane.errors import SealaneError
 from sealane.lab.lab import Lab
@@ -28,6 +29,8 @@ HOSTS = ("host1", "host2")
 RESULTS = Path(__file__).parent / "results"
 WIDTH = 120
 """Columns that the tables need; a narrower screen wraps whole lines."""
+TEXT_WIDTH = 160
+"""Columns of the text that is kept."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     path = save(found, Path(options.results))
     screen = Console()
     report.show(found, Console(width=max(screen.width, WIDTH)))
+    with path.with_suffix(".txt").open("w") as file:
+        report.show(found, Console(file=file, width=TEXT_WIDTH))
     print(f"Written to {path}")
     return 0
 
@@ -64,16 +69,12 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     policy = parser.add_argument_group("groups: from a change of a security group to its effect")
     policy.add_argument("--group-rounds", type=int, default=10, help="each lets and forbids by both (10)")
-    data = parser.add_argument_group("data: what crosses the wire, with the fast path and without it")
-    data.add_argument("--blocks", type=int, default=4, help="each measures every arm twice (4)")
-    data.add_argument("--seconds", type=float, default=3, help="of each cell (3)")
-    data.add_argument("--arms", type=_words, default=list(arms.ARMS), help=",".join(arms.ARMS))
+    data_command.add_options(parser)
     door = parser.add_argument_group("doors: from an attachment's call to its first packet")
     door.add_argument("--door-rounds", type=int, default=10, help="each goes through every door twice (10)")
     options = parser.parse_args(argv)
-    for given, known in ((options.chapters, CHAPTERS), (options.arms, arms.ARMS)):
-        if unknown := set(given) - set(known):
-            parser.error(f"no '{min(unknown)}'; there are {', '.join(known)}")
+    if unknown := set(options.chapters) - set(CHAPTERS):
+        parser.error(f"no '{min(unknown)}'; there are {', '.join(CHAPTERS)}")
     return options
 
 
@@ -104,8 +105,7 @@ def _groups(found: report.Report, options: argparse.Namespace) -> None:
 
 
 def _data(found: report.Report, options: argparse.Namespace) -> None:
-    with _fresh(f"{LAB}-data", len(HOSTS), docker=True) as lab:
-        found["data"] = data_report.of(data_chapter.run(lab, options.blocks, options.seconds, options.arms))
+    found["data"] = data_command.measured(lambda: _fresh(f"{LAB}-data", len(HOSTS), docker=True), options)
 
 
 def _doors(found: report.Report, options: argparse.Namespace) -> None:

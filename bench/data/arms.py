@@ -11,7 +11,9 @@ out-…, in-…         a container asks somebody outside of the hosts by its ho
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
@@ -19,6 +21,7 @@ from itertools import product
 from bench import engine
 from bench.data.probe import PORTS, Place
 from bench.engine import Engine
+from sealane.errors import SealaneError
 from sealane.lab.lab import Lab
 from sealane.lab.plan import OUTSIDE
 
@@ -36,8 +39,11 @@ FAST = {
 }
 """Arms on a Sealane network, and whether the fast path is on."""
 ARMS = ("underlay", "control", "veth", "bridge", "overlay", "out-bridge", "in-bridge", *FAST)
-SHIFTS = {"bridge": 1000, "sealane+ipam": 2000}
+WITH_FAST_PATH = tuple(arm for arm, is_on in FAST.items() if is_on)
+SHIFTS = {"in-bridge": 1000, "in-ovn": 2000, "in-fast": 3000}
 """By so much are published ports higher than the container's."""
+FAILURES = (RuntimeError, SealaneError, OSError, subprocess.SubprocessError)
+"""What an arm may fail by while the others go on."""
 
 
 @dataclass
@@ -47,23 +53,33 @@ class Arms:
     lab: Lab
     places: dict[str, Place] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    is_on: bool | None = None
+    """The fast path, on all hosts; None while nobody knows."""
 
     def switch(self, arm: str) -> None:
-        """The fast path, on all hosts, as the arm wants it. Raises SealaneError."""
-        if arm in FAST:
-            for host in self.lab.plan.host_names:
-                self.lab.exec(host, "sealane", "fastpath", "on" if FAST[arm] else "off")
+        """The fast path, on all hosts, as the arm wants it; off for those of others. Raises SealaneError."""
+        wanted = arm in WITH_FAST_PATH
+        if self.is_on != wanted:
+            self.is_on = None
+            self._everywhere(
+                lambda host: self.lab.exec(host, "sealane", "fastpath", "on" if wanted else "off")
+            )
+            self.is_on = wanted
 
     def counted(self) -> tuple[int, int]:
-        """Packets that containers of all hosts have sent, and how many of them were fast."""
-        ports = [
-            port
-            for host in self.lab.plan.host_names
-            for port in json.loads(
-                self.lab.exec(host, "sealane", "fastpath", "status", "-o", "json").stdout
-            ).get("ports", ())
-        ]
+        """Packets that containers of all hosts have sent, and how many were fast. Raises SealaneError."""
+        told = self._everywhere(
+            lambda host: self.lab.exec(host, "sealane", "fastpath", "status", "-o", "json")
+        )
+        ports = [port for answer in told for port in json.loads(answer.stdout).get("ports", ())]
         return sum(port["packets"] for port in ports), sum(port["fast"] for port in ports)
+
+    def _everywhere(
+        self, command: Callable[[str], "subprocess.CompletedProcess[str]"]
+    ) -> list["subprocess.CompletedProcess[str]"]:
+        """On all hosts at once."""
+        with ThreadPoolExecutor() as threads:
+            return list(threads.map(command, self.lab.plan.host_names))
 
 
 @contextmanager
@@ -80,7 +96,7 @@ def prepared(lab: Lab, wanted: Sequence[str]) -> Iterator[Arms]:
         for arm in wanted:
             try:
                 arms.places[arm] = _place(lab, engines, arm, absent)
-            except RuntimeError as exc:
+            except FAILURES as exc:
                 arms.absent[arm] = str(exc)
         yield arms
     finally:
@@ -104,18 +120,18 @@ def _place(lab: Lab, engines: Sequence[Engine], arm: str, absent: Mapping[str, s
     is_local = arm == "bridge" or arm.endswith("-local")
     if kind == "sealane+ipam":
         far.wait_for(kind)
-    (_, client) = near.start(kind)
-    (address, server) = near.start(kind, "-2") if is_local else far.start(kind)
+    (_, client) = near.start(kind, f"-{arm}-client")
+    (address, server) = (near if is_local else far).start(kind, f"-{arm}-server")
     return Place(client, server, address)
 
 
 def _outside(lab: Lab, near: Engine, arm: str, kind: str) -> Place:
-    shift = SHIFTS[kind]
-    ports = [f"{port + shift}:{port}/{how}" for port, how in product(PORTS, ("tcp", "udp"))]
-    (_, container) = near.start(kind, "-out", [word for port in ports for word in ("-p", port)])
     world = lab.command(OUTSIDE, [])
     if arm.startswith("out-"):
-        return Place(container, world, str(lab.plan.router.ip))
+        return Place(near.start(kind, f"-{arm}")[1], world, str(lab.plan.router.ip))
+    shift = SHIFTS[arm]
+    ports = [f"{port + shift}:{port}/{how}" for port, how in product(PORTS, ("tcp", "udp"))]
+    (_, container) = near.start(kind, f"-{arm}", [word for port in ports for word in ("-p", port)])
     return Place(world, container, near.address, shift)
 
 

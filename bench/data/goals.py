@@ -1,16 +1,9 @@
-"""What is compared with what, and what is aimed at. Pure."""
+"""What is measured, what is compared with what, and what is aimed at. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.stats import Estimate, paired_ratio
-
-Samples = Mapping[str, Mapping[str, Sequence[float]]]
-"""By arm and figure: one value for each block."""
-TRUST = 0.05
-"""By how much the control may differ from the underlay, which it is."""
-HITS = 0.99
-"""Share of the packets that were fast, below which the arm did not measure the fast path."""
+Cell = tuple[str, int]
+"""What runs in one visit (stream, udp, rr, crr), and with how many flows."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +15,11 @@ class Figure:
     short: str
     scale: float
     """What one of the unit in `short` is in bit/s, operations a second or seconds."""
-    cell: tuple[str, int]
-    """What runs, and with how many flows."""
+    cell: Cell
     value: str = "rate"
 
 
-CELLS = (
+CELLS: tuple[Cell, ...] = (
     ("stream", 1),
     ("stream", 4),
     ("stream", 16),
@@ -90,40 +82,3 @@ GOALS = (
     Goal("out-fast", "out-ovn", "stream-1", 10, 20),
     Goal("in-fast", "in-ovn", "stream-1", 10, 20),
 )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    goal: Goal
-    ratio: Estimate
-    met: bool
-    doubt: str = ""
-    """Why it says nothing of the fast path."""
-
-
-def outcomes(samples: Samples, hits: Mapping[str, float], goals: Iterable[Goal] = GOALS) -> list[Outcome]:
-    """Of the goals whose arms were both measured. hits: share of fast packets, by arm."""
-    found = []
-    for goal in goals:
-        values, base = (samples.get(arm, {}).get(goal.figure, ()) for arm in (goal.arm, goal.base))
-        if values and len(values) == len(base):
-            ratio = paired_ratio(values, base)
-            doubt = _doubt(hits.get(goal.arm, 1.0))
-            found.append(Outcome(goal, ratio, goal.met(ratio.value) and not doubt, doubt))
-    return found
-
-
-def _doubt(share: float) -> str:
-    return "" if share >= HITS else f"void: {share:.1%} fast"
-
-
-def doubts(samples: Samples) -> list[str]:
-    """Why the run is void; nothing when it can be trusted."""
-    found = []
-    for figure in (f.name for f in FIGURES if f.value == "rate" and f.name != "crr"):
-        values, base = (samples.get(arm, {}).get(figure, ()) for arm in ("control", "underlay"))
-        if values and len(values) == len(base):
-            value = paired_ratio(values, base).value
-            if abs(value - 1) > TRUST:
-                found.append(f"{figure}: the control is {value:.3f} of the underlay, which it is")
-    return found

@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 from bench.data.goals import FIGURES
 
-LEFT, WIDTH, ROW, BAR = 330, 480, 26, 14
+LEFT, WIDTH, RIGHT, ROW, BAR = 330, 480, 180, 26, 14
 LEAST, MOST = 0.05, 100.0
 """Ends of the scale, which is logarithmic: twice is as far from 1 as half."""
 
@@ -17,7 +17,7 @@ def drawn(report: dict[str, Any]) -> str:
     height = ROW * (len(rows) + 2)
     marks = (0.1, 0.5, 1, 2, 10, 50)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 20}" height="{height}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + RIGHT}" height="{height}"'
         ' font-family="sans-serif" font-size="12">',
         f'<rect width="100%" height="100%" fill="white"/><title>{_headline(report)}</title>',
         *(_mark(value, height) for value in marks),
@@ -29,7 +29,8 @@ def drawn(report: dict[str, Any]) -> str:
 
 
 def _headline(report: dict[str, Any]) -> str:
-    return "VOID: " + escape("; ".join(report["void"])) if report["void"] else "ratios, and their targets"
+    void = "; ".join(f"{figure}: {reason}" for figure, reason in report["void"].items())
+    return "VOID: " + escape(void) if void else "ratios, and their targets"
 
 
 def _x(value: float) -> float:
@@ -46,10 +47,12 @@ def _mark(value: float, height: int) -> str:
 
 
 def _bar(label: str, row: dict[str, Any], y: int) -> list[str]:
-    """From 1 to the ratio, green where the target is met; a whisker of 95 %, a black mark at the target."""
+    """From 1 to the ratio; a whisker of 95 %, a mark at the target. Green is met, red not, grey void."""
     ratio, one = row["ratio"], _x(1)
     end, low, high, target = (_x(v) for v in (ratio["value"], ratio["low"], ratio["high"], row["target"]))
-    colour, middle = ("#2a8f57" if row["met"] else "#c2572f"), y + BAR / 2
+    colour = "#bbb" if row["doubt"] else "#2a8f57" if row["met"] else "#c2572f"
+    middle = y + BAR / 2
+    told = f"{ratio['value']:.2f}" + (f" void: {row['doubt']}" if row["doubt"] else "")
     return [
         f'<text x="{LEFT - 10}" y="{y + 11}" text-anchor="end">{escape(label)}</text>',
         f'<rect x="{min(one, end)}" y="{y}" height="{BAR}"'
@@ -57,5 +60,5 @@ def _bar(label: str, row: dict[str, Any], y: int) -> list[str]:
         f'<line x1="{low}" x2="{high}" y1="{middle}" y2="{middle}" stroke="black"/>',
         f'<line x1="{target}" x2="{target}" y1="{y - 3}" y2="{y + BAR + 3}"'
         ' stroke="black" stroke-width="2"/>',
-        f'<text x="{max(end, high, target, one) + 6}" y="{y + 11}">{ratio["value"]:.2f}</text>',
+        f'<text x="{max(end, high, target, one) + 6}" y="{y + 11}">{escape(told)}</text>',
     ]

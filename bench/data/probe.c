@@ -2,11 +2,15 @@
 //
 //   probe serve PORT                            answers all of the below, until it is ended
 //   probe rr   ADDRESS PORT FLOWS SECONDS       request and answer of 32 bytes, on FLOWS connections at once
-//   probe crr  ADDRESS PORT 1 SECONDS           a connection for each request, reset when it has its answer
+//   probe crr  ADDRESS PORT FIRST SECONDS       a connection for each request, reset when it has its answer
 //   probe udp  ADDRESS PORT 1 SECONDS           datagrams of 64 bytes, WINDOW of them on their way at most
 //
 // A client prints one object of JSON: count, seconds (what was counted in), and of rr p50, p99 and p999 in
-// nanoseconds, of udp lost.  The first WARM nanoseconds do not count.
+// nanoseconds, of udp lost, of crr next.  The first WARM nanoseconds do not count.
+//
+// crr takes its source ports in turn, from FIRST to HIGHEST and then from LOWEST on; next is where another one goes
+// on.  What tracks connections may remember a pair of ports for a while after its end, Open vSwitch 3.1 in user space
+// for 30 s (CT_TM_TCP_CLOSED), and loses a SYN that comes in that time.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -20,6 +24,7 @@
 #include <unistd.h>
 
 enum { SIZE = 32, DATAGRAM = 64, WINDOW = 256, EACH = 32, MOST = 64, BUCKETS = 200000, STEP = 100 };
+enum { LOWEST = 1024, HIGHEST = 65535 };
 static const int64_t SECOND = 1000000000, WARM = 300000000, LATE = 20000000;
 
 static int64_t now(void) {
@@ -43,12 +48,31 @@ static struct sockaddr_in6 place(const char *address, int port) {
 	return at;
 }
 
-static int joined(struct sockaddr_in6 at) {
-	int one = 1, fd = socket(AF_INET6, SOCK_STREAM, 0);
+static int tcp(void) {
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
 	must(fd >= 0, "socket");
+	return fd;
+}
+
+static int joined(int fd, struct sockaddr_in6 at) {
+	int one = 1;
 	must(connect(fd, (void *)&at, sizeof at) == 0, "connect");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	return fd;
+}
+
+// Bound to *port, or to the next one that nobody has; *port is the one after it then.
+static int bound(int *port) {
+	int fd = tcp();
+	for (int tries = HIGHEST - LOWEST; tries > 0; tries--) {
+		struct sockaddr_in6 from = {.sin6_family = AF_INET6, .sin6_port = htons(*port)};
+		*port = *port < HIGHEST ? *port + 1 : LOWEST;
+		if (bind(fd, (void *)&from, sizeof from) == 0)
+			return fd;
+		must(errno == EADDRINUSE, "bind");
+	}
+	must(0, "no source port is free");
+	return -1;
 }
 
 // Of the server: each EACH-th datagram is answered with how many came since a datagram said "first".
@@ -68,13 +92,13 @@ static void datagrams(int fd) {
 static void serve(int port) {
 	struct sockaddr_in6 at = place("::", port);
 	struct epoll_event seen[MOST], want = {.events = EPOLLIN};
-	int one = 1, tcp = socket(AF_INET6, SOCK_STREAM, 0), udp = socket(AF_INET6, SOCK_DGRAM, 0);
+	int one = 1, listener = tcp(), udp = socket(AF_INET6, SOCK_DGRAM, 0);
 	int poll = epoll_create1(0);
-	setsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	must(bind(tcp, (void *)&at, sizeof at) == 0 && listen(tcp, 512) == 0, "listen");
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	must(bind(listener, (void *)&at, sizeof at) == 0 && listen(listener, 512) == 0, "listen");
 	must(bind(udp, (void *)&at, sizeof at) == 0, "bind");
-	want.data.fd = tcp;
-	epoll_ctl(poll, EPOLL_CTL_ADD, tcp, &want);
+	want.data.fd = listener;
+	epoll_ctl(poll, EPOLL_CTL_ADD, listener, &want);
 	want.data.fd = udp;
 	epoll_ctl(poll, EPOLL_CTL_ADD, udp, &want);
 	puts("listens");
@@ -86,8 +110,8 @@ static void serve(int port) {
 			int fd = seen[i].data.fd;
 			if (fd == udp) {
 				datagrams(udp);
-			} else if (fd == tcp) {
-				want.data.fd = accept(tcp, NULL, NULL);
+			} else if (fd == listener) {
+				want.data.fd = accept(listener, NULL, NULL);
 				setsockopt(want.data.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 				epoll_ctl(poll, EPOLL_CTL_ADD, want.data.fd, &want);
 			} else {
@@ -117,7 +141,7 @@ static void round_trips(struct sockaddr_in6 at, int flows, int64_t length) {
 	must(flows >= 1 && flows <= MOST, "flows");
 	int64_t begin = now() + WARM, end = begin + length;
 	for (int i = 0; i < flows; i++) {
-		fds[i] = joined(at);
+		fds[i] = joined(tcp(), at);
 		want.data.u32 = i;
 		epoll_ctl(poll, EPOLL_CTL_ADD, fds[i], &want);
 		sent[i] = now();
@@ -145,19 +169,20 @@ static void round_trips(struct sockaddr_in6 at, int flows, int64_t length) {
 	       (double)length / SECOND, quantile(0.5, count), quantile(0.99, count), quantile(0.999, count));
 }
 
-static void connections(struct sockaddr_in6 at, int64_t length) {
+static void connections(struct sockaddr_in6 at, int port, int64_t length) {
 	const struct linger reset = {.l_onoff = 1};
 	int64_t begin = now() + WARM, end = begin + length;
 	uint64_t count = 0;
+	must(port >= LOWEST && port <= HIGHEST, "first source port");
 	for (int64_t t = now(); t < end; t = now()) {
 		char data[SIZE] = "connection";
-		int fd = joined(at);
+		int fd = joined(bound(&port), at);
 		must(write(fd, data, SIZE) == SIZE && recv(fd, data, SIZE, MSG_WAITALL) == SIZE, "answer");
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset); // no TIME_WAIT: ports would run out
 		close(fd);
 		count += t >= begin;
 	}
-	printf("{\"count\": %lu, \"seconds\": %.6f}\n", count, (double)length / SECOND);
+	printf("{\"count\": %lu, \"seconds\": %.6f, \"next\": %d}\n", count, (double)length / SECOND, port);
 }
 
 // What is on its way is bounded, so that what is counted has arrived; an answer that is late gives the window anew.
@@ -196,13 +221,13 @@ static void window(struct sockaddr_in6 at, int64_t length) {
 int main(int argc, char **argv) {
 	if (argc == 3 && strcmp(argv[1], "serve") == 0)
 		serve(atoi(argv[2]));
-	must(argc == 6, "five words are needed: rr|crr|udp ADDRESS PORT FLOWS SECONDS");
+	must(argc == 6, "five words are needed: rr|crr|udp ADDRESS PORT FLOWS|FIRST SECONDS");
 	struct sockaddr_in6 at = place(argv[2], atoi(argv[3]));
 	int64_t length = (int64_t)(atof(argv[5]) * SECOND);
 	if (strcmp(argv[1], "rr") == 0)
 		round_trips(at, atoi(argv[4]), length);
 	else if (strcmp(argv[1], "crr") == 0)
-		connections(at, length);
+		connections(at, atoi(argv[4]), length);
 	else if (strcmp(argv[1], "udp") == 0)
 		window(at, length);
 	return 0;

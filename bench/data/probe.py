@@ -16,7 +16,15 @@ from typing import Any
 PORT, STREAM_PORT = PORTS = 5301, 5302
 HASTE = 20.0
 """Seconds that a command may take beyond what it measures."""
+WARM = 1
+"""Seconds of a stream that do not count: it has found its window by then."""
 TICKS = os.sysconf("SC_CLK_TCK")
+LOWEST, HIGHEST = 1024, 65535
+"""Source ports of new connections, as probe.c takes them in turn."""
+REST = 35.0
+"""Seconds for which one is not taken again; Open vSwitch remembers its connection for 30 (see probe.c)."""
+SPARE = 30000
+"""Of these many a visit may make use; in a long one of a fast network it takes all of them, and more."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,26 @@ class Figures:
     """Share of the machine's time that its own host kept for itself."""
 
 
+@dataclass
+class SourcePorts:
+    """Those of one place, for new connections: one after the other, and none again before REST is over."""
+
+    first: int = LOWEST
+    _begun: float | None = None
+    """When LOWEST was taken last, by the monotonic clock."""
+
+    def wait(self) -> float:
+        """Seconds before the next visit, which begins at `first` then."""
+        now = time.monotonic()
+        if self.first + SPARE <= HIGHEST:
+            self._begun = self._begun or now
+            return 0.0
+        begun, self.first = self._begun or now, LOWEST
+        rest = max(0.0, begun + REST - now)
+        self._begun = now + rest
+        return rest
+
+
 @contextmanager
 def compiled() -> Iterator[Path]:
     """The program, in a place that namespaces of this machine see too. Raises RuntimeError."""
@@ -52,44 +80,52 @@ def compiled() -> Iterator[Path]:
 
 @contextmanager
 def served(place: Place, program: Path) -> Iterator[None]:
-    """Both servers, on the last CPU; they answer when the block begins."""
+    """Both servers, on the last CPU; they answer when the block begins. Raises RuntimeError, OSError."""
     last = ["taskset", "-c", str((os.cpu_count() or 1) - 1)]
     iperf = ["iperf3", "-s", "-p", str(STREAM_PORT)]
     ours = [str(program), "serve", str(PORT)]
-    running = [
-        subprocess.Popen([*place.server, *last, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        for words in (ours, iperf)
-    ]
-    try:
-        out = running[0].stdout
-        if out is None or out.readline() != b"listens\n":
+    quiet = subprocess.DEVNULL
+    with contextlib.ExitStack() as running:
+        process = subprocess.Popen([*place.server, *last, *ours], stdout=subprocess.PIPE, stderr=quiet)
+        running.callback(_end, process)
+        # What iperf3 tells would fill a pipe that nobody reads.
+        running.callback(_end, subprocess.Popen([*place.server, *last, *iperf], stdout=quiet, stderr=quiet))
+        if process.stdout is None or process.stdout.readline() != b"listens\n":
             raise RuntimeError(f"the server at {place.address} does not start")
         yield
-    finally:
-        for process in running:
-            _end(process)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: "subprocess.Popen[Any]") -> None:
     """What enters a PID namespace has the command as its child, which outlives it."""
     inside = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     with contextlib.suppress(OSError):
         for pid in (*map(int, inside.read_text().split()), process.pid):
             os.kill(pid, signal.SIGTERM)
-    process.communicate(timeout=HASTE)
+    try:
+        process.communicate(timeout=HASTE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
 
 
-def measure(place: Place, program: Path, what: str, flows: int, seconds: float) -> Figures:
-    """`what` is stream, udp, rr or crr. Raises RuntimeError when nothing comes through."""
+def measure(
+    place: Place, program: Path, what: str, flows: int, seconds: float, sources: SourcePorts | None = None
+) -> Figures:
+    """`what` is stream, udp, rr or crr. Raises RuntimeError when nothing comes through, or not in time.
+
+    `sources` are the place's own, which crr takes on; without them it begins at the lowest.
+    """
+    sources = sources or SourcePorts()
+    if what == "crr":
+        time.sleep(sources.wait())
     before = _cpu()
     if what == "stream":
-        values = _stream(place, flows, seconds)
+        values, carried = _stream(place, flows, seconds)
     else:
-        values = _probe(place, program, what, flows, seconds)
+        values, carried = _probe(place, program, what, flows, seconds, sources), 0.0
     busy, stolen, whole = (after - first for after, first in zip(_cpu(), before, strict=True))
-    if what == "stream":
-        # Of the warm-up and the start of the programs, too: the same for all arms.
-        values["cpu_per_gb"] = busy / (values["rate"] * seconds / 8e9)
+    if carried:
+        values["cpu_per_gb"] = busy / (carried / 1e9)
     return Figures(values, stolen / whole if whole else 0.0)
 
 
@@ -97,38 +133,52 @@ def _first_cpu(place: Place, words: Sequence[str]) -> list[str]:
     return [*place.client, "taskset", "-c", "0", *words]
 
 
-def _stream(place: Place, flows: int, seconds: float) -> dict[str, float]:
-    """cubic: the default may be BBR, which needs fq pacing to be fair."""
-    words = ["iperf3", "-J", "-C", "cubic", "-O", "1", "-t", f"{seconds:.0f}", "-P", str(flows)]
+def _stream(place: Place, flows: int, seconds: float) -> tuple[dict[str, float], float]:
+    """What it gave, and the bytes that it carried, those of the warm-up too.
+
+    cubic: the default may be BBR, which needs fq pacing to be fair.
+    """
+    words = ["iperf3", "-J", "-C", "cubic", "-O", f"{WARM}", "-t", f"{max(seconds, 1):.0f}", "-P", f"{flows}"]
     argv = _first_cpu(place, [*words, "-p", str(STREAM_PORT + place.shift), "-c", place.address])
     end = time.monotonic() + HASTE
     while True:
-        report = _answer(argv, seconds)  # with -J an error may come with exit status 0
+        report = _answer(argv, seconds + WARM)  # with -J an error may come with exit status 0
         if received := report.get("end", {}).get("sum_received"):
             sent = report["end"]["sum_sent"]
-            return {"rate": float(received["bits_per_second"]), "retransmits": float(sent["retransmits"])}
+            values = {"rate": float(received["bits_per_second"]), "retransmits": float(sent["retransmits"])}
+            if values["rate"] > 0:
+                return values, float(sum(part["sum"]["bytes"] for part in report["intervals"]))
         if time.monotonic() > end:
             raise RuntimeError(f"iperf3 to {place.address}: {report.get('error', 'no answer')}")
         time.sleep(0.2)  # the server is not listening yet, or not through with the last one
 
 
-def _probe(place: Place, program: Path, what: str, flows: int, seconds: float) -> dict[str, float]:
-    port = str(PORT + place.shift)
-    argv = _first_cpu(place, [str(program), what, place.address, port, str(flows), str(seconds)])
-    told = _answer(argv, seconds)
-    if "count" not in told:
-        raise RuntimeError(f"{what} to {place.address}: {told.get('error', 'no answer')}")
+def _probe(
+    place: Place, program: Path, what: str, flows: int, seconds: float, sources: SourcePorts
+) -> dict[str, float]:
+    port, which = str(PORT + place.shift), str(sources.first if what == "crr" else flows)
+    told = _answer(_first_cpu(place, [str(program), what, place.address, port, which, str(seconds)]), seconds)
+    if not told.get("count"):
+        raise RuntimeError(f"{what} to {place.address}: {told.get('error', 'nothing came back')}")
+    sources.first = told.get("next", sources.first)
     quantiles = {name: told[name] / 1e9 for name in ("p50", "p99", "p999") if name in told}
     lost = {"lost": told["lost"] / (told["lost"] + told["count"])} if "lost" in told else {}
     return {"rate": told["count"] / told["seconds"], **quantiles, **lost}
 
 
 def _answer(argv: Sequence[str], seconds: float) -> dict[str, Any]:
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + HASTE, check=False)
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        return dict(json.loads(done.stdout))
+        out, err = process.communicate(timeout=seconds + HASTE)
+    except subprocess.TimeoutExpired:
+        return {"error": f"no end after {seconds + HASTE:g} s"}
+    finally:
+        if process.poll() is None:
+            _end(process)
+    try:
+        return dict(json.loads(out))
     except ValueError:
-        return {"error": (done.stdout + done.stderr).strip()[-300:]}
+        return {"error": (out + err).strip()[-300:]}
 
 
 def _cpu() -> tuple[float, float, float]:

@@ -5,8 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from bench.data.arms import Arms
 from bench.data.goals import CELLS, FIGURES
-from bench.data.probe import Place, compiled, measure, served
+from bench.data.plan import Step
+from bench.data.probe import LOWEST, Place, SourcePorts, compiled, measure, served
+from bench.data.run import PATIENCE, Visitor
+from sealane.lab.lab import Lab
 
 Pair = tuple[list[str], list[str]]
 
@@ -51,3 +55,27 @@ def test_every_figure_comes_through(pair: Pair) -> None:
 def test_nobody_there_is_an_error(pair: Pair) -> None:
     with compiled() as program, pytest.raises(RuntimeError, match=r"192\.0\.2\.9"):
         measure(Place(pair[1], pair[0], "192.0.2.9"), program, "rr", 1, seconds=1)
+
+
+def test_each_connection_has_a_source_port_of_its_own(pair: Pair) -> None:
+    place, sources = Place(pair[1], pair[0], "192.0.2.1"), SourcePorts()
+    with compiled() as program, served(place, program):
+        first = measure(place, program, "crr", 1, 1, sources).values["rate"]
+        assert sources.first >= LOWEST + first
+        before = sources.first
+        second = measure(place, program, "crr", 1, 1, sources).values["rate"]
+        assert sources.first >= before + second
+
+
+def test_an_arm_that_fails_is_told_and_the_others_go_on(pair: Pair) -> None:
+    good, bad = Place(pair[1], pair[0], "192.0.2.1"), Place(pair[1], pair[0], "192.0.2.9")
+    arms = Arms(Lab("none"), {"underlay": good, "control": good, "overlay": bad}, is_on=False)
+    with compiled() as program, Visitor(arms, program, seconds=1) as visitor:
+        for block in range(PATIENCE):
+            assert not visitor.has_given_up(Step(block, "overlay", ("rr", 1)))
+            failed = visitor.visit(Step(block, "overlay", ("rr", 1)))
+            assert "192.0.2.9" in failed.error and not failed.values
+            for arm in ("underlay", "control"):  # at the same server
+                assert visitor.visit(Step(block, arm, ("rr", 1))).values["rate"] > 0
+        assert visitor.has_given_up(Step(9, "overlay", ("rr", 1)))
+        assert not visitor.has_given_up(Step(9, "underlay", ("rr", 1)))
