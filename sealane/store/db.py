@@ -20,9 +20,10 @@ from sealane.ovsdb.replica import Change as RowChange
 from sealane.ovsdb.replica import Replica
 from sealane.store.changes import Change, Stored
 from sealane.store.claims import Claims
-from sealane.store.plan import ROOT, Plan, View, plan
+from sealane.store.plan import ROOT, Plan, plan
 from sealane.store.refusals import refusal
 from sealane.store.snapshot import advance, monitored
+from sealane.store.transaction import View
 
 DATABASE = "Sealane"
 RETRY_WAIT = 0.1

@@ -12,7 +12,8 @@ from sealane.ovsdb.values import Schema
 from sealane.store.changes import Change, Create, Delete, Update
 from sealane.store.claims import DATAPATH, PORT_KEYS, Claims, free_key
 from sealane.store.create import SCHEMA
-from sealane.store.plan import Plan, View, plan
+from sealane.store.plan import Plan, plan
+from sealane.store.transaction import View
 
 PACKAGED = Schema.parse(msgspec.json.decode(SCHEMA.read_bytes()))
 NET = Network(id=str(uuid.uuid4()), project_id="p", revision_number=4, tunnel_key=9)
