@@ -139,9 +139,10 @@ static void round_trips(struct sockaddr_in6 at, int flows, int64_t length) {
 	int64_t sent[MOST];
 	char data[SIZE] = "round trip";
 	must(flows >= 1 && flows <= MOST, "flows");
-	int64_t begin = now() + WARM, end = begin + length;
-	for (int i = 0; i < flows; i++) {
+	for (int i = 0; i < flows; i++)
 		fds[i] = joined(tcp(), at);
+	int64_t begin = now() + WARM, end = begin + length; // however long it took to connect
+	for (int i = 0; i < flows; i++) {
 		want.data.u32 = i;
 		epoll_ctl(poll, EPOLL_CTL_ADD, fds[i], &want);
 		sent[i] = now();
