@@ -7,6 +7,7 @@
 Ports that have a limit or a mark (shaped.py), or whose packets are copied (taps.py), are none of it: their
 packets all go through Open vSwitch.
 A network's gateway on this host (gateway.py) is a port as well: that of all the world outside.
+Where no rule looks at connections (tracking.py), one direction of a flow tells of itself.
 
 What is told (`Switch.tell_fastpath`) is waited for by who wants to know that a change is applied.  While
 Open vSwitch can't be watched a pause is not ended, but what is fast stays so for as long as it may (LEASE).
@@ -20,7 +21,7 @@ from ipaddress import IPv4Address, ip_address
 from typing import TypeVar
 
 from sealane import failpoint, log, names
-from sealane.agent import locators, metrics, router_ids, routers, wanted
+from sealane.agent import locators, metrics, router_ids, routers, tracking, wanted
 from sealane.agent.attachment import Attachment
 from sealane.agent.facts import Gateway
 from sealane.agent.memory import Memory
@@ -33,7 +34,7 @@ from sealane.errors import BadRequest, Conflict, HostError, SealaneError
 from sealane.fastpath import cache, hooks
 from sealane.fastpath.cache import Cache, Counts, Flow, Underlay
 from sealane.fastpath.layout import MEANING, Reason
-from sealane.fastpath.rows import Port, Route
+from sealane.fastpath.rows import ALONE, Port, Route, World
 from sealane.host import link
 from sealane.host.netlink import Socket
 from sealane.host.ovs import Switch
@@ -75,7 +76,7 @@ class FastPath:
         self._address, self._underlay = str(facts["address"]), str(facts["link"])
         self._ovs_run_dir = settings.ovs_run_dir
         self._locators: Mapping[int, locators.Locator] = {}  # by OpenFlow's number of the port
-        self._routes: tuple[Route, ...] = ()
+        self._world = ALONE
         self._choice = settings.run_dir / "fastpath"  # what was chosen at run time
         self._apart = settings.run_dir / "fastpath.off"  # ids of networks that it is off for, one a line
         self._setting = settings.fastpath == "on"
@@ -223,7 +224,8 @@ class FastPath:
             await self._watch.settled()
             self._locators = await asyncio.to_thread(locators.read, self._ovs_run_dir)
             rules = await self._watch.rules()
-            self._shaped, self._routes = shaped(rules), routers.routes(rules)
+            self._shaped = shaped(rules)
+            self._world = World(routers.routes(rules), tracking.untracked(rules), self._peers())
             await _in_kernel(lambda host: self._set_ports(there, host))
             await asyncio.sleep(DRAIN)
             if self._told is None or number != self._told:
@@ -234,6 +236,10 @@ class FastPath:
                 return
             if not self._stale:
                 there.resume()
+
+    def _peers(self) -> frozenset[IPv4Address]:
+        found = (ip_address(address) for address in self._switch.tunnels())
+        return frozenset(address for address in found if isinstance(address, IPv4Address))
 
     def _opened(self, host: Socket) -> Cache:
         """After a trial run, with what a predecessor of ours has learned."""
@@ -269,7 +275,7 @@ class FastPath:
             for port_id, id in ways.items()
             if port_id in links and port_id not in slow
         }
-        there.set_ports(self._ports.values(), self._way_out(host), self._routes)
+        there.set_ports(self._ports.values(), self._way_out(host), self._world)
 
     def _is_shaped(self, ovs_port: str) -> bool:
         return self._switch.number(ovs_port) in self._shaped
@@ -350,7 +356,7 @@ class FastPath:
     def _legs(self) -> Iterator[tuple[Route, tuple[str, str]]]:
         """Network and the router's MAC there, of networks of this host's ports."""
         networks = {port.vni: port.network for port in self._ports.values()}
-        for route in self._routes:
+        for route in self._world.routes:
             if route.leg and route.leg.vni in networks:
                 yield route, (networks[route.leg.vni], route.leg.mac)
 

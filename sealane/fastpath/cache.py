@@ -16,7 +16,7 @@ from sealane.errors import HostError
 from sealane.fastpath import bpf, elf, layout, rows
 from sealane.fastpath.hooks import EVERY, TCX, Hooks
 from sealane.fastpath.layout import Reason, Value
-from sealane.fastpath.rows import FAMILIES, Port, Route, Rows
+from sealane.fastpath.rows import ALONE, FAMILIES, Port, Rows, World
 
 _OBJECT = Path(__file__).parent / "programs.o"
 _MAPS = {one.name: one for one in layout.MAPS}
@@ -122,15 +122,15 @@ class Cache:
     # ports
 
     def set_ports(
-        self, wanted: Iterable[Port], underlay: Underlay | None = None, routes: Iterable[Route] = ()
+        self, wanted: Iterable[Port], underlay: Underlay | None = None, world: World = ALONE
     ) -> None:
         """Make these, and no others, the fast path's.  Where that changes something, a pause begins.
 
         Whatever is not wanted any more is gone before anything new is there.  `underlay` None: nothing
-        goes to or comes from other hosts.  `routes`: all that routers have, or none of a router's.
+        goes to or comes from other hosts.
         """
         ports = tuple(wanted)
-        asked = rows.of(ports, routes)
+        asked = rows.of(ports, world)
         there = {name: self._rows(name) for name in asked}
         if asked != there:
             self.pause()

@@ -4,7 +4,8 @@
  *
  * A flow is fast in one direction when packets of both have come out of Open vSwitch since the
  * generation began, and one of this direction within LEASE.  To keep that so, and its entry in connection
- * tracking alive, one packet each PROBE goes the slow way.
+ * tracking alive, one packet each PROBE goes the slow way.  Between two that are UNTRACKED Open vSwitch judges each
+ * packet by itself: there a direction does not wait for the other one.
  *
  * Marks say who may use an entry, since memory of deleted entries is given to others at once: a mark
  * holds the generation, the sender's link and a digest of the key, and is written and read in one piece.
@@ -17,6 +18,7 @@
 /* Of one direction: what it bears when it was sent to Open vSwitch, has come out, and the other one then. */
 struct marks {
 	__u64 sent, passed, back;
+	int alone; /* whatever became of the other one */
 };
 
 INLINE __u64 mixed(__u64 digest, __u64 word)
@@ -70,10 +72,10 @@ INLINE int note_sent(struct flow *flow, __u32 direction, __u64 mark, __u64 time,
  * A SYN, or the answer to one.  What follows a SYN goes to Open vSwitch as well, as after a PROBE: only then
  * its connection tracking knows that the connection stands, and keeps it for hours instead of seconds.
  */
-INLINE int note_begin(const struct packet *packet, __u64 mark)
+INLINE int note_begin(const struct packet *packet, const struct marks *marks)
 {
 	struct flow *flow = map_lookup(&flows, &packet->key);
-	__u64 time = packet->flags & TCP_ACK ? now() : 0;
+	__u64 time = packet->flags & TCP_ACK || marks->alone ? now() : 0, mark = marks->sent;
 
 	if (flow)
 		note_sent(flow, packet->direction, mark, time, NEW);
@@ -104,7 +106,8 @@ INLINE int judge_flow(struct __sk_buff *skb, const struct packet *packet, struct
 
 	if (*OF(flow, sent, direction) != marks->sent)
 		return note_sent(flow, direction, marks->sent, time, NEW);
-	if (*OF(flow, passed, direction) != marks->passed || *OF(flow, passed, !direction) != marks->back)
+	if (*OF(flow, passed, direction) != marks->passed ||
+	    (!marks->alone && *OF(flow, passed, !direction) != marks->back))
 		return note_sent(flow, direction, marks->sent, time, LEARNING);
 	if (time - *OF(flow, passed_at, direction) > LEASE)
 		return note_sent(flow, direction, marks->sent, time, EXPIRED);

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from sealane.fastpath import layout
 from sealane.fastpath.layout import Field, Record
 
-_NUMBERS = ("PROBE", "LAND_PROBE", "LEASE", "PEER", "OUTSIDE", "ANSWERS", "LEARNS", "GENEVE_PORT", "OVERHEAD")
+_NUMBERS = (
+    *("PROBE", "LAND_PROBE", "LEASE", "LEARNS", "GENEVE_PORT", "OVERHEAD"),
+    *("PEER", "OUTSIDE", "ANSWERS", "UNTRACKED"),
+)
 
 
 def text() -> str:

@@ -97,16 +97,16 @@ INLINE struct endpoint *way_out(__u64 era, const struct packet *packet, const st
 
 /* To a receiver on this host; `routed`: across a router. */
 INLINE int judge_near(struct __sk_buff *skb, __u64 era, const struct port *port, const struct packet *packet,
-		      const struct endpoint *to, int routed)
+		      const struct endpoint *from, const struct endpoint *to, int routed)
 {
 	__u64 digest = digest_of(&packet->key), passed = mark_of(era, digest, port->link);
 	__u64 sent = routed ? mark_of(era, mixed(digest, packet->hops), port->link) : passed;
-	struct marks marks = {sent, passed, mark_of(era, digest, to->link)};
+	struct marks marks = {sent, passed, mark_of(era, digest, to->link), from->flags & to->flags & UNTRACKED};
 	struct flow *flow;
 	int reason;
 
 	if (packet->flags & TCP_SYN)
-		return note_begin(packet, sent);
+		return note_begin(packet, &marks);
 	flow = map_lookup(&flows, &packet->key);
 	if (!flow)
 		return note_first(packet, sent, now());
@@ -148,7 +148,8 @@ INLINE int judge_far(struct __sk_buff *skb, __u64 era, const struct config *conf
 		     const struct packet *packet, const struct endpoint *from, const struct subnet *way)
 {
 	__u64 digest = digest_of(&packet->key), to = word_of(packet->destination), place;
-	struct marks marks = {.sent = mark_of(era, mixed(digest, way ? packet->hops : to), port->link)};
+	struct marks marks = {.sent = mark_of(era, mixed(digest, way ? packet->hops : to), port->link),
+			      .alone = from->flags & (way ? way->flags : UNTRACKED) & UNTRACKED};
 	struct flow *flow;
 	int reason;
 
@@ -156,7 +157,7 @@ INLINE int judge_far(struct __sk_buff *skb, __u64 era, const struct config *conf
 	if (skb->gso_size && packet->key.protocol == IPPROTO_UDP)
 		return BUNDLE;
 	if (packet->flags & TCP_SYN)
-		return note_begin(packet, marks.sent);
+		return note_begin(packet, &marks);
 	flow = map_lookup(&flows, &packet->key);
 	if (!flow)
 		return note_first(packet, marks.sent, now());
@@ -202,7 +203,7 @@ INLINE int judge_routed(struct __sk_buff *skb, __u64 era, const struct config *c
 			return PAUSED;
 		target->link = to->link;
 		target->flags = to->flags;
-		return judge_near(skb, era, port, packet, to, 1);
+		return judge_near(skb, era, port, packet, from, to, 1);
 	}
 	way = config->underlay ? subnet_of(packet) : 0;
 	if (!way)
@@ -257,7 +258,7 @@ INLINE int judge_leaving(struct __sk_buff *skb, const struct port *port, struct 
 			return PAUSED;
 		target->link = to->link;
 		target->flags = to->flags;
-		return judge_near(skb, era, port, &packet, to, 0);
+		return judge_near(skb, era, port, &packet, from, to, 0);
 	}
 	if (!config->underlay || !port->number || packet.destination[0] & 1 || !direct)
 		return ELSEWHERE;
@@ -267,27 +268,64 @@ INLINE int judge_leaving(struct __sk_buff *skb, const struct port *port, struct 
 	return judge_far(skb, era, config, port, &packet, from, 0);
 }
 
+INLINE int is_peer(__u32 host)
+{
+	return map_lookup(&peers, &host) != 0;
+}
+
+INLINE int is_from(const struct tunnel *tunnel, const struct packet *packet, __u64 place, __u64 mac)
+{
+	return place == place_of(tunnel->from, tunnel->sender) && mac == word_of(packet->source);
+}
+
+/*
+ * The first of an UNTRACKED direction, of which nothing is sent back by this host just now: who sent it is as the tunnel
+ * says, which is what Open vSwitch goes by as well.  It counts for nothing unless the packet comes out.
+ */
+INLINE int note_landed(__u64 era, const struct tunnel *tunnel, const struct packet *packet, struct flow *flow)
+{
+	__u64 place = place_of(tunnel->from, tunnel->sender), mac = word_of(packet->source);
+	__u64 mark = far_mark(era, mixed(mixed(digest_of(&packet->key), place), mac));
+	struct flow fresh = {.place = place, .mac = mac};
+
+	if (packet->flags & (TCP_FIN | TCP_RST))
+		return NEW;
+	if (flow) {
+		flow->place = place;
+		flow->mac = mac;
+		return note_sent(flow, packet->direction, mark, now(), NEW);
+	}
+	*OF(&fresh, sent, packet->direction) = mark;
+	*OF(&fresh, sent_at, packet->direction) = now();
+	return map_update(&flows, &packet->key, &fresh, BPF_NOEXIST) ? FULL : NEW;
+}
+
 /* By what is known of the end that sent it; `routed`: its host has routed it, and its MAC is not to be seen. */
 INLINE int judge_landed(struct __sk_buff *skb, __u64 era, const struct tunnel *tunnel,
 			const struct packet *packet, const struct endpoint *to, int routed)
 {
 	struct flow *flow = map_lookup(&flows, &packet->key);
 	__u64 digest, place, mac;
-	struct marks marks;
-	int reason;
+	struct marks marks = {};
+	int reason, alone;
 
+	alone = to->flags & UNTRACKED && tunnel->sender != tunnel->receiver && is_peer(tunnel->from);
 	if (!flow)
-		return NEW;
+		return alone ? note_landed(era, tunnel, packet, 0) : NEW;
 	place = once(&flow->place);
 	mac = once(&flow->mac);
 	digest = mixed(mixed(digest_of(&packet->key), place), mac);
 	marks.sent = marks.passed = far_mark(era, digest);
 	marks.back = mark_of(era, digest, to->link);
-	if (*OF(flow, passed, !packet->direction) != marks.back)
-		return LEARNING;
-	if (routed ? place >> 32 != tunnel->from
-		   : place != place_of(tunnel->from, tunnel->sender) || mac != word_of(packet->source))
+	if (*OF(flow, passed, !packet->direction) != marks.back) {
+		if (!alone)
+			return LEARNING;
+		if (!is_from(tunnel, packet, place, mac))
+			return note_landed(era, tunnel, packet, flow);
+		marks.alone = 1;
+	} else if (routed ? place >> 32 != tunnel->from : !is_from(tunnel, packet, place, mac)) {
 		return STRANGER;
+	}
 	if (is_last(packet)) {
 		map_delete(&flows, &packet->key);
 		return BEGINS_OR_ENDS;

@@ -6,12 +6,13 @@
 #define PROBE 1000000000ULL
 #define LAND_PROBE 2000000000ULL
 #define LEASE 4000000000ULL
-#define PEER 1ULL
-#define OUTSIDE 2ULL
-#define ANSWERS 4ULL
 #define LEARNS 1ULL
 #define GENEVE_PORT 6081ULL
 #define OVERHEAD 58ULL
+#define PEER 1ULL
+#define OUTSIDE 2ULL
+#define ANSWERS 4ULL
+#define UNTRACKED 8ULL
 
 struct config {
 	__u64 era;
@@ -62,8 +63,14 @@ struct subnet {
 	__u32 vni;
 	__u8 mac[6];
 	__u16 number;
+	__u32 flags;
 };
-_Static_assert(sizeof(struct subnet) == 12, "subnet");
+_Static_assert(sizeof(struct subnet) == 16, "subnet");
+
+struct peer_host {
+	__u32 pad;
+};
+_Static_assert(sizeof(struct peer_host) == 4, "peer_host");
 
 struct endpoint_key {
 	__u8 realm[16];
@@ -153,6 +160,7 @@ struct map endpoints SECTION("maps"); /* struct endpoint_key -> struct endpoint 
 struct map locators SECTION("maps"); /* struct locator -> struct port */
 struct map legs SECTION("maps"); /* struct leg_key -> struct leg */
 struct map subnets SECTION("maps"); /* struct subnet_key -> struct subnet */
+struct map peers SECTION("maps"); /* __u32 -> struct peer_host */
 struct map flows SECTION("maps"); /* struct flow_key -> struct flow */
 struct map total SECTION("maps"); /* __u32 -> struct tally */
 struct map landed SECTION("maps"); /* __u32 -> struct tally */

@@ -156,6 +156,10 @@ OUTSIDE = 2
 ANSWERS = 4
 """endpoint.flags: what it answers to packets from OUTSIDE goes back there, whatever its routes say."""
 
+UNTRACKED = 8
+"""endpoint.flags, subnet.flags: no rule of its network, nor of the router that is its realm, looks at
+connections (agent/tracking.py).  Between two such a direction is fast as soon as a packet of it came out."""
+
 CONFIG = Record(
     "config",
     Field("__u64", "era"),
@@ -200,7 +204,9 @@ SUBNET = Record(
     Field("__u32", "vni"),  # of the network to which the router sends it
     Field("__u8", "mac", 6),  # the router's there
     Field("__u16", "number"),  # OVN's of the network's port to the router; 0: the router sends it elsewhere
+    Field("__u32", "flags"),
 )
+PEER_HOST = Record("peer_host", Field("__u32", "pad"))
 ENDPOINT_KEY = Record(
     "endpoint_key",
     Field("__u8", "realm", 16),  # the network, or a router of the network's
@@ -240,7 +246,7 @@ FLOW = Record(
 )
 TALLY = Record("tally", Field("__u64", "packets", len(Reason)), Field("__u64", "bytes", len(Reason)))
 RECORDS = (
-    *(CONFIG, PORT, LOCATOR, LEG_KEY, LEG, SUBNET_KEY, SUBNET),
+    *(CONFIG, PORT, LOCATOR, LEG_KEY, LEG, SUBNET_KEY, SUBNET, PEER_HOST),
     *(ENDPOINT_KEY, ENDPOINT, FLOW_KEY, FLOW, TALLY),
 )
 
@@ -278,6 +284,7 @@ MAPS = (
     Map("locators", HASH, LOCATOR, PORT, 8192),
     Map("legs", HASH, LEG_KEY, LEG, 8192),
     Map("subnets", LPM_TRIE, SUBNET_KEY, SUBNET, 8192),
+    Map("peers", HASH, None, PEER_HOST, 8192),  # by address: hosts to which Open vSwitch has a tunnel
     Map("flows", HASH, FLOW_KEY, FLOW, 131072),
     Map("total", PERCPU_ARRAY, None, TALLY, 1),
     Map("landed", PERCPU_ARRAY, None, TALLY, 1),

@@ -49,14 +49,28 @@ class Route:
     leg: Leg | None  # on which whoever has such an address is itself; None: by a further hop, or not fast
 
 
-def of(ports: Iterable[Port], routes: Iterable[Route]) -> Mapping[str, Rows]:
-    ports, routes = tuple(ports), tuple(routes)
+@dataclass(frozen=True)
+class World:
+    """Of what is not on this host."""
+
+    routes: tuple[Route, ...] = ()  # all that routers have, or none of a router's
+    untracked: frozenset[int] = frozenset()  # datapaths of networks and routers that look at no connections
+    peers: frozenset[IPv4Address] = frozenset()  # hosts to which there is a tunnel
+
+
+ALONE = World()
+
+
+def of(ports: Iterable[Port], world: World) -> Mapping[str, Rows]:
+    """`ports`: those of this host."""
+    ports = tuple(ports)
     return {
         "ports": dict(_port_rows(ports)),
-        "endpoints": {**dict(_endpoint_rows(ports)), **dict(_routed_rows(ports, routes))},
+        "endpoints": {**dict(_endpoint_rows(ports, world)), **dict(_routed_rows(ports, world))},
         "locators": dict(_locator_rows(ports)),
-        "legs": dict(_leg_rows(routes)),
-        "subnets": dict(_subnet_rows(routes)),
+        "legs": dict(_leg_rows(world.routes)),
+        "subnets": dict(_subnet_rows(world)),
+        "peers": {address.packed: layout.PEER_HOST.pack() for address in world.peers},
     }
 
 
@@ -90,28 +104,38 @@ def _port_row(port: Port) -> bytes:
     )
 
 
-def _endpoint_rows(ports: Iterable[Port]) -> Iterator[tuple[bytes, bytes]]:
+def _endpoint_rows(ports: Iterable[Port], world: World) -> Iterator[tuple[bytes, bytes]]:
+    vnis = {port.network: port.vni for port in ports if port.vni}
     for port in ports:
+        tracking = _tracking(world, vnis.get(port.network, 0))
+        common = _common(port, tracking)
         if port.outside:
-            common = _common(port) | {"flags": _flags(port) | layout.OUTSIDE}
-            yield layout.ENDPOINT_KEY.pack(realm=_network(port)), layout.ENDPOINT.pack(**common)
+            key = layout.ENDPOINT_KEY.pack(realm=_network(port))
+            yield key, layout.ENDPOINT.pack(**_common(port, tracking | layout.OUTSIDE))
         for text in port.addresses:
             interface = ip_interface(text)
             prefix = 128 - interface.ip.max_prefixlen + interface.network.prefixlen
             key = _endpoint_key(_network(port), interface.ip)
-            yield key, layout.ENDPOINT.pack(**_common(port), prefix=prefix)
+            yield key, layout.ENDPOINT.pack(**common, prefix=prefix)
 
 
-def _routed_rows(ports: Iterable[Port], routes: Iterable[Route]) -> Iterator[tuple[bytes, bytes]]:
+def _tracking(world: World, *datapaths: int) -> int:
+    return layout.UNTRACKED if world.untracked.issuperset(datapaths) else 0
+
+
+def _routed_rows(ports: Iterable[Port], world: World) -> Iterator[tuple[bytes, bytes]]:
     """None for an address that several would have."""
     by_router: dict[int, list[Route]] = {}
     on_network: dict[int, set[int]] = {}
-    for route in sorted(routes, key=lambda route: -route.subnet.prefixlen):
+    for route in sorted(world.routes, key=lambda route: -route.subnet.prefixlen):
         by_router.setdefault(route.router, []).append(route)
         if route.leg:
             on_network.setdefault(route.leg.vni, set()).add(route.router)
     found = [
-        (_endpoint_key(router_realm(router), address), layout.ENDPOINT.pack(**_common(port), router=mac))
+        (
+            _endpoint_key(router_realm(router), address),
+            layout.ENDPOINT.pack(**_common(port, _tracking(world, port.vni, router)), router=mac),
+        )
         for port in ports
         if port.vni
         for router in on_network.get(port.vni, ())
@@ -136,9 +160,9 @@ def _leg_rows(routes: Iterable[Route]) -> Iterator[tuple[bytes, bytes]]:
             yield key, layout.LEG.pack(realm=router_realm(route.router), number=route.leg.number)
 
 
-def _subnet_rows(routes: Iterable[Route]) -> Iterator[tuple[bytes, bytes]]:
+def _subnet_rows(world: World) -> Iterator[tuple[bytes, bytes]]:
     fixed = 8 * (layout.SUBNET_KEY.size - 4) - 128
-    for route in routes:
+    for route in world.routes:
         address = route.subnet.network_address
         key = layout.SUBNET_KEY.pack(
             length=fixed + 128 - address.max_prefixlen + route.subnet.prefixlen,
@@ -149,7 +173,12 @@ def _subnet_rows(routes: Iterable[Route]) -> Iterator[tuple[bytes, bytes]]:
         leg = route.leg
         yield (
             key,
-            layout.SUBNET.pack(vni=leg.vni, mac=_mac(leg.mac), number=leg.number)
+            layout.SUBNET.pack(
+                vni=leg.vni,
+                mac=_mac(leg.mac),
+                number=leg.number,
+                flags=_tracking(world, leg.vni, route.router),
+            )
             if leg
             else layout.SUBNET.pack(),
         )
@@ -160,8 +189,8 @@ def _endpoint_key(realm: bytes, address: IPv4Address | IPv6Address) -> bytes:
     return layout.ENDPOINT_KEY.pack(realm=realm, address=layout.mapped(address.packed), family=family)
 
 
-def _common(port: Port) -> dict[str, layout.Value]:
-    return {"link": port.link, "flags": _flags(port), "mac": _mac(port.mac), "mtu": port.mtu}
+def _common(port: Port, flags: int) -> dict[str, layout.Value]:
+    return {"link": port.link, "flags": _flags(port) | flags, "mac": _mac(port.mac), "mtu": port.mtu}
 
 
 def _flags(port: Port) -> int:

@@ -27,7 +27,7 @@ _COLUMNS: Mapping[str, list[str]] = {
     "Bridge": ["name", "ports", "external_ids"],
     "Open_vSwitch": ["external_ids"],
     "Port": ["name", "interfaces", "external_ids"],
-    "Interface": ["name", "external_ids", "ofport"],
+    "Interface": ["name", "external_ids", "ofport", "options"],
 }
 
 
@@ -90,6 +90,11 @@ class Switch:
             for row in found
             if "iface-id" in row["external_ids"] and row["external_ids"].get(names.OWNER_KEY) != names.OWNER
         }
+
+    def tunnels(self) -> frozenset[str]:
+        """Addresses of the hosts to which there is one."""
+        found = (row["options"].get("remote_ip", "") for row in self._rows("Interface").values())
+        return frozenset(address for address in found if address and address != "flow")
 
     def applied(self) -> int:
         """The number of the newest northbound state whose flows ovn-controller has put into br-int."""

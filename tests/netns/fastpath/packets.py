@@ -2,7 +2,8 @@
 
 import socket
 import struct
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -88,16 +89,24 @@ class Bench:
 
     def age(self, **seconds: float) -> None:
         """Make the only flow's times older: sent_at, passed_at."""
+        self._change_times(lambda name, time: max(0, time - int(seconds[name] * 1e9)), seconds)
+
+    def as_just_now(self) -> None:
+        """The only flow is as new as ever, however long it took to get here."""
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) - 20_000_000  # theirs is up to a tick behind
+        self._change_times(lambda name, time: now if time else 0, ("sent_at", "passed_at"))
+
+    def _change_times(self, change: Callable[[str, int], int], names: Iterable[str]) -> None:
         table = {one.name: one for one in layout.MAPS}["flows"]
         descriptor = self.cache._maps["flows"]
         (flow,) = self.cache.flows()
         found = bpf.lookup(descriptor, table, flow.key)
         assert found
         told = dict(layout.FLOW.unpack(found[0]))
-        for name, back in seconds.items():
+        for name in names:
             times = told[name]
             assert isinstance(times, tuple)
-            told[name] = tuple(time - int(back * 1e9) for time in times)
+            told[name] = tuple(change(name, time) for time in times)
         bpf.update(descriptor, table, flow.key, layout.FLOW.pack(**told))
 
     def within(self, action: Callable[[], T]) -> T:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
 from sealane.fastpath.layout import Reason
-from sealane.fastpath.rows import Leg, Port, Route
+from sealane.fastpath.rows import Leg, Port, Route, World
 from tests.e2e.overlay import frames
 from tests.e2e.overlay.frames import Station
 from tests.netns.fastpath import tunnels
@@ -68,7 +68,7 @@ class Site(Wire):
         return self.bob
 
     def set_routes(self, told: tuple[Route, ...], *ports: Port) -> None:
-        self.within(lambda: self.cache.set_ports(ports or (self.ann, self.eve), self.underlay, told))
+        self.within(lambda: self.cache.set_ports(ports or (self.ann, self.eve), self.underlay, World(told)))
         self.cache.resume()
 
     def meet(self, kind: str = "tcp4") -> tuple[bytes, bytes]:

@@ -48,6 +48,7 @@ def test_ports_twice_change_nothing(bench: Bench) -> None:
     before = hooked(bench)
     bench.within(lambda: bench.cache.set_ports([bench.bob, bench.ann]))
     assert hooked(bench) == before and all(len(programs) == 1 for programs in before)
+    bench.as_just_now()
     assert bench.leaves(bench.ann, there) == Reason.FAST
 
 
@@ -60,6 +61,7 @@ def test_the_next_process_goes_on_with_the_flows(bench: Bench, at: hooks.Hooks) 
         assert [flow.key for flow in found.flows()] == [flow.key for flow in bench.cache.flows()]
         bench.within(lambda: found.set_ports([bench.ann, bench.bob]))
         assert hooked(bench) == before
+        bench.as_just_now()
         assert bench.leaves(bench.ann, there) == bench.leaves(bench.bob, back) == Reason.FAST
         found.pause()
         assert bench.leaves(bench.ann, there) == Reason.PAUSED
@@ -75,6 +77,7 @@ def test_programs_with_other_maps_are_replaced_each_in_one_step(bench: Bench, at
         there, _ = newer.establish()
         assert len(list(found.flows())) == 1 and not list(bench.cache.flows())
         found.close()
+        newer.as_just_now()
         assert newer.leaves(newer.ann, there) == Reason.FAST
 
 
@@ -99,6 +102,7 @@ def test_a_process_of_the_other_kind_takes_the_flows_along(bench: Bench, at: hoo
         bench.within(lambda: found.set_ports([bench.ann, bench.bob]))
         assert not any(hooked(bench)) and all(len(ids) == 1 for ids in hooked(bench, other))
         assert [flow.key for flow in found.flows()] == [flow.key for flow in bench.cache.flows()]
+        bench.as_just_now()
         assert bench.leaves(bench.ann, there) == Reason.FAST
     finally:
         found.close()

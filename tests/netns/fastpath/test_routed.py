@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from sealane.fastpath.layout import Reason
-from sealane.fastpath.rows import Route
+from sealane.fastpath.rows import Route, World
 from tests.e2e.overlay import frames
 from tests.netns.fastpath import packets, tunnels
 from tests.netns.fastpath import routed as world
@@ -404,7 +404,7 @@ def test_datagrams_in_one_piece_go_to_the_switch(site: Site) -> None:
 
 def test_without_an_underlay_nothing_goes_to_other_hosts(site: Site) -> None:
     there, _ = site.call()
-    site.within(lambda: site.cache.set_ports((site.ann, site.eve), None, routes()))
+    site.within(lambda: site.cache.set_ports((site.ann, site.eve), None, World(routes())))
     site.cache.resume()
     assert site.leaves(site.ann, there) == Reason.ELSEWHERE
 

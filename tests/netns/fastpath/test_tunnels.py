@@ -448,6 +448,7 @@ def test_the_next_process_goes_on_with_these_flows_too(wire: Wire) -> None:
     try:
         assert [flow.key for flow in found.flows()] == [flow.key for flow in wire.cache.flows()]
         wire.within(lambda: found.set_ports((wire.ann, wire.bob), wire.underlay))
+        wire.as_just_now()
         assert wire.leaves(wire.ann, there) == wire.lands(IN.around(back)) == Reason.FAST
         assert found.landed()[Reason.FAST][0] == wire.cache.landed()[Reason.FAST][0]
         found.pause()

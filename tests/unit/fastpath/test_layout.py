@@ -1,5 +1,6 @@
 """What the programs and we both know: the header, the object, records as bytes."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -78,3 +79,14 @@ def test_every_reason_has_a_meaning() -> None:
 def test_a_lease_outlives_the_wait_for_a_single_segment() -> None:
     """A bundle waits for two PROBEs; its packet needs time to come out of Open vSwitch."""
     assert layout.LEASE >= 3 * layout.PROBE
+
+
+def test_each_reason_has_a_meaning_and_a_test_that_the_kernel_gives_it() -> None:
+    """Those are in tests/netns/fastpath, where programs are run by the kernel on frames of ours."""
+    named = set()
+    for path in (Path(__file__).parents[2] / "netns/fastpath").glob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "Reason":
+                named.add(node.attr)
+    assert named == {reason.name for reason in layout.Reason}
+    assert set(layout.MEANING) == set(layout.Reason)
