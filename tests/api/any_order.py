@@ -10,6 +10,7 @@ chooses the calls, and makes a failing sequence short.  Beside the model that ea
 """
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -46,8 +47,11 @@ STAYING = ("nodes", "tokens", "projects", "users", "role_assignments", "revocati
 class Sight:
     """The store and the northbound database as they are, followed by a thread of its own."""
 
-    def __init__(self, host: Host, api: Api) -> None:
+    def __init__(self, host: Host, api: Api, door: str) -> None:
         self._api = api
+        self.door = door
+        """URL where users come in."""
+        self.socket = str(host.directory / "api.sock")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._store = Store(host.store.remote)
@@ -182,9 +186,11 @@ def run(machine: Callable[[Api, Sight], AnyOrder], host: Host, steps: int = 40, 
         print_blob=True,
         database=None,
     )
-    with host.api(), host.process("sealane.ovn.translator"):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        door = f"127.0.0.1:{listener.getsockname()[1]}"
+    with host.api(api_bind=door), host.process("sealane.ovn.translator"):
         api = Api(f"unix:{host.directory / 'api.sock'}")
-        sight = Sight(host, api)
+        sight = Sight(host, api, f"http://{door}")
         until(lambda: api.list("networks") == [], "the API answers")
         sight.start()
         try:
