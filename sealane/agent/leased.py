@@ -4,6 +4,7 @@
     the server says one: it becomes the port's own, so port security and the groups' address sets hold for it
     half of the time later, and so on: it is asked again, from within the sandbox
     the server takes it back, or is silent to the end: the attachment ends; with --persist it is made anew
+    at the end it is asked once more: it is this host's clock that may have been set, or its sleep that ends
 
 The network's own server (OVN) says the address that the port has already, for ever.
 """
@@ -82,7 +83,10 @@ class Renewal:
     async def _look(self, attachment: Attachment, lease: Lease) -> None:
         now = time.time()
         if now >= lease.end:
-            await self._give_up(attachment, "its lease has ended")
+            try:
+                await self._prolong(attachment, lease)
+            except SealaneError as exc:
+                await self._give_up(attachment, f"its lease has ended: {exc.message}")
         elif now >= self._next.get(attachment.id, lease.obtained + lease.seconds / 2):
             self._next[attachment.id] = now + max((lease.end - now) / 2, _LOOK)
             await self._prolong(attachment, lease)

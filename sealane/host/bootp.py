@@ -43,7 +43,11 @@ def message(kind: int, xid: int, mac: str, *, asked: str = "", server: str = "",
 
 
 def heard(data: bytes, xid: int, mac: str) -> Said | None:
-    """None: it is not for us, or makes no sense."""
+    """None: it is not for us, or makes no sense.
+
+    Each message of a server says which one it is (RFC 2131, table 3), and but for NAK an address that a host
+    can have.
+    """
     if len(data) < _FIXED.size + len(_MAGIC) or data[_FIXED.size :][:4] != _MAGIC:
         return None
     fields = _FIXED.unpack_from(data)
@@ -52,10 +56,16 @@ def heard(data: bytes, xid: int, mac: str) -> Said | None:
     options = dict(_options(data[_FIXED.size + 4 :]))
     if len(options.get(_KIND, b"")) != 1:
         return None
+    kind, address = options[_KIND][0], ipaddress.IPv4Address(fields[8])
+    server = next(_addresses(options, _SERVER), "")
+    if not _is_a_hosts(ipaddress.IPv4Address(server or _NOWHERE)) or not (
+        kind == NAK or _is_a_hosts(address)
+    ):
+        return None
     return Said(
-        kind=options[_KIND][0],
-        address=str(ipaddress.IPv4Address(fields[8])),
-        server=next(_addresses(options, _SERVER), ""),
+        kind=kind,
+        address=str(address),
+        server=server,
         seconds=int.from_bytes(options.get(_SECONDS, b"")[:4]),
         routers=tuple(_addresses(options, _ROUTER)),
         nameservers=tuple(_addresses(options, _NAMESERVERS)),
@@ -91,6 +101,12 @@ def _options(data: bytes) -> Iterator[tuple[int, bytes]]:
         length = data[at + 1] if at + 1 < len(data) else 0
         yield data[at], data[at + 2 : at + 2 + length]
         at += 2 + length
+
+
+def _is_a_hosts(address: ipaddress.IPv4Address) -> bool:
+    """One host's, and not this one's own (RFC 1122, 3.2.1.3)."""
+    first = int(address) >> 24
+    return first not in (0, 127) and not address.is_multicast and not address.is_reserved
 
 
 def _addresses(options: Mapping[int, bytes], code: int) -> Iterator[str]:

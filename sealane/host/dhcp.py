@@ -19,6 +19,8 @@ from sealane.host.netlink import Socket
 ETH_P_IP = 0x0800
 _FIRST, _LAST = 1.0, 4.0
 """Seconds until it is asked again: doubled from the one to the other."""
+_TRIES = 2
+"""Of a request for what a server has offered. Then it may be gone, and whoever else is there is asked."""
 
 
 def acquire(name: str, mac: str, deadline: float) -> Said:
@@ -48,22 +50,29 @@ class _Asking:
 
     def lease(self) -> Said:
         while True:
-            offer = self._exchange(bootp.message(DISCOVER, self._xid, self._mac), OFFER)
+            offer = self._exchange(bootp.message(DISCOVER, self._xid, self._mac), (OFFER,))
+            if offer is None:
+                raise DeadlineExceeded("dhcp: no server answered")
             asked = {"asked": offer.address, "server": offer.server}
-            said = self._exchange(bootp.message(REQUEST, self._xid, self._mac, **asked), ACK, NAK)
-            if said.kind == ACK:
+            request = bootp.message(REQUEST, self._xid, self._mac, **asked)
+            said = self._exchange(request, (ACK, NAK), _TRIES)
+            if said is not None and said.kind == ACK:
                 return said
+            if said is not None:  # a server that offers what it refuses is not to be asked without a pause
+                time.sleep(max(0.0, min(_FIRST, self._end - time.monotonic())))
 
-    def _exchange(self, text: bytes, *kinds: int) -> Said:
-        wait = _FIRST
-        while time.monotonic() < self._end:
+    def _exchange(self, text: bytes, kinds: tuple[int, ...], tries: int | None = None) -> Said | None:
+        """None: nobody has answered, to the end or so many times."""
+        wait, asked = _FIRST, 0
+        while time.monotonic() < self._end and asked != tries:
+            asked += 1
             with failpoint.effect("dhcp", "ask", HostError):
                 self._wire.send(bootp.frame(self._mac, text))
             said = self._answer(min(time.monotonic() + wait, self._end), kinds)
             if said is not None:
                 return said
             wait = min(2 * wait, _LAST)
-        raise DeadlineExceeded("dhcp: no server answered")
+        return None
 
     def _answer(self, end: float, kinds: tuple[int, ...]) -> Said | None:
         while (left := end - time.monotonic()) > 0:
@@ -108,8 +117,9 @@ def _prolonged(wire: socket.socket, mac: str, address: str, end: float) -> Said:
     xid = secrets.randbits(32)
     with failpoint.effect("dhcp", "renew", HostError):
         wire.send(bootp.message(REQUEST, xid, mac, own=address))
-    while True:
-        wire.settimeout(max(end - time.monotonic(), 0.001))
+    while (left := end - time.monotonic()) > 0:
+        wire.settimeout(left)
         said = bootp.heard(wire.recv(1 << 16), xid, mac)
         if said is not None and said.kind in (ACK, NAK):
             return said
+    raise TimeoutError

@@ -9,10 +9,20 @@ from sealane.host import bootp
 MAC, XID = "02:00:00:00:00:07", 0x1234ABCD
 
 
-def reply(kind: int = bootp.ACK, *, xid: int = XID, mac: str = MAC, options: bytes = b"") -> bytes:
+SERVER = bytes([54, 4, 192, 0, 2, 1])
+
+
+def reply(
+    kind: int = bootp.ACK,
+    *,
+    xid: int = XID,
+    mac: str = MAC,
+    options: bytes = SERVER,
+    address: tuple[int, ...] = (192, 0, 2, 150),
+) -> bytes:
     """As a server lays it out."""
     chaddr = bytes.fromhex(mac.replace(":", "")).ljust(16, b"\0")
-    head = struct.pack("!4BIHH", 2, 1, 6, 0, xid, 0, 0x8000) + bytes(4) + bytes([192, 0, 2, 150]) + bytes(8)
+    head = struct.pack("!4BIHH", 2, 1, 6, 0, xid, 0, 0x8000) + bytes(4) + bytes(address) + bytes(8)
     fixed = head + chaddr + bytes(64 + 128)
     return fixed + b"\x63\x82\x53\x63" + bytes([53, 1, kind]) + options + b"\xff"
 
@@ -70,6 +80,10 @@ def test_an_answer_is_read() -> None:
         reply().replace(b"\x63\x82\x53\x63", b"\0\0\0\0"),
         reply().replace(b"\x35\x01\x05", b"\x00\x00\x00"),
         b"\x01" + reply()[1:],
+        reply(options=b""),
+        reply(options=bytes([54, 4, 0, 0, 0, 0])),
+        reply(options=bytes([54, 2, 1, 1])),
+        *(reply(address=(first, 0, 0, 1)) for first in (0, 127, 224, 255)),
     ),
 )
 def test_what_is_not_for_us_is_passed_over(payload: bytes) -> None:
@@ -77,10 +91,15 @@ def test_what_is_not_for_us_is_passed_over(payload: bytes) -> None:
 
 
 def test_options_that_are_cut_off_do_no_harm() -> None:
-    for options in (bytes([51]), bytes([51, 4, 0]), bytes([54, 2, 1, 1]), bytes([3, 255, 1, 2, 3, 4, 5])):
-        said = bootp.heard(reply(options=options)[:-1], XID, MAC)
+    for options in (bytes([51]), bytes([51, 4, 0]), bytes([3, 255, 1, 2, 3, 4, 5])):
+        said = bootp.heard(reply(options=SERVER + options)[:-1], XID, MAC)
         assert said is not None and said.kind == bootp.ACK
-        assert said.server == "" and set(said.routers) <= {"1.2.3.4"}
+        assert said.server == "192.0.2.1" and set(said.routers) <= {"1.2.3.4"}
+
+
+def test_a_refusal_has_no_address() -> None:
+    said = bootp.heard(reply(bootp.NAK, address=(0, 0, 0, 0)), XID, MAC)
+    assert said is not None and said.kind == bootp.NAK
 
 
 def test_frames_of_others_are_no_answers() -> None:
