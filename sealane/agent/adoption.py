@@ -77,7 +77,7 @@ class Adoption:
 
 
 def _is_ours_to_take(port: str, name: str) -> bool:
-    return bool(_PORT.match(port) and IFNAME.match(name))
+    return bool(_PORT.fullmatch(port) and IFNAME.fullmatch(name))
 
 
 def _aliases(wanted: set[str]) -> dict[str, str]:

@@ -51,11 +51,11 @@ def check(request: AttachRequest) -> None:
     if not (request.target or request.netns or request.door == "host"):
         raise BadRequest("target: say which container, process or namespace is to be attached")
     _network(request)
-    if request.ifname and not IFNAME.match(request.ifname):
+    if request.ifname and not IFNAME.fullmatch(request.ifname):
         raise BadRequest(
             f"ifname: {request.ifname!r} is no name of an interface; 15 letters and digits at most"
         )
-    if request.mac and not MAC.match(request.mac.lower()):
+    if request.mac and not MAC.fullmatch(request.mac.lower()):
         raise BadRequest(f"mac: {request.mac!r} is no MAC address; write it as 02:00:00:00:00:01")
     for ip in request.addresses:
         _address("ip", ip)

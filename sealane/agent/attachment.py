@@ -153,5 +153,5 @@ def checked(attachment: Attachment) -> Attachment:
 
 
 def _match(name: str, pattern: re.Pattern[str], value: str) -> None:
-    if not pattern.match(value):
+    if not pattern.fullmatch(value):
         raise BadRequest(f"attachment: {name} {value!r} is malformed")

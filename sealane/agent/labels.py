@@ -76,7 +76,7 @@ class Labels:
                 _log.info("limits by label", container=container, label=text)
         except NotFound:
             return
-        except BadRequest as exc:
+        except (BadRequest, Conflict, Forbidden) as exc:
             _log.warning("the label can't be followed", container=container, label=text, reason=exc.message)
         self._shaped[attachment.id] = text
         for gone in self._shaped.keys() - self._memory.attachments.keys():

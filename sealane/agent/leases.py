@@ -86,7 +86,7 @@ class Leases:
             "fixed_ips": [{"ip_address": ip} for ip in request.addresses],
             "mac_address": request.mac,
             "name": name,
-            "dns_name": name if DNS_NAME.match(name) else "",
+            "dns_name": name if DNS_NAME.fullmatch(name) else "",
             "security_groups": [await self._group(group) for group in request.security_groups],
             "sealane:dns_aliases": list(request.aliases),
         }

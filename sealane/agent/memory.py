@@ -6,8 +6,7 @@ or the new, never a part:
     agent.json         networks and pools of the local engine; synced (fsync(2)), as Docker remembers them
                        over a power cut and never tells them again; and what is to be attached again
     attachments.json   attachments, uplinks and taps; not synced, as no container outlives a power cut, and
-    each
-                       starts with several changes that would take some milliseconds each
+                       each starts with several changes that would take some milliseconds each
 
 Everything else is read back from what is there.
 """

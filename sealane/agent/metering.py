@@ -93,6 +93,8 @@ class Metering:
                 await self.look()
             except (OSError, SealaneError) as exc:
                 _log.warning("what is counted is not told", error=str(exc))
+            except Exception:
+                _log.exception("what is counted is not told, by a defect")
             await asyncio.sleep(PAUSE)
 
     async def look(self) -> None:

@@ -123,7 +123,7 @@ class NetavarkDoor:
 def _request(container: Container, netns: str) -> AttachRequest:
     for field in ("container_id", "container_name"):
         value = getattr(container, field)
-        if not _NAME.match(value) and (value or field == "container_id"):
+        if not _NAME.fullmatch(value) and (value or field == "container_id"):
             raise BadRequest(f"{field}: {value[:80]!r} is no id or name of a container")
     options, network = container.network_options, container.network
     return AttachRequest(

@@ -64,7 +64,7 @@ class PlugDoor:
 
     async def unplug(self, request: UnplugRequest) -> None:
         """What is not there is success; the port stays bound for nova to say."""
-        if not _UUID.match(request.port):
+        if not _UUID.fullmatch(request.port):
             raise BadRequest(f"port: {request.port[:80]!r} is no id of a port")
         async with self._turns.of(request.port):
             known = self._memory.attachments.get(request.port)
@@ -131,9 +131,9 @@ class PlugDoor:
 
 
 def _check(request: PlugRequest) -> None:
-    if not _UUID.match(request.port):
+    if not _UUID.fullmatch(request.port):
         raise BadRequest(f"port: {request.port[:80]!r} is no id of a port")
-    if not IFNAME.match(request.device):
+    if not IFNAME.fullmatch(request.device):
         raise BadRequest(f"vif_name: {request.device!r} is no name of an interface; 15 letters at most")
-    if request.kind == "bridge" and not IFNAME.match(request.bridge):
+    if request.kind == "bridge" and not IFNAME.fullmatch(request.bridge):
         raise BadRequest(f"bridge_name: {request.bridge!r} is no name of a bridge; 15 letters at most")

@@ -102,7 +102,7 @@ def container_of(attachment: Attachment) -> str:
 
 def labels_of(container: str) -> Mapping[str, str] | None:
     """Blocks. Raises SealaneError: a runtime did not answer, or several know the id."""
-    if not _ID.match(container):
+    if not _ID.fullmatch(container):
         raise BadRequest(f"{container[:80]!r} is no id of a container")
     found = [*_of_podman(container), *_of_containerd(container)]
     if len(found) > 1:

@@ -95,7 +95,7 @@ class Targets:
         kind, colon, name = wanted.partition(":")
         if colon and kind in self._finders:
             found = [await self._finders[kind](_checked(name))]
-        elif _PID.match(wanted):
+        elif _PID.fullmatch(wanted):
             found = [await _process(wanted)]
         else:
             name = _checked(wanted)
@@ -149,7 +149,7 @@ class Targets:
 
 def is_alive(attachment: Attachment) -> bool:
     """Is the sandbox still the one that it was?"""
-    match = _OF_PID.match(attachment.sandbox)
+    match = _OF_PID.fullmatch(attachment.sandbox)
     if match and attachment.started:
         return process.is_same(int(match[1]), attachment.started)
     return netns.exists(Path(attachment.sandbox))
@@ -163,7 +163,7 @@ def of_pid(pid: int) -> Place | None:
 
 
 def _path(path: str) -> Place:
-    match = _OF_PID.match(path)
+    match = _OF_PID.fullmatch(path)
     found = of_pid(int(match[1])) if match else None
     if found is not None:
         return Place(sandbox=path, container=f"pid:{found.pid}", pid=found.pid, started=found.started)
@@ -182,7 +182,7 @@ async def _named(name: str) -> Place | None:
 
 
 async def _process(pid: str) -> Place | None:
-    found = of_pid(int(pid)) if _PID.match(pid) else None
+    found = of_pid(int(pid)) if _PID.fullmatch(pid) else None
     if found is None:
         return None
     return Place(sandbox=found.sandbox, container=f"pid:{pid}", pid=int(pid), started=found.started)
@@ -244,7 +244,7 @@ def _told(words: tuple[str, ...], read: Callable[[str], tuple[str, int] | None])
 
 
 def _checked(name: str) -> str:
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise BadRequest(f"target: {name!r} is no name of a container or a namespace")
     return name
 

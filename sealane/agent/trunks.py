@@ -8,7 +8,7 @@ answer for names, and to let no forged router advertisement pass.  So each is an
                                        └─ VLAN 101 ── another one   Attachment(sub-port, parent=port)
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Awaitable, Collection, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +17,7 @@ from sealane.agent.attachment import Attachment, checked
 from sealane.agent.memory import Memory
 from sealane.agent.reconciler import Reconciler
 from sealane.client import ApiClient, Body
-from sealane.errors import BadRequest, Conflict, NotFound
+from sealane.errors import BadRequest, Conflict, HostError, NotFound, SealaneError
 
 TRUNKS = frozenset({"trunks", "sub_ports"})
 PLACES = frozenset({"ports", "networks", "subnets"})
@@ -52,14 +52,19 @@ class Trunks:
         )
 
     async def look(self) -> None:
-        """Take in what has come, let go what has gone.  Raises Unavailable, HostError."""
-        wanted = {made.id: made for made in await self._wanted()}
+        """Take in what has come, let go what has gone; where one fails the others go on.
+
+        Raises Unavailable, HostError.
+        """
+        wanted, failed = {made.id: made for made in await self._wanted()}, list[str]()
         for gone in self._known().keys() - wanted.keys():
             _log.info("no sub-port here any more", port=gone)
-            await self._reconciler.remove(gone)
+            await _try(self._reconciler.remove(gone), gone, failed)
         for id, attachment in wanted.items():
             if self._memory.attachments.get(id) != attachment:
-                await self._reconciler.set(attachment)
+                await _try(self._reconciler.set(attachment), id, failed)
+        if failed:
+            raise HostError(f"sub-ports: {'; '.join(failed)}")
 
     def _known(self) -> dict[str, Attachment]:
         return {id: a for id, a in self._memory.attachments.items() if a.parent}
@@ -84,6 +89,13 @@ class Trunks:
             return await self._api.get("networks", id), await self._api.list("subnets", network_id=id)
         except NotFound:
             return None
+
+
+async def _try(change: Awaitable[object], port: str, failed: list[str]) -> None:
+    try:
+        await change
+    except SealaneError as exc:
+        failed.append(f"{port}: {exc.message}")
 
 
 def _attachment(port: Body, network: Body, subnets: list[Body]) -> Attachment:

@@ -100,7 +100,7 @@ def _deadline(scope: Scope) -> float | None:
 def _global_id(scope: MutableMapping[str, Any]) -> dict[str, str]:
     """The caller's own request id, which it may pass along a chain of services."""
     shown = Headers(scope=scope).get("x-openstack-request-id", "")
-    return {"global_request_id": shown} if GLOBAL_ID.match(shown) else {}
+    return {"global_request_id": shown} if GLOBAL_ID.fullmatch(shown) else {}
 
 
 def _note(scope: Scope, status: int, elapsed: float) -> None:

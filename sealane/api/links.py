@@ -11,4 +11,4 @@ def origin(request: Request) -> str:
     """Scheme and host for links. A host name that is none is not echoed."""
     host = request.headers.get("host", "")
     scheme = request.scope.get("scheme", "http")
-    return f"{scheme}://{host}" if HOST.match(host) else "http://localhost"
+    return f"{scheme}://{host}" if HOST.fullmatch(host) else "http://localhost"

@@ -292,7 +292,7 @@ def revision_of(request: Request) -> int | None:
     given = request.headers.get("if-match")
     if given is None:
         return None
-    found = REVISION.match(given)
+    found = REVISION.fullmatch(given)
     if found is None:
         raise BadRequest(
             f"If-Match '{given[:80]}' can't be read; give revision_number=N", type="HTTPBadRequest"

@@ -1,7 +1,7 @@
 """What each host has to copy for taps, and what it says that it copies: kept in this process only.
 
-    GET  /v2.0/sealane/taps?node=NAME      the services with a source or their port on that host, and their
-    digest POST /v2.0/sealane/tapped              a host tells the digest of what it copies by now
+    GET  /v2.0/sealane/taps?node=NAME   the services with a source or their port on that host, their digest
+    POST /v2.0/sealane/tapped           a host tells the digest of what it copies by now
 
 A host that has nothing to copy and has told nothing is where it should be.  Whoever waits for a change to be
 applied waits until the hosts concerned have told the digest of what they are to copy now.

@@ -96,6 +96,6 @@ def write(path: Path, text: str, mode: int) -> None:
 
 
 def _checked(name: str) -> str:
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise BadRequest(f"'{name}' is no name of a CNI network; give one with --name")
     return name

@@ -38,7 +38,7 @@ def _complete(
         rows = client.list(collection, *query)
     except SealaneError:
         return []
-    offered = {(row["name"] if SAFE.match(row["name"]) else row["id"]): row["name"] for row in rows}
+    offered = {(row["name"] if SAFE.fullmatch(row["name"]) else row["id"]): row["name"] for row in rows}
     return [CompletionItem(word) for word in sorted(offered) if word.startswith(incomplete)]
 
 

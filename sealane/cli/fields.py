@@ -217,7 +217,7 @@ def span(text: str, scope: Scope) -> str:
 
 
 def mac(text: str, scope: Scope) -> str:
-    if not MAC.match(text):
+    if not MAC.fullmatch(text):
         raise ValueError(f"'{text}' is no MAC address; give it as 02:42:0a:01:00:05")
     return text.lower().replace("-", ":")
 

@@ -207,7 +207,7 @@ def _span(text: str | None) -> str | None:
 def _ports(text: str | None) -> tuple[int | None, int | None]:
     if text is None:
         return None, None
-    found = PORTS.match(text)
+    found = PORTS.fullmatch(text)
     if found is None:
         raise click.BadParameter(f"'{text}' is no port; give it as 80, or 8000:8010", param_hint="--port")
     return int(found[1]), int(found[2] or found[1])

@@ -71,6 +71,6 @@ def restore(memory: Path) -> None:
 
 
 def _path(key: str) -> Path:
-    if not _KEY.match(key) or ".." in key:
+    if not _KEY.fullmatch(key) or ".." in key:
         raise BadRequest(f"{key!r} is no kernel setting")
     return _ROOT / key

@@ -129,7 +129,7 @@ def state_dir(name: str) -> Path:
 
 def check_name(name: str) -> str:
     """Names become paths. Raises BadRequest."""
-    if not LAB_NAME.match(name):
+    if not LAB_NAME.fullmatch(name):
         raise BadRequest(f"'{name}' is no name of a lab; use 1 to 20 of a-z, 0-9 and '-'")
     return name
 

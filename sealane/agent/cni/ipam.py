@@ -34,7 +34,7 @@ def delegate(wanted: Call, command: str) -> Leased:
 
 
 def _program(wanted: Call) -> Path:
-    if not _PROGRAM.match(wanted.ipam):
+    if not _PROGRAM.fullmatch(wanted.ipam):
         raise Refusal(INVALID, f"ipam.type {wanted.ipam!r} is no name of a plugin")
     directories = [d for d in wanted.env.get("CNI_PATH", "").split(":") if d.startswith("/")]
     found = (Path(d) / wanted.ipam for d in directories)

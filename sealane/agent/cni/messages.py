@@ -100,7 +100,7 @@ def call(env: Mapping[str, str], text: str) -> Call:
     if version < _SINCE.get(command, ""):
         raise Refusal(INCOMPATIBLE, f"{command} is not in version {version}; use {_SINCE[command]} or newer")
     name = config.get("name")
-    if not isinstance(name, str) or not _NAME.match(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise Refusal(INVALID, f"name {name!r} of the network is missing or malformed")
     found = Call(command=command, version=version, name=name, config=config, env=env)
     return found if command in ("GC", "STATUS") else _of_container(found)
@@ -109,9 +109,9 @@ def call(env: Mapping[str, str], text: str) -> Call:
 def _of_container(found: Call) -> Call:
     env = found.env
     container, ifname, path = (env.get(f"CNI_{key}", "") for key in ("CONTAINERID", "IFNAME", "NETNS"))
-    if not _NAME.match(container):
+    if not _NAME.fullmatch(container):
         raise Refusal(ENVIRONMENT, f"CNI_CONTAINERID {container[:80]!r} is missing or malformed")
-    if not _IFNAME.match(ifname):
+    if not _IFNAME.fullmatch(ifname):
         raise Refusal(ENVIRONMENT, f"CNI_IFNAME {ifname[:80]!r} is no name of an interface")
     if not path and found.command != "DEL":
         raise Refusal(ENVIRONMENT, "CNI_NETNS is missing")
@@ -139,7 +139,7 @@ def addresses(wanted: Call) -> tuple[str, ...]:
 
 def mac(wanted: Call) -> str:
     given = wanted.runtime.get("mac") or wanted.args.get("MAC", "")
-    if given and (not isinstance(given, str) or not MAC.match(given.lower())):
+    if given and (not isinstance(given, str) or not MAC.fullmatch(given.lower())):
         raise Refusal(INVALID, f"runtimeConfig.mac {given!r} is no MAC address")
     return str(given).lower()
 

@@ -31,8 +31,8 @@ EVENTS = {
     "type": ["container", "network"],
     "event": ["create", "start", "destroy", "rename", "connect", "health_status", "kill"],
 }
-ENDING = frozenset({2, 3, 9, 15})
-"""SIGINT, SIGQUIT, SIGKILL, SIGTERM: who gets one of these is to end."""
+ENDING = frozenset({2, 9, 15})
+"""SIGINT, SIGKILL, SIGTERM: who gets one is to end. SIGQUIT has a Java machine tell its threads."""
 _ILL = ("(unhealthy)", "(health: starting)")
 """At the end of a container's status."""
 CONTAINERS, NETWORKS = frozenset({"containers"}), frozenset({"networks"})

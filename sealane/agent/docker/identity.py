@@ -134,8 +134,10 @@ class Identities:
 
 def identity_of(container: EngineContainer, aliases: Iterable[str]) -> Identity:
     """The names that DNS can carry, each once; the container's own name first."""
-    fit = [alias for alias in (*aliases, container.id[:12]) if len(alias) <= 253 and DNS_NAME.match(alias)]
-    own = container.name if DNS_NAME.match(container.name) else ""
+    fit = [
+        alias for alias in (*aliases, container.id[:12]) if len(alias) <= 253 and DNS_NAME.fullmatch(alias)
+    ]
+    own = container.name if DNS_NAME.fullmatch(container.name) else ""
     return Identity(
         name=container.name,
         device_id=container.id,

@@ -13,10 +13,10 @@ from msgspec import Meta, Struct, field
 
 from sealane.agent import once
 
-DockerId = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z]{1,64}$")]
+DockerId = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z]{1,64}\Z")]
 """Network ids have 64 hexadecimal digits (25 letters and digits in a swarm), endpoint ids 64."""
 
-PoolId = Annotated[str, Meta(pattern=r"^[0-9a-z-]{1,64}$")]
+PoolId = Annotated[str, Meta(pattern=r"^[0-9a-z-]{1,64}\Z")]
 Options = dict[str, Any] | None
 """Go writes an empty map as null."""
 

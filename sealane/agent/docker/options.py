@@ -199,7 +199,7 @@ def label_options(labels: Mapping[str, str]) -> dict[str, str]:
 def tap_names(text: str) -> tuple[str, ...]:
     """Of an option or a label. Raises BadRequest."""
     found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    if not found or not all(TAPPED.match(word) for word in found):
+    if not found or not all(TAPPED.fullmatch(word) for word in found):
         raise BadRequest(f"option '{TAP}': '{text}' is no list of taps as watch or watch:in,record:out")
     return found
 
@@ -214,14 +214,14 @@ def _groups(given: Mapping[str, str]) -> tuple[str, ...] | None:
     if text is None:
         return None
     found = tuple(word.strip() for word in text.split(",") if word.strip())
-    if not found or not all(NAME.match(word) for word in found):
+    if not found or not all(NAME.fullmatch(word) for word in found):
         raise BadRequest(f"option '{SECURITY_GROUPS}': '{text}' is no list of groups as web,db")
     return found
 
 
 def _names(given: Mapping[str, str], key: str) -> tuple[str, ...]:
     words = tuple(word.strip() for word in given.get(key, "").split(",") if word.strip())
-    if key in given and not (words and all(NAME.match(word) for word in words)):
+    if key in given and not (words and all(NAME.fullmatch(word) for word in words)):
         raise BadRequest(f"option '{key}': '{given[key]}' is no list of pools as low,low6")
     return words
 
@@ -268,7 +268,7 @@ def mac_address(raw: Any) -> str:
     Raises BadRequest.
     """
     text = str(raw or "").lower()
-    if text and not MAC.match(text):
+    if text and not MAC.fullmatch(text):
         text = _from_base64(str(raw))
     return text
 
@@ -306,7 +306,7 @@ def _put(given: dict[str, str], name: str, key: str, value: Any) -> None:
 
 def _named(given: Mapping[str, str], key: str) -> str | None:
     value = given.get(key)
-    if value is not None and not NAME.match(value):
+    if value is not None and not NAME.fullmatch(value):
         raise BadRequest(f"option '{key}': '{value}' is neither an id nor a name")
     return value
 
@@ -324,7 +324,7 @@ def _domain(given: Mapping[str, str]) -> str | None:
     text = given.get("sealane.dns-domain")
     if text is None:
         return None
-    if len(text) > 253 or not DOMAIN.match(text.lower()):
+    if len(text) > 253 or not DOMAIN.fullmatch(text.lower()):
         raise BadRequest(f"option 'sealane.dns-domain': '{text}' is no domain name")
     return text.lower().rstrip(".")
 

@@ -79,6 +79,7 @@ def test_signals_as_images_name_them(text: str, number: int) -> None:
         ({"Type": "container", "Action": "kill", "Actor": {"ID": "c", "Attributes": {"signal": "15"}}}, "c"),
         ({"Type": "container", "Action": "kill", "Actor": {"ID": "c", "Attributes": {"signal": "28"}}}, "c"),
         ({"Type": "container", "Action": "kill", "Actor": {"ID": "c", "Attributes": {"signal": "1"}}}, ""),
+        ({"Type": "container", "Action": "kill", "Actor": {"ID": "c", "Attributes": {"signal": "3"}}}, ""),
         ({"Type": "container", "Action": "kill", "Actor": {"ID": "c", "Attributes": {}}}, ""),
         ({"Type": "container", "Action": "start", "Actor": {"ID": "c"}}, ""),
         ({"Type": "network", "Action": "kill"}, ""),
