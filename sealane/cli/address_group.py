@@ -1,14 +1,9 @@
 """`sealane address-group`."""
 
-from collections.abc import Sequence
-
-import click
-
 from sealane.cli import creating, fields, noun
-from sealane.cli.complete import names
-from sealane.cli.fields import Field, Scope
-from sealane.cli.output import Column, output_option, show_one
-from sealane.cli.waiting import Patient, settle, wait_option
+from sealane.cli.fields import Field
+from sealane.cli.members import Members, changing
+from sealane.cli.output import Column
 
 ADDRESS_GROUP = noun.Noun(
     name="address-group",
@@ -30,8 +25,8 @@ ADDRESS_GROUP = noun.Noun(
             change=False,
             help="An address or a subnet; may be given again.",
         ),
-        Field(option="--description", key="description", help="A text for people.", empty=""),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.DESCRIPTION,
+        fields.TAG,
     ),
     examples={
         "group": "sealane address-group create office --address 192.0.2.0/24\n"
@@ -48,35 +43,10 @@ ADDRESS_GROUP = noun.Noun(
 )
 
 
-def _change(verb: str, call: str, help: str) -> click.Command:
-    @click.command(
-        verb,
-        cls=Patient,
-        help=help,
-        epilog=f"\b\nExample:\n  sealane address-group {verb} office 198.51.100.7",
-    )
-    @click.argument("wanted", metavar="ADDRESS-GROUP", shell_complete=names("address-groups"))
-    @click.argument("addresses", metavar="SUBNET…", nargs=-1, required=True)
-    @wait_option
-    @output_option
-    def command(
-        wanted: str, addresses: Sequence[str], wait: int | None, output: str, **within: str | None
-    ) -> None:
-        client = noun.api()
-        client.wait = wait
-        try:
-            given = [fields.span(text, Scope(client)) for text in addresses]
-        except ValueError as exc:
-            raise click.BadParameter(str(exc), param_hint="SUBNET") from exc
-        found = noun.find(client, ADDRESS_GROUP, wanted, within)
-        path = f"address-groups/{found['id']}/{call}"
-        show_one(client.change("PUT", path, {"addresses": given})["address_group"], output)
-        settle(client, "changed")
-
-    command.params += noun.scope_options(ADDRESS_GROUP)
-    return command
-
-
+ADDRESSES = Members("addresses", fields.span, "office 198.51.100.7")
 address_group = noun.group(ADDRESS_GROUP, creating.create(ADDRESS_GROUP))
-address_group.add_command(_change("add", "add_addresses", "Add addresses."))
-address_group.add_command(_change("remove", "remove_addresses", "Take addresses away."))
+for _verb, _call, _help in (
+    ("add", "add_addresses", "Add addresses."),
+    ("remove", "remove_addresses", "Take addresses away."),
+):
+    address_group.add_command(changing(ADDRESS_GROUP, ADDRESSES, _verb, _call, _help))

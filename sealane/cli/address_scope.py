@@ -1,6 +1,6 @@
 """`sealane address-scope`."""
 
-from sealane.cli import creating, noun
+from sealane.cli import creating, fields, noun
 from sealane.cli.fields import Field
 from sealane.cli.noun import Filter
 from sealane.cli.output import Column
@@ -24,7 +24,7 @@ ADDRESS_SCOPE = noun.Noun(
             help="The family of its pools.",
         ),
         Field(option="--share/--no-share", key="shared", help="Other projects may have pools in it."),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.TAG,
     ),
     filters=(Filter("--ip-version", "ip_version", "Only of this family: 4 or 6.", metavar="4|6"),),
     examples={

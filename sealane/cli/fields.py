@@ -100,6 +100,11 @@ class Field:
             raise click.BadParameter(str(exc), param_hint=self.option) from exc
 
 
+DESCRIPTION = Field(option="--description", key="description", help="A text for people.", empty="")
+TAG = Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by.")
+"""At `create`; afterwards by `tag set` and `tag unset`."""
+
+
 def reference(collection: str, option: str, key: str, help: str, **more: Any) -> Field:
     """An option that takes the name or id of a row of another collection, and gives its id.
 

@@ -33,9 +33,13 @@ def _first(rows: Any) -> str:
 
 
 COMMON = (
-    Field(option="--description", key="description", help="A text for people.", empty=""),
+    fields.DESCRIPTION,
     Field(option="--enable/--disable", key="admin_state_up", help="Carry traffic, or none."),
     Field(option="--tag", key="tags", many=True, help="A tag to find it by."),
+)
+FILTERS = (
+    noun.Filter("--loadbalancer", "loadbalancer_id", "Only of this one.", BALANCERS),
+    noun.Filter("--protocol", "protocol", "Only for this protocol."),
 )
 STATES = (Column("STATUS", "operating_status"), Column("PROJECT", "project_id"))
 MORE = (
@@ -44,6 +48,19 @@ MORE = (
     Column("CREATED", "created_at"),
     Column("DESCRIPTION", "description"),
 )
+
+
+def _fixed(plural: str, option: str, key: str, help: str) -> Field:
+    """What another resource is, from the beginning to the end."""
+    return fields.reference(plural, option, key, help, change=False)
+
+
+def _protocol(help: str) -> Field:
+    return Field(option="--protocol", key="protocol", choices=PROTOCOLS, change=False, help=help)
+
+
+def _number(option: str, key: str, metavar: str, most: int, help: str) -> Field:
+    return Field(option=option, key=key, metavar=metavar, read=fields.number(1, most), help=help)
 
 
 def _examples(command: str, create: str, change: str) -> dict[str, str]:
@@ -67,13 +84,9 @@ BALANCER = noun.Noun(
     columns=(Column("ID", "id"), Column("NAME", "name"), Column("ADDRESS", "vip_address"), *STATES),
     more=(Column("PORT", "vip_port_id"), *MORE),
     fields=(
-        fields.reference("subnets", "--subnet", "vip_subnet_id", "Where its address is from.", change=False),
-        fields.reference(
-            "networks",
-            "--network",
-            "vip_network_id",
-            "The same, when any subnet of the network will do.",
-            change=False,
+        _fixed("subnets", "--subnet", "vip_subnet_id", "Where its address is from."),
+        _fixed(
+            "networks", "--network", "vip_network_id", "The same, when any subnet of the network will do."
         ),
         Field(
             option="--address",
@@ -83,9 +96,7 @@ BALANCER = noun.Noun(
             change=False,
             help="This address; left out: a free one.",
         ),
-        fields.reference(
-            "ports", "--port", "vip_port_id", "The address of a port that was made for this.", change=False
-        ),
+        _fixed("ports", "--port", "vip_port_id", "The address of a port that was made for this."),
         *COMMON,
     ),
     examples=_examples("loadbalancer", "create shop --subnet web-v4", "shop --disable"),
@@ -104,10 +115,8 @@ LISTENER = noun.Noun(
     ),
     more=(Column("LOAD BALANCER", "loadbalancer_id"), *MORE),
     fields=(
-        fields.reference(
-            BALANCERS, "--loadbalancer", "loadbalancer_id", "Whose address it is at.", change=False
-        ),
-        Field(option="--protocol", key="protocol", choices=PROTOCOLS, change=False, help="What it takes."),
+        _fixed(BALANCERS, "--loadbalancer", "loadbalancer_id", "Whose address it is at."),
+        _protocol("What it takes."),
         Field(
             option="--port",
             key="protocol_port",
@@ -119,10 +128,7 @@ LISTENER = noun.Noun(
         fields.reference(POOLS, "--pool", "default_pool_id", "Where to.", empty=None),
         *COMMON,
     ),
-    filters=(
-        noun.Filter("--loadbalancer", "loadbalancer_id", "Only of this one.", BALANCERS),
-        noun.Filter("--protocol", "protocol", "Only for this protocol."),
-    ),
+    filters=FILTERS,
     examples=_examples(
         "loadbalancer listener",
         "create web --loadbalancer shop --protocol TCP --port 80",
@@ -147,23 +153,11 @@ POOL = noun.Noun(
         *MORE,
     ),
     fields=(
-        fields.reference(
-            LISTENERS, "--listener", "listener_id", "Which leads to it from now on.", change=False
+        _fixed(LISTENERS, "--listener", "listener_id", "Which leads to it from now on."),
+        _fixed(
+            BALANCERS, "--loadbalancer", "loadbalancer_id", "In place of a listener: none leads to it yet."
         ),
-        fields.reference(
-            BALANCERS,
-            "--loadbalancer",
-            "loadbalancer_id",
-            "In place of a listener: none leads to it yet.",
-            change=False,
-        ),
-        Field(
-            option="--protocol",
-            key="protocol",
-            choices=PROTOCOLS,
-            change=False,
-            help="That of its listeners.",
-        ),
+        _protocol("That of its listeners."),
         Field(
             option="--persistence",
             key="session_persistence",
@@ -173,10 +167,7 @@ POOL = noun.Noun(
         ),
         *COMMON,
     ),
-    filters=(
-        noun.Filter("--loadbalancer", "loadbalancer_id", "Only of this one.", BALANCERS),
-        noun.Filter("--protocol", "protocol", "Only for this protocol."),
-    ),
+    filters=FILTERS,
     examples=_examples(
         "loadbalancer pool", "create servers --listener web --protocol TCP", "servers --persistence source-ip"
     ),
@@ -201,7 +192,7 @@ MONITOR = noun.Noun(
         *MORE,
     ),
     fields=(
-        fields.reference(POOLS, "--pool", "pool_id", "Whose members it asks.", change=False),
+        _fixed(POOLS, "--pool", "pool_id", "Whose members it asks."),
         Field(
             option="--type",
             key="type",
@@ -209,34 +200,10 @@ MONITOR = noun.Noun(
             change=False,
             help="By a connection, or by a datagram that is not refused.",
         ),
-        Field(
-            option="--delay",
-            key="delay",
-            metavar="S",
-            read=fields.number(1, 3600),
-            help="From one to the next.",
-        ),
-        Field(
-            option="--timeout",
-            key="timeout",
-            metavar="S",
-            read=fields.number(1, 3600),
-            help="For the answer.",
-        ),
-        Field(
-            option="--good",
-            key="max_retries",
-            metavar="N",
-            read=fields.number(1, 10),
-            help="Answers in a row until a member is taken.",
-        ),
-        Field(
-            option="--bad",
-            key="max_retries_down",
-            metavar="N",
-            read=fields.number(1, 10),
-            help="Missed ones in a row until it is out; left out: 3.",
-        ),
+        _number("--delay", "delay", "S", 3600, "From one to the next."),
+        _number("--timeout", "timeout", "S", 3600, "For the answer."),
+        _number("--good", "max_retries", "N", 10, "Answers in a row until a member is taken."),
+        _number("--bad", "max_retries_down", "N", 10, "Missed ones in a row until it is out; left out: 3."),
         *COMMON,
     ),
     filters=(noun.Filter("--pool", "pool_id", "Only of this one.", POOLS),),

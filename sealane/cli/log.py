@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from sealane.cli import creating, noun
+from sealane.cli import creating, fields, noun
 from sealane.cli.api import Api, Body
 from sealane.cli.complete import names
 from sealane.cli.events import moment_of, period, polled
@@ -75,8 +75,8 @@ LOG = Logs(
             help="Left out: all.",
         ),
         Field(option="--enable/--disable", key="enabled", help="Log, or do not."),
-        Field(option="--description", key="description", help="A text for people.", empty=""),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.DESCRIPTION,
+        fields.TAG,
     ),
     filters=(
         Filter("--security-group", "resource_id", "Only of this group.", parent="security-groups"),

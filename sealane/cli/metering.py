@@ -4,19 +4,15 @@ from typing import Any
 
 import click
 
-from sealane.cli import creating, noun
+from sealane.cli import creating, fields, noun
 from sealane.cli.api import Api, Body
 from sealane.cli.complete import names
-from sealane.cli.fields import Field, Scope
+from sealane.cli.fields import Field
 from sealane.cli.noun import Filter, Noun, Ordered, api
 from sealane.cli.output import Column, output_option, show_one
 
 LABELS, RULES = "metering/metering-labels", "metering/metering-label-rules"
 COUNTED = (Column("PACKETS", "sealane:packets"), Column("BYTES", "sealane:bytes"))
-
-
-def _label(text: str, scope: Scope) -> str:
-    return str(scope.api.find(LABELS, text)["id"])
 
 
 LABEL = Noun(
@@ -33,7 +29,7 @@ LABEL = Noun(
     fields=(
         Field(option="--shared/--no-shared", key="shared", change=False, help="Of all routers."),
         Field(option="--description", key="description", change=False, help="A text for people."),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.TAG,
     ),
     examples={
         "group": "sealane metering label create out\nsealane metering show out",
@@ -62,15 +58,10 @@ RULE = Noun(
     ),
     more=(Column("TAGS", "tags"), Column("CREATED", "created_at"), Column("PROJECT", "project_id")),
     fields=(
-        Field(
-            option="--label",
-            key="metering_label_id",
+        fields.reference(
+            *(LABELS, "--label", "metering_label_id", "The label that counts (name or id)."),
             metavar="LABEL",
-            read=_label,
-            lookup=True,
             change=False,
-            complete=names(LABELS),
-            help="The label that counts (name or id).",
         ),
         Field(
             option="--direction",
@@ -95,7 +86,7 @@ RULE = Noun(
             change=False,
             help="Leave such packets out, whatever other rules of the label say.",
         ),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.TAG,
     ),
     filters=(Filter("--label", "metering_label_id", "Only of this label.", parent=LABELS),),
     examples={

@@ -38,7 +38,7 @@ NETWORK = noun.Noun(
         Column("DESCRIPTION", "description"),
     ),
     fields=(
-        Field(option="--description", key="description", help="A text for people.", empty=""),
+        fields.DESCRIPTION,
         Field(
             option="--gateway",
             key="sealane:gateway",
@@ -110,7 +110,7 @@ NETWORK = noun.Noun(
             pairs=True,
             help="A label, as Docker's networks have.",
         ),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.TAG,
     ),
     filters=(
         Filter("--gateway", "sealane:gateway", "Only with this kind of gateway.", metavar="KIND"),

@@ -159,8 +159,8 @@ PORT = noun.Noun(
             help="What the host is to know for binding it, a JSON object.",
             empty={},
         ),
-        Field(option="--description", key="description", help="A text for people.", empty=""),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.DESCRIPTION,
+        fields.TAG,
     ),
     filters=(
         Filter("--network", "network_id", "Only on this network.", parent="networks"),

@@ -2,7 +2,7 @@
 
 import click
 
-from sealane.cli import creating, noun
+from sealane.cli import creating, fields, noun
 from sealane.cli.api import Api, Body
 from sealane.cli.complete import names
 from sealane.cli.fields import Field
@@ -56,8 +56,8 @@ QOS = Policies(
     more=(Column("TAGS", "tags"), Column("CREATED", "created_at")),
     fields=(
         Field(option="--share/--no-share", key="shared", help="Other projects may use it, or not."),
-        Field(option="--description", key="description", help="A text for people.", empty=""),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.DESCRIPTION,
+        fields.TAG,
     ),
     examples={
         "group": "sealane qos create slow\nsealane qos limit slow 20000\n"

@@ -56,7 +56,7 @@ ROUTER = noun.Noun(
         Column("DESCRIPTION", "description"),
     ),
     fields=(
-        Field(option="--description", key="description", help="A text for people.", empty=""),
+        fields.DESCRIPTION,
         Field(
             option="--gateway",
             key="external_gateway_info",
@@ -92,7 +92,7 @@ ROUTER = noun.Noun(
             help="Carry what is sent to groups between its networks that snoop, or not.",
         ),
         Field(option="--enable/--disable", key="admin_state_up", help="Carry traffic, or none."),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.TAG,
     ),
     examples={
         "group": "sealane router create edge --gateway world\n"

@@ -1,6 +1,6 @@
 """`sealane security-group`."""
 
-from sealane.cli import creating, noun
+from sealane.cli import creating, fields, noun
 from sealane.cli.fields import Field
 from sealane.cli.output import Column
 from sealane.cli.security_rule import rule
@@ -22,8 +22,8 @@ GROUP = noun.Noun(
             key="stateful",
             help="Answers pass by themselves, or need rules of their own.",
         ),
-        Field(option="--description", key="description", help="A text for people.", empty=""),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.DESCRIPTION,
+        fields.TAG,
     ),
     examples={
         "group": "sealane security-group create web\nsealane security-group rule create web --port 80",

@@ -51,15 +51,10 @@ SUBNET = noun.Noun(
             change=False,
             help="Addresses, as 10.1.0.0/24 or fd00:1::/64; left out: a free one is chosen.",
         ),
-        Field(
-            option="--subnet-pool",
-            key="subnetpool_id",
+        fields.reference(
+            *("subnetpools", "--subnet-pool", "subnetpool_id", "The pool that they come from."),
             metavar="SUBNET-POOL",
-            read=lambda text, scope: scope.api.find("subnetpools", text)["id"],
-            lookup=True,
-            complete=names("subnetpools"),
             change=False,
-            help="The pool that they come from.",
         ),
         Field(
             option="--prefix-length",
@@ -116,8 +111,8 @@ SUBNET = noun.Noun(
             change=False,
             help="How machines get their address (IPv6).",
         ),
-        Field(option="--description", key="description", help="A text for people.", empty=""),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.DESCRIPTION,
+        fields.TAG,
     ),
     filters=(
         Filter("--network", "network_id", "Only of this network.", parent="networks"),

@@ -1,14 +1,13 @@
 """`sealane subnet-pool`."""
 
-from collections.abc import Sequence
-
 import click
 
 from sealane.cli import creating, fields, noun
 from sealane.cli.complete import names
-from sealane.cli.fields import Field, Scope
+from sealane.cli.fields import Field
+from sealane.cli.members import Members, changing
 from sealane.cli.noun import Filter
-from sealane.cli.output import Column, output_option, show_many, show_one
+from sealane.cli.output import Column, output_option, show_many
 from sealane.cli.waiting import Patient, settle, wait_option
 
 LENGTH = fields.number(0, 128)
@@ -66,18 +65,13 @@ SUBNET_POOL = noun.Noun(
             help="For who names no pool (one a family), or not.",
         ),
         Field(option="--share/--no-share", key="shared", change=False, help="Other projects may use it."),
-        Field(
-            option="--scope",
-            key="address_scope_id",
+        fields.reference(
+            *("address-scopes", "--scope", "address_scope_id", "The address scope that it is in."),
             metavar="SCOPE",
-            read=lambda text, scope: scope.api.find("address-scopes", text)["id"],
-            lookup=True,
-            complete=names("address-scopes"),
-            help="The address scope that it is in.",
             empty=None,
         ),
-        Field(option="--description", key="description", help="A text for people.", empty=""),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.DESCRIPTION,
+        fields.TAG,
     ),
     filters=(
         Filter("--ip-version", "ip_version", "Only of this family: 4 or 6.", metavar="4|6"),
@@ -96,35 +90,6 @@ SUBNET_POOL = noun.Noun(
         "tag": "sealane subnet-pool tag set low front",
     },
 )
-
-
-def _change(verb: str, call: str, help: str) -> click.Command:
-    @click.command(
-        verb,
-        cls=Patient,
-        help=help,
-        epilog=f"\b\nExample:\n  sealane subnet-pool {verb} low 172.16.0.0/12",
-    )
-    @click.argument("wanted", metavar="SUBNET-POOL", shell_complete=names("subnetpools"))
-    @click.argument("prefixes", metavar="SUBNET…", nargs=-1, required=True)
-    @wait_option
-    @output_option
-    def command(
-        wanted: str, prefixes: Sequence[str], wait: int | None, output: str, **within: str | None
-    ) -> None:
-        client = noun.api()
-        client.wait = wait
-        try:
-            given = [fields.network(text, Scope(client)) for text in prefixes]
-        except ValueError as exc:
-            raise click.BadParameter(str(exc), param_hint="SUBNET") from exc
-        found = noun.find(client, SUBNET_POOL, wanted, within)
-        client.change("PUT", f"subnetpools/{found['id']}/{call}", {"prefixes": given})
-        show_one(client.find("subnetpools", found["id"]), output)
-        settle(client, "changed")
-
-    command.params += noun.scope_options(SUBNET_POOL)
-    return command
 
 
 @click.command(
@@ -148,7 +113,11 @@ def onboard(wanted: str, network: str, wait: int | None, output: str, **within: 
 
 
 onboard.params += noun.scope_options(SUBNET_POOL)
+PREFIXES = Members("prefixes", fields.network, "low 172.16.0.0/12")
 subnet_pool = noun.group(SUBNET_POOL, creating.create(SUBNET_POOL))
-subnet_pool.add_command(_change("add", "add_prefixes", "Add prefixes."))
-subnet_pool.add_command(_change("remove", "remove_prefixes", "Take prefixes away that no subnet has."))
+for _verb, _call, _help in (
+    ("add", "add_prefixes", "Add prefixes."),
+    ("remove", "remove_prefixes", "Take prefixes away that no subnet has."),
+):
+    subnet_pool.add_command(changing(SUBNET_POOL, PREFIXES, _verb, _call, _help))
 subnet_pool.add_command(onboard)

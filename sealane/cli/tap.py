@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from sealane.cli import creating, noun
+from sealane.cli import creating, fields, noun
 from sealane.cli.api import Api, Body
 from sealane.cli.complete import names
 from sealane.cli.fields import Field, Scope
@@ -47,8 +47,8 @@ TAP = Noun(
             complete=names("ports"),
             help="The port that sees the copies (name or id).",
         ),
-        Field(option="--description", key="description", help="A text for people.", empty=""),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.DESCRIPTION,
+        fields.TAG,
     ),
     filters=(Filter("--port", "port_id", "Only the one with this port.", parent="ports"),),
     examples={

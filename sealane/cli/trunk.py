@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from sealane.cli import creating, noun
+from sealane.cli import creating, fields, noun
 from sealane.cli.api import Api, Body
 from sealane.cli.complete import names
 from sealane.cli.fields import Field, Scope, reference
@@ -65,8 +65,8 @@ TRUNK = noun.Noun(
         Field(
             option="--enable/--disable", key="admin_state_up", help="Sub-ports may come and go, or may not."
         ),
-        Field(option="--description", key="description", help="A text for people.", empty=""),
-        Field(option="--tag", key="tags", many=True, change=False, help="A tag to find it by."),
+        fields.DESCRIPTION,
+        fields.TAG,
     ),
     filters=(Filter("--parent", "port_id", "Only of this port.", parent="ports"),),
     examples={
