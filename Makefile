@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ACCEL ?= tcg
 
 .DEFAULT_GOAL := help
-.PHONY: help up down venv install check test format bench bench-data soak faults clients clean docs demo bpf test-kernel
+.PHONY: help up down venv install check test format bench bench-data soak faults clients clean docs demo bpf shims test-kernel
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -70,6 +70,9 @@ format: venv ## rewrite the code in the project's format
 
 bpf: venv ## compile the fast path's programs anew after a change of theirs; needs clang
 	$(BIN)/python -m sealane.fastpath.build
+
+shims: venv ## compile the programs that container runtimes start anew after a change of theirs; needs clang
+	$(BIN)/python -m sealane.shims.build
 
 docs: venv ## the pages of docs/reference that are made from the code
 	$(BIN)/sealane reference commands > docs/reference/commands.md

@@ -72,6 +72,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     data_command.add_options(parser)
     door = parser.add_argument_group("doors: from an attachment's call to its first packet")
     door.add_argument("--door-rounds", type=int, default=10, help="each goes through every door twice (10)")
+    door.add_argument("--ready-ports", type=int, default=0, help="that wait for containers, on each host (0)")
     options = parser.parse_args(argv)
     if unknown := set(options.chapters) - set(CHAPTERS):
         parser.error(f"no '{min(unknown)}'; there are {', '.join(CHAPTERS)}")
@@ -109,12 +110,13 @@ def _data(found: report.Report, options: argparse.Namespace) -> None:
 
 
 def _doors(found: report.Report, options: argparse.Namespace) -> None:
-    with _fresh(f"{LAB}-doors", len(HOSTS), docker=False) as lab:
+    settings = {"ready_ports": options.ready_ports}
+    with _fresh(f"{LAB}-doors", len(HOSTS), docker=False, settings=settings) as lab:
         found["doors"] = report.of_doors(doors.measure(lab, options.door_rounds))
 
 
-def _fresh(name: str, hosts: int, *, docker: bool) -> Lab:
-    lab = Lab(name, hosts=hosts, docker=docker)
+def _fresh(name: str, hosts: int, *, docker: bool, settings: Mapping[str, int] | None = None) -> Lab:
+    lab = Lab(name, hosts=hosts, docker=docker, settings=settings)
     lab.down()  # of a run that was killed
     return lab
 

@@ -66,6 +66,7 @@ class Settings:
     dockerd: bool = False  # run an engine of our own as a part of the node
     dockerd_args: str = ""  # further arguments of that engine, separated by blanks
     projects: tuple[str, ...] = ("default",)  # whose networks are mirrored into this node's engine
+    ready_ports: int = 0  # ports kept ready for each network that CNI or netavark uses here
     dns_suffix: str = "sealane.internal"  # container.NETWORK.SUFFIX
     network_pool: str = "10.96.0.0/11"  # where a subnet is taken from when none is given
     network_prefix: int = 24  # and its size
@@ -299,6 +300,8 @@ def _check(settings: Settings) -> None:
     for key in ("token_lifetime", "login_lifetime", "certificate_lifetime", "server_lifetime"):
         if not 1 <= getattr(settings, key) <= LONGEST_LIFE:
             raise BadRequest(f"setting '{key}' is to be 1 to {LONGEST_LIFE} seconds")
+    if not 0 <= settings.ready_ports <= 64:
+        raise BadRequest("setting 'ready_ports' is to be 0 to 64")
     for key in ("network_pool", "network_pool6", "uplink_pool", "uplink_pool6"):
         value = getattr(settings, key)
         try:

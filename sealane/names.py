@@ -32,6 +32,9 @@ NETNS_PORT = "sealane:netns"
 RUNTIME_PORT = "sealane:container"
 """device_owner of a port that a container runtime wanted by CNI or netavark; policy as Docker's."""
 
+READY = "ready:"
+"""How the `device_id` of such a port begins while no container has it (agent/ready.py)."""
+
 CONTAINER_PORTS = frozenset({DOCKER_PORT, RUNTIME_PORT})
 """Made for containers: their network says what reaches them, and published ports are open."""
 
@@ -311,6 +314,11 @@ def segment(network_id: str) -> str:
 
 
 _GROUPS = uuid.UUID("5ea1a000-0000-4000-8000-000000000005")
+
+
+def waits(device_owner: str, device_id: str) -> bool:
+    """Is the port nobody's yet, and goes with its network as a subnet does?"""
+    return device_owner == RUNTIME_PORT and device_id.startswith(READY)
 
 
 def default_group(project_id: str) -> str:

@@ -14,7 +14,7 @@ from sealane import names
 from sealane.errors import BadRequest
 from sealane.model import GatewayMode
 
-Door = Literal["docker", "netns", "cni", "podman", "os-vif", "host", "trunk"]
+Door = Literal["docker", "netns", "cni", "podman", "os-vif", "host", "trunk", "ready"]
 Protocol = Literal["tcp", "udp", "sctp"]
 
 ATTACHMENT_ID = re.compile(r"^[0-9a-f-]{1,64}$")

@@ -15,18 +15,20 @@ from typing import Any
 
 import msgspec
 
-from sealane import log
+from sealane import log, names
 from sealane.agent import inside, leased
 from sealane.agent.asked import AttachRequest, check
 from sealane.agent.attachment import Attachment, checked
 from sealane.agent.docker.turns import Turns
 from sealane.agent.leases import ADOPTED, MADE, RUNTIME, Leases, owns_dhcp
-from sealane.agent.making import Known, made_of
+from sealane.agent.making import Known, defaults, made_of
 from sealane.agent.memory import Memory, Wish
+from sealane.agent.ready import Ready
 from sealane.agent.reconciler import Reconciler
 from sealane.agent.targets import Place, Targets, is_alive
 from sealane.agent.ways import Ways
 from sealane.client import ApiClient, Body
+from sealane.config import Settings
 from sealane.errors import BadRequest, Conflict, NotFound, SealaneError
 
 BOUND_DEADLINE = 20.0  # seconds that OVN may take to bind the port
@@ -42,15 +44,16 @@ class NetnsDoor:
         reconciler: Reconciler,
         targets: Targets,
         ways: Ways,
-        host_name: str,
+        settings: Settings,
     ) -> None:
         self._memory = memory
         self._reconciler = reconciler
-        self._leases = Leases(api, host_name)
+        self._leases = Leases(api, settings.host_name)
         self._targets = targets
         self._ways = ways
         self._turns = Turns()
         self._pending: set[str] = set()
+        self.ready = Ready(self._leases, memory, reconciler, settings.ready_ports, self._pending)
         self._asking: dict[str, asyncio.Task[None]] = {}
 
     async def attach(self, request: AttachRequest) -> Attachment:
@@ -191,7 +194,11 @@ class NetnsDoor:
         return names - {""}
 
     def _own(self) -> dict[str, Attachment]:
-        return {key: a for key, a in self._memory.attachments.items() if a.door not in ("docker", "trunk")}
+        return {
+            key: a
+            for key, a in self._memory.attachments.items()
+            if a.door not in ("docker", "trunk", "ready")
+        }
 
     def _is_dead(self, attachment: Attachment) -> bool:
         if attachment.id in self._pending or attachment.device:
@@ -205,6 +212,9 @@ class NetnsDoor:
     ) -> Attachment:
         survey = await asyncio.to_thread(inside.survey, place.sandbox)
         ifname = self._ifname(wish.ifname if wish else request.ifname, place, survey)
+        ready = await self.ready.take(request) if wish is None else None
+        if ready is not None:
+            return await self._plug_ready(ready, ifname, request, place, survey)
         self._pending.add(attachment_id)
         try:
             port, known = await self._port(attachment_id, request, place, wish)
@@ -222,6 +232,30 @@ class NetnsDoor:
                 raise
         finally:
             self._pending.discard(attachment_id)
+
+    async def _plug_ready(
+        self, ready: Attachment, ifname: str, request: AttachRequest, place: Place, survey: inside.Survey
+    ) -> Attachment:
+        """The port's name is told while the link moves."""
+        name = request.name or place.name
+        hops = defaults(request.gateway, ready.gateways, survey.defaults)
+        own: dict[str, Any] = {"door": request.door, "key": request.key, "ifname": ifname, "name": name}
+        own |= {"container": place.container, "defaults": hops, "routes": ready.routes + request.routes}
+        made = replace(ready, **own, created=time.time())
+        named = asyncio.ensure_future(self._leases.name(made.port_id, made.id, name))
+        self._pending |= {made.id, names.READY + made.id}
+        try:
+            plugged = await self._enter(checked(made), request, place)
+            await named
+            return plugged
+        except BaseException:
+            named.cancel()
+            await asyncio.wait([named])
+            await self._undo(made.id, {"id": made.port_id, "device_owner": RUNTIME}, None)
+            raise
+        finally:
+            self._pending -= {made.id, names.READY + made.id}
+            self.ready.let_go(made.id)
 
     async def _port(
         self, device: str, request: AttachRequest, place: Place, wish: Wish | None
@@ -294,6 +328,9 @@ class NetnsDoor:
     async def _plug(self, attachment: Attachment, request: AttachRequest, place: Place) -> Attachment:
         """The link goes into the sandbox only when OVN's flows, policy included, are there."""
         await self._reconciler.set(attachment)
+        return await self._enter(attachment, request, place)
+
+    async def _enter(self, attachment: Attachment, request: AttachRequest, place: Place) -> Attachment:
         await self._reconciler.wait_bound(attachment.port_id, BOUND_DEADLINE)
         inner = replace(attachment, sandbox=place.sandbox, started=place.started)
         if not is_alive(inner):  # its pid may be somebody else's by now

@@ -94,6 +94,16 @@ class Leases:
             "ports", body | {key: value for key, value in optional.items() if value}
         )
 
+    async def name(self, port_id: str, device: str, name: str) -> None:
+        """Of a port that was made before anybody knew for whom.  Raises NotFound."""
+        dns_name = name if DNS_NAME.match(name) else ""
+        await self._api.update("ports", port_id, {"device_id": device, "name": name, "dns_name": dns_name})
+
+    async def group(self, group_id: str) -> Body | None:
+        with suppress(NotFound):
+            return await self._api.get("security-groups", group_id)
+        return None
+
     async def learned(self, port_id: str, address: str) -> Body:
         """The port has this address alone, "" for none; in force on this host when it returns.
 

@@ -78,9 +78,7 @@ class Agent:
         self._announcer = Announcer(self._api, settings, self._switch)
         self._docker = DockerDoor(settings, self._api, self._reconciler, self._memory, self._names)
         targets = Targets(self._docker.engine, settings.netns_dir)
-        self._door = NetnsDoor(
-            self._api, self._memory, self._reconciler, targets, Ways(settings), settings.host_name
-        )
+        self._door = NetnsDoor(self._api, self._memory, self._reconciler, targets, Ways(settings), settings)
         self._docker.started = self._attach_again
         view = View(self._api, self._memory, targets, settings.host_name)
         cni = CniDoor(self._door, self._unready, userspace=self._datapath != "kernel")
@@ -122,6 +120,7 @@ class Agent:
                 tasks.create_task(self._follow_newcomers(), name="newcomers"),
                 tasks.create_task(self._fastpath.follow(self._reconciler.changed), name="fastpath"),
                 tasks.create_task(membership.keep_registered(self._api, self._settings), name="membership"),
+                tasks.create_task(self._door.ready.follow(), name="ready"),
                 tasks.create_task(self._renew(), name="renewal"),
                 tasks.create_task(self._packets.follow(), name="packets"),
                 tasks.create_task(self._metering.follow(), name="metering"),

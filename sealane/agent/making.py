@@ -34,7 +34,7 @@ def made_of(id: str, request: AttachRequest, port: Body, survey: Survey, known: 
         routes=routes + request.routes,
         nameservers=tuple(dict.fromkeys(servers)),
         key=request.key,
-        defaults=_defaults(request.gateway, gateways, survey.defaults),
+        defaults=defaults(request.gateway, gateways, survey.defaults),
         internal=mode == "none",
         gateway_mode=mode,
         guarded=port["port_security_enabled"],
@@ -49,7 +49,7 @@ def _policy(request: AttachRequest, port: Body) -> str:
     return QUARANTINE if port.get("sealane:quarantine") else ""
 
 
-def _defaults(wanted: str, gateways: Iterable[str], there: frozenset[int]) -> tuple[str, ...]:
+def defaults(wanted: str, gateways: Iterable[str], there: frozenset[int]) -> tuple[str, ...]:
     """A default route that is there already belongs to somebody else."""
     if wanted == "none":
         return ()

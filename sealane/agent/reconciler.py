@@ -323,13 +323,13 @@ class Reconciler:
         asked = set(facts)
         ports = self._switch_ports(asked)
         with metrics.step("kernel"):
-            plan, done = await self._in_kernel(lambda host: visit.begin(asked, ports, self._where, host))
-        if not done:
+            plan, rest = await self._in_kernel(lambda host: visit.begin(asked, ports, self._where, host))
+        if rest is None:
             await self._carry_out(plan)
             return plan
         plugging = asyncio.ensure_future(self._plug(plan.ensure))
         try:
-            await self._finish(plan)
+            await self._finish(rest)
         finally:
             await plugging
         return plan
@@ -346,8 +346,7 @@ class Reconciler:
                 await self._in_kernel(lambda host: visit.carry_out(plan, self._where, host))
         await self._plug(plan.ensure)
 
-    async def _finish(self, plan: diff.Plan) -> None:
-        rest = visit.rest(plan)
+    async def _finish(self, rest: Iterable[Fact]) -> None:
         if rest:
             with metrics.step("kernel"):
                 await self._in_kernel(lambda host: apply.ensure(rest, self._where, host))

@@ -16,7 +16,7 @@ POST /netavark      what netavark tells a plugin: netavark.py
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import uvicorn
@@ -156,7 +156,7 @@ class App:
         return _json(await self._view.everything((await _asked(request, FindRequest)).target))
 
     async def cni(self, request: Request) -> Response:
-        return _json(await self._cni.answer(await _asked(request, CniRequest)))
+        return _output(request, await self._cni.answer(await _asked(request, CniRequest)))
 
     async def plug(self, request: Request) -> Response:
         return _json({"attachment": await self._plugs.plug(await _asked(request, PlugRequest))}, 201)
@@ -166,7 +166,7 @@ class App:
         return Response(status_code=204)
 
     async def netavark(self, request: Request) -> Response:
-        return _json(await self._netavark.answer(await _asked(request, NetavarkRequest)))
+        return _output(request, await self._netavark.answer(await _asked(request, NetavarkRequest)))
 
 
 class Listener:
@@ -231,6 +231,13 @@ def _decoded(body: bytes, kind: type[T]) -> T:
     except (msgspec.MsgspecError, ValueError) as exc:
         raise BadRequest(f"the body: {exc}") from exc
     return found
+
+
+def _output(request: Request, told: Mapping[str, Any]) -> Response:
+    """Of a plugin: as JSON, or as it is for a program that knows none."""
+    if request.headers.get("accept") != "text/plain":
+        return _json(told)
+    return Response(told["output"], headers={"Sealane-Status": str(told["status"])}, media_type="text/plain")
 
 
 def _json(body: object, status: int = 200) -> Response:

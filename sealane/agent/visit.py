@@ -11,23 +11,20 @@ from sealane.host.netlink import Socket
 from sealane.host.values import SwitchPort
 
 
-def begin(asked: set[Fact], ports: set[Fact], where: Where, host: Socket) -> tuple[Plan, bool]:
-    """The plan, given the `ports` that the switch has, and whether it was begun.
+def begin(asked: set[Fact], ports: set[Fact], where: Where, host: Socket) -> tuple[Plan, list[Fact] | None]:
+    """The plan, given the `ports` that the switch has, and what is left for apply.ensure; None: not begun.
 
-    If so, what is to be removed is gone, and what new switch ports need is there: `rest` is left.  If not,
-    a switch port has to be taken out first, then `carry_out` does it all.
+    If so, what is to be removed is gone, and what new switch ports need is there; without new ports all is.
+    If not, a switch port has to be taken out first, then `carry_out` does it all.
     """
     plan = diff(asked, found.of(asked, where, host) | ports)
     if any(isinstance(fact, SwitchPort) for fact in plan.remove):
-        return plan, False
+        return plan, None
     apply.remove(plan.remove, where, host)
-    apply.ensure([fact for fact in plan.ensure if _has_a_new_port(fact, plan)], where, host)
-    return plan, True
-
-
-def rest(plan: Plan) -> list[Fact]:
-    """What `begin` has not made, ports of the switch aside; to be given to apply.ensure."""
-    return [f for f in plan.ensure if not (isinstance(f, SwitchPort) or _has_a_new_port(f, plan))]
+    facts = [fact for fact in plan.ensure if not isinstance(fact, SwitchPort)]
+    first = [fact for fact in facts if len(facts) == len(plan.ensure) or _has_a_new_port(fact, plan)]
+    apply.ensure(first, where, host)
+    return plan, [fact for fact in facts if fact not in first]
 
 
 def carry_out(plan: Plan, where: Where, host: Socket) -> None:

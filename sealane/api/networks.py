@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from sealane.api import convert, qos, rules, segments
+from sealane.api import convert, ports, qos, rules, segments
 from sealane.api.attributes import Attribute, Kind, Read, Values, constant, standard
 from sealane.api.convert import BOOLEAN, nullable, one_of
 from sealane.api.draft import Draft
-from sealane.model import Network, Subnet
+from sealane.model import Network, Port, Subnet
 
 MAX_MTU = 9000
 WIRE_MTU = 1500
@@ -157,7 +157,8 @@ def update(old: Any, values: Values, draft: Draft) -> Network:
     return changed
 
 
-def delete(network: Any, draft: Draft) -> tuple[Subnet | Network, ...]:
+def delete(network: Any, draft: Draft) -> tuple[Port | Subnet | Network, ...]:
     """The rows that go, in the order in which they may: subnets with their network, as in Neutron."""
     rules.network_unused(network, draft.look)
-    return (*draft.look.subnets_of(network.id), network)
+    waiting = (row for port in draft.look.ports_of(network.id) for row in ports.delete(port, draft))
+    return (*waiting, *draft.look.subnets_of(network.id), network)

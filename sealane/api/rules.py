@@ -7,6 +7,7 @@ again what others may change meanwhile (unique addresses, revisions); these make
 import ipaddress
 from collections.abc import Iterable, Sequence
 
+from sealane import names
 from sealane.api import ipam
 from sealane.api.draft import Draft
 from sealane.api.look import Look
@@ -43,8 +44,8 @@ def network_exists(id: str, draft: Draft) -> Network:
 
 
 def network_unused(network: Network, look: Look) -> None:
-    """Subnets go with their network; ports do not."""
-    if look.ports_of(network.id):
+    """Subnets go with their network; of ports only those that wait for a container."""
+    if any(not names.waits(port.device_owner, port.device_id) for port in look.ports_of(network.id)):
         raise Conflict(
             f"Unable to complete operation on network {network.id}. "
             "There are one or more ports still in use on the network.",
@@ -99,7 +100,7 @@ def no_router_is_out_there(network: Network, look: Look) -> None:
 
 
 def subnet_unused(subnet: Subnet, look: Look) -> None:
-    users = look.ports_of(subnet.network_id)
+    users = (p for p in look.ports_of(subnet.network_id) if not names.waits(p.device_owner, p.device_id))
     if any(f.subnet_id == subnet.id for p in users for f in p.fixed_ips):
         raise Conflict(
             f"Unable to complete operation on subnet {subnet.id}: "

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from sealane import names
-from sealane.api import convert, ipam, rules, segments, slaac, subnet_pools
+from sealane.api import convert, ipam, ports, rules, segments, slaac, subnet_pools
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, nullable, one_of
 from sealane.api.draft import Draft
 from sealane.api.look import Look
 from sealane.errors import BadRequest, NotFound
-from sealane.model import Subnet, SubnetPool
+from sealane.model import Port, Subnet, SubnetPool
 from sealane.store import draws
 
 UNSTORED = frozenset({"segment_id", "prefixlen", "use_default_subnetpool"})
@@ -202,6 +202,12 @@ def _check(subnet: Subnet) -> None:
     rules.ipv6_modes_fit(subnet.ip_version, subnet.ipv6_ra_mode, subnet.ipv6_address_mode, subnet.enable_dhcp)
 
 
-def delete(subnet: Any, draft: Draft) -> tuple[Subnet, ...]:
+def delete(subnet: Any, draft: Draft) -> tuple[Port | Subnet, ...]:
+    """With the ports that have an address there and wait for a container."""
     rules.subnet_unused(subnet, draft.look)
-    return (subnet,)
+    users = [
+        p
+        for p in draft.look.ports_of(subnet.network_id)
+        if any(f.subnet_id == subnet.id for f in p.fixed_ips)
+    ]
+    return (*(row for port in users for row in ports.delete(port, draft)), subnet)

@@ -1,8 +1,10 @@
 """`sealane cni`: have container runtimes that speak CNI use a network of ours."""
 
 import json
+import platform
 import re
 import sys
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -54,10 +56,10 @@ def install(network: str, name: str, bin_dir: Path, conf_dir: Path, cni_version:
         "reservePorts": more["reserve_ports"],
         "capabilities": dict.fromkeys(CAPABILITIES, True),
     }
-    program, listed = bin_dir / PROGRAM, conf_dir / f"10-sealane-{name}.conflist"
+    listed = conf_dir / f"10-sealane-{name}.conflist"
     body = {"cniVersion": cni_version, "name": name, "plugins": [plugin]}
-    write(program, shim("cni.py"), 0o755)
-    write(listed, json.dumps(body, indent=2) + "\n", 0o644)
+    program = put_program("cni", bin_dir)
+    write(listed, (json.dumps(body, indent=2) + "\n").encode(), 0o644)
     show_one({"plugin": str(program), "configuration": str(listed)}, "table")
 
 
@@ -78,19 +80,41 @@ def remove(name: str, conf_dir: Path) -> None:
         raise NotFound(f"{listed} is not there") from exc
 
 
-def shim(file: str) -> str:
-    """A program of sealane/shims for this machine: its Python, the agent's socket."""
+def put_program(kind: str, directory: Path) -> Path:
+    """What a runtime starts, of sealane/shims: in Python, or without it where one fits the machine."""
+    source, program, plain = files("sealane.shims"), directory / PROGRAM, directory / f"{PROGRAM}.py"
+    agent = str(config.load().settings.agent_socket)
+    text = (source / f"{kind}.py").read_text()
+    text = re.sub(r'^AGENT = ".*"$', f'AGENT = "{agent}"', text, count=1, flags=re.MULTILINE)
     python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    text = (files("sealane.shims") / file).read_text()
-    socket = f'AGENT = "{config.load().settings.agent_socket}"'
-    return f"#!{python} -IS\n" + re.sub(r'^AGENT = ".*"$', socket, text, count=1, flags=re.MULTILINE)
+    script = f"#!{python} -IS\n{text}".encode()
+    fast = source / f"{kind}-{platform.machine()}"
+    if not fast.is_file():
+        write(program, script, 0o755)
+        return program
+    write(plain, script, 0o755)
+    whole = _filled(fast.read_bytes(), {"@agent@": agent, "@plain@": str(plain.absolute())})
+    write(program, whole, 0o755)
+    return program
 
 
-def write(path: Path, text: str, mode: int) -> None:
+def _filled(program: bytes, texts: Mapping[str, str]) -> bytes:
+    """With the texts in place of the words, which have an array each. Raises BadRequest: one is too long."""
+    for word, text in texts.items():
+        start = program.index(word.encode() + bytes(1))
+        room = len(program[start:]) - len(program[start + len(word) :].lstrip(bytes(1))) - 1
+        wanted = text.encode()
+        if len(wanted) > room:
+            raise BadRequest(f"the path {text} is too long; {room} bytes at most")
+        program = program[:start] + wanted.ljust(room, bytes(1)) + program[start + room :]
+    return program
+
+
+def write(path: Path, content: bytes, mode: int) -> None:
     """Whole or not at all: a runtime may start it just now."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
-    draft.write_text(text)
+    draft.write_bytes(content)
     draft.chmod(mode)
     draft.rename(path)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from sealane.cli.cni import PROGRAM, shim, write
+from sealane.cli.cni import put_program
 from sealane.cli.noun import Ordered
 from sealane.cli.output import show_one
 
@@ -28,5 +28,4 @@ def install(plugin_dir: Path) -> None:
       sealane network create blue
       podman network create -d sealane blue
     """
-    write(plugin_dir / PROGRAM, shim("netavark.py"), 0o755)
-    show_one({"plugin": str(plugin_dir / PROGRAM)}, "table")
+    show_one({"plugin": str(put_program("netavark", plugin_dir))}, "table")

@@ -2,6 +2,9 @@
 
 What it is told by the environment and on standard input goes to the agent; what the agent answers goes to
 standard output.  Only VERSION is answered here, and what to say when no agent answers.
+
+Where there is one for the machine, a program without Python (door.c) is what the runtime starts; this one it
+starts for what is out of the ordinary, with "--broken" when the agent ended over the call.
 """
 
 import json
@@ -31,6 +34,8 @@ def main() -> int:
         return version(raw)
     env = {key: value for key, value in os.environ.items() if key.startswith("CNI_")}
     try:
+        if sys.argv[-1] == "--broken":
+            raise OSError("it ended over the call")
         status, text = ask({"env": env, "config": raw.decode()})
     except UnicodeDecodeError:
         return fail(asked(raw), UNDECODABLE, "what came in is not UTF-8")
@@ -55,7 +60,7 @@ def asked(raw: bytes) -> str:
     """The version that the caller speaks; the newest where it can't be read."""
     try:
         told = json.loads(raw).get("cniVersion")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         told = None
     return told if told in VERSIONS else VERSIONS[-1]
 

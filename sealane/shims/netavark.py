@@ -1,6 +1,7 @@
 """A plugin for netavark (containers/netavark, plugin-API.md) that lets Sealane's agent do the work.
 
-netavark starts it with a verb, the path of a namespace, and JSON on standard input.
+netavark starts it with a verb, the path of a namespace, and JSON on standard input; or a program without
+Python does, as with cni.py.
 """
 
 import json
@@ -27,6 +28,8 @@ def main() -> int:
     if len(raw) > LARGEST:
         return fail(f"what came in is larger than {LARGEST} bytes")
     try:
+        if sys.argv[-1] == "--broken":
+            raise OSError("it ended over the call")
         status, text = ask({"verb": verb, "netns": netns, "config": raw.decode()})
     except UnicodeDecodeError:
         return fail("what came in is not UTF-8")
