@@ -194,6 +194,11 @@ class Port(Resource):
     taps: tuple[str, ...] = ()
     """Tap services of its project that see what it sends and is sent: NAME:DIRECTION, or an id instead of the
     name."""
+    log: str = ""
+    """Which of its packets are logged: a LoggedEvent, or none."""
+    meters: tuple[str, ...] = ()
+    """Metering labels of its project, or shared ones, that count what it exchanges with the outside: names or
+    ids."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,11 +71,20 @@ SERVICE = "sealane.service"
 ROUTER = "sealane.router"
 """Docker's option of a network, by name or id, and the label of a network: id of its router."""
 QOS = "sealane.qos"
-SUBNET_POOL = "sealane.subnetpool"
 """Docker's option of a network and of an endpoint, and a container's label: name or id of a policy."""
+SUBNET_POOL = "sealane.subnetpool"
+"""Docker's option of a pool: names or ids of subnet pools, with commas between."""
 TAP = "sealane.tap"
-"""Docker's option of an endpoint, and a container's label: NAME[:in|:out|:both] of tap services, with commas
-between."""
+"""Docker's option of a network and of an endpoint, a container's label, and the label of a network:
+NAME[:in|:out|:both] of tap services, with commas between."""
+TAP_PORT = "sealane.tap-port"
+"""Docker's option of an endpoint, and a container's label: the name of the tap whose copies it is given."""
+LOG = "sealane.log"
+"""Docker's option of a network and of an endpoint, a container's label, and the label of a network: which of
+its packets are logged, `all`, `accepted` or `dropped`."""
+METERING = "sealane.metering"
+"""Docker's option of a network and of an endpoint, a container's label, and the label of a network: names or
+ids of metering labels that count what it exchanges with the outside, with commas between."""
 BY_LABEL = "sealane.security-groups-by-label"
 """Label of a network, or tag of a project's default group: what a container is in, its label says."""
 

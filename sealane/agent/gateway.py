@@ -12,7 +12,7 @@ tell why it is so.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,6 +46,8 @@ class Where:
     netns_dir: Path
     userspace: bool
     first_uplinks: tuple[str, ...]  # the host's own addresses on every uplink, one a family
+    farewell: Callable[[str], None] = lambda network_id: None
+    """Called before the namespace of a network goes."""
 
     @property
     def switch(self) -> Path:
@@ -91,6 +93,7 @@ def ensure(where: Where, host: Socket, gateway: Gateway) -> None:
 def remove(where: Where, host: Socket, network_id: str) -> None:
     """Remove the links on both sides and the namespace; what is gone already is no error."""
     path = where.gateway(network_id)
+    where.farewell(network_id)
     with suppress(NotFound):
         netns.inside(path, _delete_inner)
     there = [link.find(host, name) for name in (*_host_links(network_id), names.gateway_ovs_port(network_id))]

@@ -11,8 +11,8 @@ An endpoint's own option and an adopted port's groups go before.
 `sealane.qos=NAME` gives a port that policy of quality of service, unless it has one; a name that there is
 none of is told in the log, and the port keeps what its network says.
 
-`sealane.tap=NAME[:in|:out]` lets taps of its project see what the port carries, as soon as there are taps of
-these names, unless the port itself says by which it is seen.
+`sealane.tap`, `sealane.log`, `sealane.metering` and `sealane.tap-port` (docker/watched.py) say how what the
+port carries is watched, unless the port itself says so; what can't be followed is told in the log.
 """
 
 from collections.abc import Collection, Mapping
@@ -22,11 +22,12 @@ from typing import Any
 from sealane import log
 from sealane.agent.attachment import Attachment
 from sealane.agent.docker.catalog import Catalog
-from sealane.agent.docker.options import group_names, label_options, tap_names
+from sealane.agent.docker.options import group_names, label_options
+from sealane.agent.docker.watched import KEYS, watched
 from sealane.agent.memory import Memory
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, Conflict, Forbidden, NotFound
-from sealane.names import QOS, SECURITY_GROUPS, TAP
+from sealane.names import QOS, SECURITY_GROUPS, TAP_PORT
 
 GIVEN, QUARANTINE, LABEL = "given", "quarantine", "label "
 """Of Attachment.policy; the last is followed by the label's text, as it was followed."""
@@ -40,8 +41,8 @@ class Labels:
         self._memory = memory
         self.troubles: dict[str, str] = {}
         """Attachment -> why it is not in the groups that its container's labels name."""
-        self._tapped: dict[str, str] = {}
-        """Attachment -> the label by which taps see it, or can't."""
+        self._watched: dict[tuple[str, str], str] = {}
+        """Attachment and key -> the label by which it is watched, or can't be."""
         self._shaped: dict[str, str] = {}
         """Attachment -> the label by which it has a policy of quality of service, or can't have one."""
 
@@ -51,9 +52,9 @@ class Labels:
         if QOS in given:
             for attachment in mine:
                 await self._shape(attachment, given[QOS], container)
-        if TAP in given:
+        for key in given.keys() & {*KEYS, TAP_PORT}:
             for attachment in mine:
-                await self._tap(attachment, given[TAP], container)
+                await self._watch(attachment, key, given[key], container)
         text = given.get(SECURITY_GROUPS)
         wanted = "" if text is None else LABEL + text
         for attachment in mine:
@@ -82,22 +83,26 @@ class Labels:
         for gone in self._shaped.keys() - self._memory.attachments.keys():
             del self._shaped[gone]
 
-    async def _tap(self, attachment: Attachment, text: str, container: str) -> None:
-        if self._tapped.get(attachment.id) == text:
+    async def _watch(self, attachment: Attachment, key: str, text: str, container: str) -> None:
+        if self._watched.get((attachment.id, key)) == text:
             return
         try:
-            taps = list(tap_names(text))
-            port = await self._api.get("ports", attachment.port_id)
-            if not port["sealane:taps"]:
-                await self._api.update("ports", attachment.port_id, {"sealane:taps": taps})
-                _log.info("taps by label", container=container, label=text)
+            asked = watched({key: text})
+            network = await self._catalog.network(attachment.network_id)
+            await self._catalog.check_meters(network.project, asked.meters)
+            if asked.tap_port:
+                await self._catalog.tap_to(network.project, asked.tap_port, attachment.port_id)
+            port, wanted = await self._api.get("ports", attachment.port_id), asked.port()
+            if wanted and not any(port[name] for name in wanted):
+                await self._api.update("ports", attachment.port_id, wanted)
+                _log.info("watched by label", container=container, key=key, label=text)
         except NotFound:
             return
         except (BadRequest, Conflict, Forbidden) as exc:
             _log.warning("the label can't be followed", container=container, label=text, reason=exc.message)
-        self._tapped[attachment.id] = text
-        for gone in self._tapped.keys() - self._memory.attachments.keys():
-            del self._tapped[gone]
+        self._watched[attachment.id, key] = text
+        for gone in [one for one in self._watched if one[0] not in self._memory.attachments]:
+            del self._watched[gone]
 
     def reasons(self) -> dict[str, str]:
         """Attachment in quarantine -> why."""

@@ -25,6 +25,7 @@ from sealane.agent.cni.door import CniDoor
 from sealane.agent.docker.door import DockerDoor
 from sealane.agent.door import NetnsDoor
 from sealane.agent.fastpath import FastPath
+from sealane.agent.gateway_meters import GatewayMeters
 from sealane.agent.leased import Renewal
 from sealane.agent.memory import Memory
 from sealane.agent.metering import Metering
@@ -69,8 +70,13 @@ class Agent:
             node=settings.host_name,
             credentials=membership.credentials(settings),
         )
+        self._gateway_meters = GatewayMeters(settings.netns_dir)
         self._reconciler = Reconciler(
-            settings, self._memory, self._switch, userspace=self._datapath != "kernel"
+            settings,
+            self._memory,
+            self._switch,
+            userspace=self._datapath != "kernel",
+            farewell=self._gateway_meters.farewell,
         )
         self._peers = Peers(self._api, facts, settings.state_dir / "peers.json")
         self._names: Names = make_names(settings.dns_suffix)
@@ -89,7 +95,11 @@ class Agent:
             self._api, settings.host_name, self._memory, self._fastpath.keep_slow, self._reconciler.resync
         )
         self._metering = Metering(
-            self._api, settings.state_dir / "metering.json", settings.ovs_run_dir, settings.host_name
+            self._api,
+            settings.state_dir / "metering.json",
+            settings.ovs_run_dir,
+            settings.host_name,
+            self._gateway_meters,
         )
         self._packets = PacketLog(self._api, settings.run_dir / names.ACL_LOG, settings.host_name)
         self._labels = RuntimeLabels(self._docker.labels, self._memory, services=self._docker.services)
@@ -131,7 +141,7 @@ class Agent:
                         [
                             *(self._peers.changed, self._docker.changed, self._announce),
                             *(self._refresh_names, self._refresh_modes, self._follow_trunks),
-                            self._refresh_taps,
+                            *(self._refresh_taps, self._refresh_metering),
                         ],
                     ),
                     name="feed",
@@ -233,6 +243,7 @@ class Agent:
         while True:
             await self._reconciler.gateway_built.wait()
             self._reconciler.gateway_built.clear()
+            self._metering.gateway_came()
             await _attempt(self._serve_gateways)
 
     async def _serve_gateways(self) -> None:
@@ -277,6 +288,9 @@ class Agent:
         """Where it fails, the next look is never far."""
         if self._taps.concerned(collections):
             await _attempt(self._taps.look)
+
+    async def _refresh_metering(self, collections: frozenset[str]) -> None:
+        self._metering.move(collections)
 
     async def _check_modes(self) -> None:
         """Whether another than before is the gateway of a network that is here."""

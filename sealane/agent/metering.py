@@ -1,90 +1,73 @@
-"""What this host counts for metering labels: read from the rules of br-int, summed, remembered and told.
+"""What this host counts for metering labels: read from rules of br-int and counters of gateways, summed,
+remembered and told.
 
-    every PAUSE ─> GET sealane/metering ─> ovs-ofctl dump-flows ─> metering.json ─> POST sealane/metered
+    every ASK, or when something moves ─> GET sealane/metering    which rules count for whom
+    every LOOK ─> ovs-ofctl dump-flows, nftables' counters ─> metering.json
+    every ASK ─> POST sealane/metered                             totals, and the digest of what was asked
 
-A rule begins at 0 whenever ovn-controller or ovs-vswitchd makes it anew.  One that is younger than the last
-look counts as a whole, any other by what it has grown since.  What passed between the last look and the end
-of a rule is not counted: PAUSE seconds at most.
+A rule begins at 0 whenever ovn-controller or ovs-vswitchd makes it anew.  What is no longer wanted stays for
+some looks (ovn/lingering.py), so what it counted last is read.  Of what dies with Open vSwitch's process
+what passed since the last look is lost: LOOK seconds at most.
 """
 
 import asyncio
 import json
-import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sealane import log
+from sealane.agent.counting import Rule, Sums, after, parse
+from sealane.agent.gateway_meters import GatewayMeters
 from sealane.client import ApiClient
 from sealane.errors import SealaneError
 from sealane.host import command
 
-PAUSE = 5.0
-"""Seconds."""
-_RULE = re.compile(
-    r"cookie=(0x[0-9a-f]+), duration=([0-9.]+)s, table=\d+, n_packets=(\d+), n_bytes=(\d+),"
-    r"(?: \w+_age=\d+,)* (\S+) actions="
-)
+ASK, LOOK, SOON = 5.0, 1.0, 0.2
+"""Seconds between two questions, two looks, and two questions while something moves."""
+MOVING = 3.0
+"""Seconds for which OVN may be at it, once something has moved."""
+MOVES = frozenset({"metering_labels", "metering_label_rules"})
+ALSO = frozenset({"routers", "ports", "networks", "subnets", "subnetpools", "floatingips", "nodes"})
+"""Collections that change what is counted; the latter where there are labels."""
+NOTHING: Mapping[str, Any] = {
+    "rules": [],
+    "gateways": {},
+    "labels": [],
+    "told": {},
+    "digest": "",
+    "acked": "",
+}
 _log = log.get("metering")
-Counts = tuple[int, int]
-"""Packets, bytes."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """duration: seconds for which it has been there."""
-
-    cookie: str
-    match: str
-    duration: float
-    counts: Counts
-
-    @property
-    def key(self) -> str:
-        return f"{self.cookie} {self.match}"
-
-
-@dataclass(frozen=True)
-class Sums:
-    """totals: by label. seen: what rules said at the last look, `at` seconds after the host's start."""
-
-    totals: Mapping[str, Counts] = field(default_factory=dict)
-    seen: Mapping[str, Counts] = field(default_factory=dict)
-    at: float = 0.0
-
-
-def parse(flows: str) -> Iterator[Rule]:
-    """Of what `ovs-ofctl dump-flows` says."""
-    for found in _RULE.finditer(flows):
-        cookie, duration, packets, octets, match = found.groups()
-        yield Rule(f"{int(cookie, 16):08x}", match, float(duration), (int(packets), int(octets)))
-
-
-def after(sums: Sums, rules: Iterable[Rule], labels: Mapping[str, Iterable[str]], at: float) -> Sums:
-    """`labels`: by cookie; a cookie that has none counts for nobody, but is looked at as well."""
-    totals, seen = dict(sums.totals), dict[str, Counts]()
-    for rule in rules:
-        seen[rule.key] = rule.counts
-        before = sums.seen.get(rule.key, (0, 0))
-        is_young = at < sums.at or rule.duration < at - sums.at
-        if is_young or any(now < then for now, then in zip(rule.counts, before, strict=True)):
-            before = (0, 0)
-        grown = rule.counts[0] - before[0], rule.counts[1] - before[1]
-        for label in labels.get(rule.cookie, ()):
-            packets, octets = totals.get(label, (0, 0))
-            totals[label] = packets + grown[0], octets + grown[1]
-    return Sums(totals, seen, at)
 
 
 class Metering:
-    def __init__(self, api: ApiClient, path: Path, ovs_run_dir: Path, host: str) -> None:
+    def __init__(
+        self, api: ApiClient, path: Path, ovs_run_dir: Path, host: str, gateways: GatewayMeters
+    ) -> None:
         self._api = api
         self._path = path
         self._bridge = f"unix:{ovs_run_dir}/br-int.mgmt"
         self._host = host
+        self._gateways = gateways
         self._sums: Sums | None = None
+        self._asked = NOTHING
+        self._asked_at = self._moved_at = self._counted_at = -ASK
+        self._counted = ""
+        self._moved = asyncio.Event()
+
+    def move(self, collections: Collection[str] = MOVES) -> None:
+        """What is to be counted may have changed."""
+        if not MOVES.isdisjoint(collections) or (self._asked["labels"] and not ALSO.isdisjoint(collections)):
+            self._moved_at = time.monotonic()
+            self._moved.set()
+
+    def gateway_came(self) -> None:
+        """It is to be counted at once."""
+        self._counted_at = -ASK
+        self._moved.set()
 
     async def follow(self) -> None:
         """For ever."""
@@ -95,42 +78,80 @@ class Metering:
                 _log.warning("what is counted is not told", error=str(exc))
             except Exception:
                 _log.exception("what is counted is not told, by a defect")
-            await asyncio.sleep(PAUSE)
+            if time.monotonic() - self._moved_at < MOVING:
+                await asyncio.sleep(SOON)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await self._moved.wait()
+            self._moved.clear()
 
     async def look(self) -> None:
         """Raises SealaneError, OSError."""
-        asked = await self._api.request("GET", "sealane/metering", query=[("node", self._host)])
-        before = self._sums or read(self._path)
+        now = time.monotonic()
+        due = now - self._asked_at >= ASK or now - self._moved_at < MOVING
+        trouble: SealaneError | None = None
+        if due:
+            self._asked_at = now
+            trouble = await self._ask()
+        news = self._asked["digest"] != self._counted
+        if self._sums is None or news or now - self._counted_at >= LOOK:
+            self._counted_at = now
+            self._sums = await self._count()
+            self._counted = self._asked["digest"]
+        if trouble is not None:
+            raise trouble
+        sums = self._sums
+        told: Mapping[str, Any] | None = self._asked["told"]
+        acked = self._asked["acked"] == self._asked["digest"]
+        if due and not (acked and told is not None and _pairs(told) == sums.totals):
+            counts = {"host": self._host, "counts": sums.totals, "digest": self._asked["digest"]}
+            await self._api.request("POST", "sealane/metered", {"metered": counts})
+
+    async def _ask(self) -> SealaneError | None:
+        """Without an answer what was asked last goes on."""
+        try:
+            query = [("node", self._host)]
+            self._asked = await self._api.request("GET", "sealane/metering", query=query)
+        except SealaneError as exc:
+            return exc
+        return None
+
+    async def _count(self) -> Sums:
+        """What is there by now."""
+        asked, before = self._asked, self._sums or read(self._path)
         labels = {str(rule["cookie"]): rule["labels"] for rule in asked["rules"]}
+        if not (labels or asked["gateways"] or before.seen or before.totals):
+            return before
+        await asyncio.to_thread(self._gateways.follow, asked["gateways"])
         now = time.clock_gettime(time.CLOCK_BOOTTIME)
         rules: list[Rule] = []
         for table in sorted({int(rule["table"]) for rule in asked["rules"]}):
             argv = ("ovs-ofctl", "dump-flows", self._bridge, f"table={table}")
             rules += parse(await asyncio.to_thread(command.run, argv))
-        sums = after(before, rules, labels, now)
-        there = frozenset(asked["labels"])
-        sums = Sums({id: counts for id, counts in sums.totals.items() if id in there}, sums.seen, now)
-        if sums.seen or sums.totals or before.totals:
+        counters = await asyncio.to_thread(self._gateways.read)
+        sums, there = after(before, rules, labels, now, counters), frozenset(asked["labels"])
+        totals = {id: counts for id, counts in sums.totals.items() if id in there}
+        sums = Sums(totals, sums.seen, now, sums.owners)
+        if (sums.totals, sums.seen, sums.owners) != (before.totals, before.seen, before.owners):
             write(self._path, sums)
-        self._sums = sums
-        told: Mapping[str, Any] | None = asked["told"]
-        if told is None or {id: tuple(counts) for id, counts in told.items()} != sums.totals:
-            body = {"metered": {"host": self._host, "counts": sums.totals}}
-            await self._api.request("POST", "sealane/metered", body)
+        return sums
+
+
+def _pairs(told: Mapping[str, Any]) -> Mapping[str, tuple[int, int]]:
+    return {id: (counts[0], counts[1]) for id, counts in told.items()}
 
 
 def read(path: Path) -> Sums:
     """What was remembered; nothing where that can't be read."""
     try:
         found = json.loads(path.read_text())
-        totals, seen = (
-            {str(key): (int(packets), int(octets)) for key, (packets, octets) in found[name].items()}
-            for name in ("totals", "seen")
-        )
-        return Sums(totals, seen, float(found["at"]))
+        totals, seen = (_pairs(found[name]) for name in ("totals", "seen"))
+        owners = {str(cookie): tuple(labels) for cookie, labels in found.get("owners", {}).items()}
+        return Sums(totals, seen, float(found["at"]), owners)
     except FileNotFoundError:
         return Sums()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
         _log.error("what was counted can't be read, counts begin anew", path=str(path), error=str(exc))
         return Sums()
 
@@ -138,5 +159,6 @@ def read(path: Path) -> Sums:
 def write(path: Path, sums: Sums) -> None:
     """Whole or not at all. Raises OSError."""
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({"totals": sums.totals, "seen": sums.seen, "at": sums.at}))
+    content = {"totals": sums.totals, "seen": sums.seen, "at": sums.at, "owners": sums.owners}
+    fresh.write_text(json.dumps(content))
     fresh.replace(path)

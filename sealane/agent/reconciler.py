@@ -41,16 +41,25 @@ _log = log.get("reconciler")
 
 
 class Reconciler:
-    """`userspace`: which datapath ovs-vswitchd has (RUN/datapath.json)."""
+    """`userspace`: which datapath ovs-vswitchd has (RUN/datapath.json); `farewell`: called before the gateway
+    of a network goes."""
 
-    def __init__(self, settings: Settings, memory: Memory, switch: Switch, *, userspace: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        memory: Memory,
+        switch: Switch,
+        *,
+        userspace: bool,
+        farewell: Callable[[str], None] = lambda id: None,
+    ) -> None:
         pools = tuple(ipaddress.ip_network(p) for p in (settings.uplink_pool, settings.uplink_pool6))
         uplinks = translation.Uplinks(pools)
         self._memory = memory
         self._switch = switch
         self._sysctls = settings.run_dir / "sysctls.json"
         self._layout = wanted.Layout(userspace, uplinks, settings.host_name, memory.taps)
-        self._where = Where(settings.netns_dir, userspace, uplinks.at(1))
+        self._where = Where(settings.netns_dir, userspace, uplinks.at(1), farewell)
         self._ports = HostPorts(self._proxy_target)
         self._lock = asyncio.Lock()
         self._reaping: dict[str, asyncio.Task[None]] = {}

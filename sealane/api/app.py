@@ -144,15 +144,18 @@ def create_app(
 
     guard = Guard(keys, sessions, lambda: store.state)
     middleware = [Middleware(Front, guard=guard, metrics=metrics, seen=seen)]
+    metered = MeterDesk(desk)
     if applied is not None:
         middleware.append(
-            Middleware(Waiting, applied=applied, state=lambda: store.state, seen=seen, tapped=tapped)
+            Middleware(
+                Waiting, applied=applied, state=lambda: store.state, seen=seen, tapped=tapped, metered=metered
+            )
         )
     app = Starlette(
         routes=[
             *_routes(desk, sessions, Extras(desk, closing or asyncio.Event())),
             *TapDesk(desk, tapped).routes(),
-            *MeterDesk(desk).routes(),
+            *metered.routes(),
             _metrics(metrics),
             *more,
         ],

@@ -92,6 +92,8 @@ API_NAMES: Mapping[tuple[str, str], str] = {
     ("port", "quarantine"): "sealane:quarantine",
     ("port", "services"): "sealane:services",
     ("port", "taps"): "sealane:taps",
+    ("port", "log"): "sealane:log",
+    ("port", "meters"): "sealane:meters",
     ("port", "withdrawn"): "sealane:withdrawn",
 }
 QUIET = frozenset({"revision_number", "updated_at", "tunnel_key"})

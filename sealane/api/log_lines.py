@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from sealane import names
 from sealane.model import Log, Port, SecurityGroupRule, State
-from sealane.translate.logs import covers
+from sealane.translate.logs import all_logs, covers
 
 Word = Annotated[str, Meta(max_length=64)]
 Number = Annotated[int, Meta(ge=0, le=65535)] | None
@@ -54,6 +54,14 @@ class Book:
         return found
 
     @cached_property
+    def _logs(self) -> Mapping[str, list[Log]]:
+        """By the port that they are about; "": of all ports."""
+        found: dict[str, list[Log]] = {"": []}
+        for log in all_logs(self.state):
+            found.setdefault(log.target_id or "", []).append(log)
+        return found
+
+    @cached_property
     def _by_address(self) -> Mapping[tuple[str, str], Port]:
         ports = self.state.ports.values()
         return {(port.network_id, ip.ip_address): port for port in ports for ip in port.fixed_ips}
@@ -68,7 +76,8 @@ class Book:
         if port is None:
             return None
         rule = self.state.security_group_rules.get(packet.acl)
-        logs = [log for log in self.state.logs.values() if self._fits(log, packet, port, rule)]
+        mine = (*self._logs[""], *self._logs.get(port.id, ()))
+        logs = [log for log in mine if self._fits(log, packet, port, rule)]
         if not logs:
             return None
         groups = (rule.security_group_id,) if rule is not None else port.security_groups

@@ -1,13 +1,17 @@
 """Which rules of br-int count for which metering labels, and what hosts have counted.
 
-    GET  /v2.0/sealane/metering?node=NAME   cookies of rules -> labels; what the host has told last
-    POST /v2.0/sealane/metered              a host tells its totals by label
+    GET  /v2.0/sealane/metering?node=NAME   cookies of rules -> labels; networks -> labels -> addresses that
+                                            are counted at the host's own gateway; what the host has told last
+    POST /v2.0/sealane/metered              a host tells its totals by label, and what it counts by its digest
 
 A rule in br-int has the first 32 bits of its logical flow's UUID as its cookie (ovn-architecture(7)), and the
 logical flow the match of the policy.  So nothing needs to be written into OVN to tell what belongs to whom.
+Whoever waits for a change to be applied waits until all hosts count what is to be counted now.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 import msgspec
@@ -26,7 +30,9 @@ from sealane.api.meters import Meters
 from sealane.errors import BadRequest, Forbidden
 from sealane.model import State
 from sealane.translate import routers
+from sealane.translate.metering import Way, named, who
 
+_TURN = 0.1  # seconds between two looks while somebody waits
 LARGEST = 8 << 20
 """Bytes of what a host tells at once."""
 
@@ -34,13 +40,17 @@ LARGEST = 8 << 20
 class Told(msgspec.Struct, frozen=True):
     host: str
     counts: dict[str, tuple[int, int]]
+    digest: str = ""
 
 
 class MeterDesk:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._state: State | None = None
-        self._counted: Mapping[str, frozenset[str]] = {}
+        self._ways: Mapping[str, Way] = {}
+        self._who: dict[str, frozenset[str] | None] = {}
+        self._there: Set[str] = frozenset()
+        self._gateways: Mapping[str, Mapping[str, list[str]]] = {}
 
     def routes(self) -> tuple[Route, ...]:
         return (
@@ -51,18 +61,9 @@ class MeterDesk:
     async def show(self, request: Request) -> Response:
         host = request.query_params.get("node", "")
         _check_host(caller_of(request), host)
-        state = self._desk.look().state
-        if self._state is not state:
-            self._state, self._counted = state, routers.counted(state)
-        found = self._desk.meters.policies() if self._counted else {}
-        rules = [
-            {"cookie": cookie, "table": table, "labels": sorted(labels)}
-            for match, labels in self._counted.items()
-            for cookie, table in found.get(match, ())
-        ]
-        return answer(
-            {"rules": rules, "labels": sorted(state.metering_labels), "told": self._desk.meters.told(host)}
-        )
+        view, meters = self._view(self._desk.look().state), self._desk.meters
+        told = {"told": meters.told(host), "acked": meters.acked(host), "digest": _digest(view)}
+        return answer({**view, **told})
 
     async def take(self, request: Request) -> Response:
         body = await read_object(request, LARGEST)
@@ -76,8 +77,43 @@ class MeterDesk:
         state = self._desk.look().state
         if any(node.name == told.host for node in state.nodes.values()):
             known = {label: pair for label, pair in told.counts.items() if label in state.metering_labels}
-            self._desk.meters.tell(told.host, known)
+            self._desk.meters.tell(told.host, known, told.digest)
         return empty()
+
+    async def wait(
+        self, state: Callable[[], State], seconds: float, gone: Callable[[str], bool]
+    ) -> list[str]:
+        """Hosts that do not count yet what is to be counted when the time is over; `gone` ones are not waited
+        for.
+        """
+        end = asyncio.get_running_loop().time() + seconds
+        while True:
+            missing = [host for host in self._missing(state()) if not gone(host)]
+            if not missing or asyncio.get_running_loop().time() >= end:
+                return missing
+            await asyncio.sleep(_TURN)
+
+    def _missing(self, state: State) -> list[str]:
+        meters, digest = self._desk.meters, _digest(self._view(state))
+        return sorted(n.name for n in state.nodes.values() if meters.acked(n.name) != digest)
+
+    def _view(self, state: State) -> dict[str, Any]:
+        """What every host is to count."""
+        if self._state is not state:
+            self._state, self._ways, self._who = state, routers.ways(state), {}
+            self._gateways = _by_gateway(state)
+        rules, found = [], self._desk.meters.policies() if self._ways else {}
+        if found.keys() != self._there:
+            self._there, self._who = found.keys(), {}
+        for match, places in found.items():
+            if match not in self._who:
+                self._who[match] = who(match, self._ways, found)
+            labels = self._who[match]
+            if labels is not None:
+                told = sorted(labels)
+                rules += [{"cookie": cookie, "table": table, "labels": told} for cookie, table in places]
+        rules.sort(key=lambda rule: str(rule["cookie"]))
+        return {"rules": rules, "gateways": self._gateways, "labels": sorted(state.metering_labels)}
 
 
 class MeterMetrics(Collector):
@@ -100,6 +136,23 @@ class MeterMetrics(Collector):
 
     def describe(self) -> Iterable[Any]:
         return ()
+
+
+def _by_gateway(state: State) -> Mapping[str, Mapping[str, list[str]]]:
+    """Of networks that leave by their host: network -> label -> addresses."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for network, pairs in named(state).items():
+        if state.networks[network].gateway == "host":
+            for pair in pairs:
+                found.setdefault(network, {}).setdefault(pair.label, []).append(str(pair.source))
+    return found
+
+
+def _digest(view: Mapping[str, Any]) -> str:
+    """ "" of nothing at all."""
+    if not any(view.values()):
+        return ""
+    return hashlib.sha256(msgspec.json.encode(view, order="sorted")).hexdigest()[:16]
 
 
 def _check_host(caller: Caller, host: str) -> None:

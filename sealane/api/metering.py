@@ -23,7 +23,19 @@ MOST = 100
 PREFIXES = ("remote_ip_prefix", "source_ip_prefix", "destination_ip_prefix")
 DIRECTION = Type(one_of("ingress", "egress").convert, {"type": "string", "enum": ["ingress", "egress"]})
 NUMBER = Type(lambda value: value, {"type": "integer", "nullable": True, "minimum": 0})
+MOST_NAMES = 16
+"""Metering labels that one port names."""
 FIXED = tuple(replace(attribute, put=False) for attribute in standard())
+
+
+def to_name(value: Any) -> str:
+    """Of a label, or its id. Raises ValueError."""
+    if not isinstance(value, str) or not value or len(value) > 255:
+        raise ValueError(f"'{value}' is no name of a metering label")
+    return value
+
+
+NAMES: Type = convert.listing(to_name, {"type": "string", "minLength": 1, "maxLength": 255}, MOST_NAMES)
 
 
 def _counted(which: int) -> Any:

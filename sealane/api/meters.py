@@ -21,9 +21,15 @@ class Meters:
         self.hosts: Callable[[], Iterable[str]] = lambda: ()
         self.policies: Callable[[], Policies] = dict
         self._told: dict[str, Totals] = {}
+        self._acked: dict[str, str] = {}
 
-    def tell(self, host: str, totals: Totals) -> None:
+    def tell(self, host: str, totals: Totals, digest: str = "") -> None:
+        """`digest`: of what the host counts, as it was asked to."""
         self._told[host] = totals
+        self._acked[host] = digest
+
+    def acked(self, host: str) -> str:
+        return self._acked.get(host, "")
 
     def told(self, host: str) -> Totals | None:
         return self._told.get(host)

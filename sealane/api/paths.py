@@ -119,6 +119,9 @@ EXTRA_PATHS: Part = {
                     "type": "object",
                     "properties": {
                         "rules": {"type": "array", "items": {"type": "object"}},
+                        "gateways": {"type": "object"},
+                        "digest": {"type": "string"},
+                        "acked": {"type": "string"},
                         "labels": {"type": "array", "items": {"type": "string"}},
                         "told": {"type": "object", "nullable": True},
                     },

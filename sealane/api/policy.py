@@ -23,6 +23,7 @@ from sealane.api.look import Look
 from sealane.errors import Forbidden, NotFound
 from sealane.model import (
     AddressGroup,
+    MeteringLabel,
     Network,
     Node,
     Port,
@@ -33,6 +34,7 @@ from sealane.model import (
     SecurityGroupRule,
     Subnet,
     SubnetPool,
+    TapService,
 )
 from sealane.names import ADOPTED_PORTS, AUXILIARY_PORT, CONTAINER_PORTS, NETNS_PORT, ROUTER
 from sealane.store.changes import Change, Create, Delete, Update
@@ -57,6 +59,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         *("/v2.0/agents", "/v2.0/agents/*"),
         *("/v2.0/sealane/changes", "/v2.0/sealane/free-cidr", "/v2.0/sealane/ca"),
         *("/v2.0/sealane/announced", "/v2.0/sealane/taps", "/v2.0/sealane/metering"),
+        *("/v2.0/taas/tap_services", "/v2.0/metering/metering-labels"),
         *("/v2.0/sealane/nodes", "/v2.0/sealane/nodes/*"),
     ),
     "POST": (
@@ -66,6 +69,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "/v2.0/sealane/renew",
         "/v2.0/sealane/logged",
         "/v2.0/sealane/tapped",
+        "/v2.0/taas/tap_services",
         "/v2.0/sealane/metered",
     ),
     "PUT": (
@@ -146,6 +150,11 @@ def adopted(ask: Ask) -> bool:
     return all(row.device_owner in owners and row.host in hosts for row in (ask.old, ask.new))
 
 
+def for_a_container_on_its_host(ask: Ask) -> bool:
+    port = ask.look.state.ports.get(ask.row.port_id)
+    return port is not None and port.host == ask.caller.node and port.device_owner in CONTAINER_PORTS
+
+
 def default_group_of_its_projects(ask: Ask) -> bool:
     """Or one of the rules that it is made with."""
     group = names.default_group(ask.row.project_id)
@@ -162,7 +171,7 @@ def itself(ask: Ask) -> bool:
 STANDARD = frozenset({"id", "project_id", "revision_number", "created_at", "updated_at", "tunnel_key"})
 """Given with every new row, by the caller or by the API."""
 IDENTITY = frozenset({"name", "device_id", "dns_name", "dns_aliases", "services", "withdrawn"})
-POLICY = frozenset({"security_groups", "quarantine", "qos_policy_id", "taps"})
+POLICY = frozenset({"security_groups", "quarantine", "qos_policy_id", "taps", "log", "meters"})
 """What a container's label or its endpoint says; only groups that the node sees (NAMED)."""
 
 ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
@@ -235,6 +244,13 @@ ROWS: Mapping[tuple[str, type[Resource]], tuple[Right, ...]] = {
             "the rules that a default group comes with",
             (default_group_of_its_projects,),
             STANDARD | {"security_group_id", "direction", "ethertype", "remote_group_id"},
+        ),
+    ),
+    ("create", TapService): (
+        Right(
+            "taps whose copies a container on its own host is given",
+            (in_its_projects, for_a_container_on_its_host),
+            STANDARD | {"name", "port_id"},
         ),
     ),
     ("update", Router): (Right("interfaces of its projects' routers", (in_its_projects,)),),
@@ -322,7 +338,7 @@ def sees(caller: Caller, row: Resource, look: Look) -> bool:
         return True
     if isinstance(row, Port):
         return row.host == caller.node
-    if isinstance(row, SecurityGroup | AddressGroup | QosPolicy | SubnetPool):
+    if isinstance(row, SecurityGroup | AddressGroup | QosPolicy | SubnetPool | MeteringLabel):
         return row.shared or look.is_shared(row.id)
     network = look.state.networks.get(row.network_id) if isinstance(row, Subnet) else row
     return isinstance(network, Network) and (network.shared or (network is row and network.external))

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sealane.api import prefer
 from sealane.api.caller import CALLER, Caller
 from sealane.api.front import DEADLINE
+from sealane.api.metered import MeterDesk
 from sealane.api.seen import Seen
 from sealane.api.tapped import Tapped
 from sealane.model import State
@@ -25,13 +26,20 @@ class Waiting:
     """Holds the answer back."""
 
     def __init__(
-        self, app: ASGIApp, applied: Applied, state: Callable[[], State], seen: Seen, tapped: Tapped
+        self,
+        app: ASGIApp,
+        applied: Applied,
+        state: Callable[[], State],
+        seen: Seen,
+        tapped: Tapped,
+        metered: MeterDesk,
     ) -> None:
         self._app = app
         self._applied = applied
         self._state = state
         self._seen = seen
         self._tapped = tapped
+        self._metered = metered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         wanted = prefer.wait(scope) if scope["type"] == "http" else 0
@@ -58,7 +66,8 @@ class Waiting:
         end = loop.time() + seconds
         found = await self._applied.missing(self._state().sequence, seconds, self._seen.gone)
         copying = await self._tapped.wait(self._state, end - loop.time(), self._seen.gone)
-        return sorted({*found, *copying})
+        counting = await self._metered.wait(self._state, end - loop.time(), self._seen.gone)
+        return sorted({*found, *copying, *counting})
 
 
 def _into(held: list[Message]) -> Send:

@@ -8,6 +8,7 @@ from sealane.cli import creating, fields, noun
 from sealane.cli.api import Api, Body
 from sealane.cli.complete import hosts, names
 from sealane.cli.fields import Field
+from sealane.cli.log import EVENTS
 from sealane.cli.noun import Filter
 from sealane.cli.output import Column
 from sealane.cli.subnet import NETWORK
@@ -116,6 +117,21 @@ PORT = noun.Noun(
             metavar="NAME[:in|:out]",
             many=True,
             help="A tap of its project that sees what it carries, once there is one of that name.",
+        ),
+        Field(
+            option="--log",
+            key="sealane:log",
+            choices=tuple(EVENTS),
+            read=lambda text, _: EVENTS[text],
+            help="Which of its packets are logged.",
+            empty="",
+        ),
+        Field(
+            option="--meter",
+            key="sealane:meters",
+            metavar="LABEL",
+            many=True,
+            help="A metering label that counts what it exchanges with the outside.",
         ),
         Field(option="--dns-name", key="dns_name", metavar="NAME", help="A name for it in DNS.", empty=""),
         Field(

@@ -11,6 +11,7 @@ from typing import Protocol
 from sealane import log
 from sealane.errors import SealaneError
 from sealane.model import State
+from sealane.ovn.lingering import Lingering
 from sealane.ovn.northbound import Northbound
 from sealane.translate.compare import Comparison
 from sealane.translate.desired import desired
@@ -41,6 +42,7 @@ class Reconciler:
         self._memo = Memo()
         self._comparison = Comparison()
         self._blocked: tuple[Ref, ...] = ()
+        self._lingering = Lingering()
 
     async def run(self) -> None:
         """For ever. What comes while a transaction is under way is done by the next, all at once."""
@@ -61,8 +63,9 @@ class Reconciler:
 
     async def once(self, state: State) -> Plan:
         """Make the northbound database show `state`; the plan tells what that took."""
-        if state is not self._state:
-            self._rows = desired(state, self._memo)
+        if state is not self._state or self._lingering.next == 0.0:
+            wanted = desired(state, self._memo)
+            self._rows = (*wanted, *self._lingering.rows(self._rows, wanted, state))
             self._state = state
         plan = self._comparison.plan(self._rows, self._northbound.tables)
         self._report_blocked(plan)
@@ -87,7 +90,8 @@ class Reconciler:
         )
         tasks = [asyncio.ensure_future(wait) for wait in waits]
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            seconds = self._lingering.next
+            await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()

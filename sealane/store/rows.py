@@ -139,6 +139,7 @@ _JSON = {
     "prefixes",
     "services",
     "taps",
+    "meters",
 }
 _SETS = {"security_groups"}
 _SINCE = {
@@ -148,6 +149,7 @@ _SINCE = {
     "services": "[]",
     "datapath_type": "system",
     "taps": "[]",
+    "meters": "[]",
 }
 """What a row means that is older than the column, which is empty then."""
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -6,14 +6,16 @@
 
 So what has no log is as it is without, and what passes by two groups is logged if one of them is.  A row
 is for all of a group or for some ports of it; which log a packet belongs to is found out where it is read
-(api/log_lines.py), by `covers`.  ovn-controller writes a line for each packet that the meter lets pass.
+(api/log_lines.py), by `covers`.  A port can ask for a log of its own (`sealane:log`), and a network for its
+containers (its label sealane.log).  ovn-controller writes a line for each packet that the meter lets pass.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import get_args
 
 from sealane import names
-from sealane.model import Log, Network, Port, SecurityGroup, SecurityGroupRule, State, Subnet
+from sealane.model import Log, LoggedEvent, Network, Port, SecurityGroup, SecurityGroupRule, State, Subnet
 from sealane.translate import groups
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Parent, Ref, Row, row
@@ -46,9 +48,35 @@ class Reach:
     dropped_of_ports: set[str] = field(default_factory=set)
 
 
+def all_logs(state: State) -> Iterator[Log]:
+    """With what ports and containers' networks ask for themselves, each as a log of that port."""
+    yield from state.logs.values()
+    asked = {id: event for id, n in state.networks.items() if (event := event_of(n.labels.get(names.LOG)))}
+    for port in state.ports.values():
+        inherits = bool(asked) and port.device_owner in names.CONTAINER_PORTS
+        event = event_of(port.log) or (asked.get(port.network_id) if inherits else None)
+        if event is not None:
+            yield Log(
+                id=port.id,
+                name=names.LOG,
+                project_id=port.project_id,
+                revision_number=1,
+                created_at="",
+                updated_at="",
+                resource_type="security_group",
+                target_id=port.id,
+                event=event,
+            )
+
+
+def event_of(text: str | None) -> LoggedEvent | None:
+    """None where it is none: a network's label can be anything."""
+    return next((event for event in get_args(LoggedEvent) if event == text), None)
+
+
 def reach(state: State) -> Reach:
     found = Reach()
-    for log in state.logs.values():
+    for log in all_logs(state):
         if log.enabled:
             _add(log, state, found)
     return found
@@ -104,7 +132,7 @@ def covers(log: Log, port: Port) -> bool:
 
 
 def rows(state: State, memo: Memo) -> Iterator[Row]:
-    if not any(log.enabled for log in state.logs.values()):
+    if not any(log.enabled for log in all_logs(state)):
         return
     yield from METER
     found = reach(state)

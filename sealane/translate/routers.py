@@ -41,6 +41,8 @@ class Leg(NamedTuple):
     network: Network
     subnets: tuple[Subnet, ...]
     scopes: address_scopes.Scopes = address_scopes.NOWHERE
+    named: tuple[metering.Pair, ...] = ()
+    """Whose packets metering labels count that its network or ports name."""
 
     @property
     def is_gateway(self) -> bool:
@@ -65,30 +67,31 @@ def _rules_for(router: Router, metered: Mapping[str, metering.Rules]) -> meterin
     return metered.get(router.project_id, metered[""])
 
 
-def counted(state: State) -> Mapping[str, frozenset[str]]:
-    """The matches of policies that are there to count -> the ids of the labels that count by them."""
-    if not state.metering_label_rules:
+def ways(state: State) -> Mapping[str, metering.Way]:
+    """Where metering labels count, by the match of each way."""
+    if not state.metering_labels:
         return {}
     legs, translated, metered = _legs(state), address_scopes.translated(state), metering.of_projects(state)
-    found: dict[str, frozenset[str]] = {}
+    found: dict[str, metering.Way] = {}
     for router in state.routers.values():
         mine, rules = tuple(legs.get(router.id, ())), _rules_for(router, metered)
-        apart = address_scopes.policies(router, translated.get(router.id, ()), mine) if rules else ()
-        found |= {count.match: count.labels for count in metering.counts(rules, mine, tuple(apart))}
+        if rules or any(leg.named for leg in mine):
+            apart = address_scopes.policies(router, translated.get(router.id, ()), mine)
+            found |= {way.match: way for way in metering.ways(rules, mine, tuple(apart))}
     return found
 
 
 def _legs(state: State) -> Mapping[str, list[Leg]]:
     """In the order of their ids, so that it does not depend on that of arrival."""
     found: dict[str, list[Leg]] = {}
-    scoped = address_scopes.by_network(state)
+    scoped, named = address_scopes.by_network(state), metering.named(state)
     there = [port for port in state.ports.values() if port.device_owner in names.ROUTER_PORTS]
     for port in sorted(there, key=lambda port: port.id):
         network = state.networks.get(port.network_id)
         subnets = tuple(s for f in port.fixed_ips if (s := state.subnets.get(f.subnet_id)))
         if network is not None and len(subnets) == len(port.fixed_ips):
-            mine = scoped.get(network.id, address_scopes.NOWHERE)
-            found.setdefault(port.device_id, []).append(Leg(port, network, subnets, mine))
+            mine, metered = scoped.get(network.id, address_scopes.NOWHERE), named.get(network.id, ())
+            found.setdefault(port.device_id, []).append(Leg(port, network, subnets, mine, metered))
     return found
 
 

@@ -98,13 +98,27 @@ def _flows(state: State) -> Mapping[str, Mapping[str, frozenset[TapDirection]]]:
     for service in state.tap_services.values():
         for name in {service.name, service.id}:
             named.setdefault((service.project_id, name), []).append(service)
+    by_network = _by_network(state)
     for port in state.ports.values():
-        for text in port.taps:
+        inherits = bool(by_network) and not port.taps and port.device_owner in names.CONTAINER_PORTS
+        for text in by_network.get(port.network_id, ()) if inherits else port.taps:
             name, direction = wanted(text)
             meant = named.get((port.project_id, name), ())
             if len(meant) == 1:
                 put(meant[0].id, port.id, direction)
     return found
+
+
+def _by_network(state: State) -> Mapping[str, tuple[str, ...]]:
+    """What networks say for their containers by their label, which can be anything: NAME:DIRECTION."""
+    labelled = {id: n.labels[names.TAP] for id, n in state.networks.items() if names.TAP in n.labels}
+    return {id: tuple(_told(text)) for id, text in labelled.items()}
+
+
+def _told(text: str) -> Iterator[str]:
+    for word in filter(None, (word.strip() for word in text.split(",")[:MOST])):
+        name, _, direction = word.rpartition(":")
+        yield f"{name}:{direction.upper()}" if name and direction in ("in", "out", "both") else f"{word}:BOTH"
 
 
 def _source(port: Port, directions: frozenset[TapDirection]) -> Source:

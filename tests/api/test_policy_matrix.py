@@ -55,6 +55,8 @@ PORT_PUT: dict[str, tuple[Any, str]] = {
     "sealane:services": (["x:80"], "200 200 200 403 403 404"),
     "sealane:withdrawn": (True, "200 200 200 403 403 404"),
     "sealane:taps": (["x"], "200 403 403 403 403 404"),
+    "sealane:log": ("DROP", "200 403 403 403 403 404"),
+    "sealane:meters": (["x"], "200 403 403 403 403 404"),
 }
 NETWORK_SITUATIONS = ("dockers", "apis", "shared", "foreign")
 NETWORK_PUT: dict[str, tuple[Any, str]] = {
@@ -109,6 +111,8 @@ PORT_POST: dict[str, tuple[Any, str]] = {
     "sealane:services": (["x:80"], "201"),
     "sealane:withdrawn": (True, "201"),
     "sealane:taps": (["x"], "201"),
+    "sealane:log": ("ALL", "201"),
+    "sealane:meters": (["x"], "201"),
     "sealane:allocate_from": ("top", "201"),
 }
 NETWORK_POST: dict[str, tuple[Any, str]] = {
@@ -205,9 +209,9 @@ CALLS: dict[str, int] = {
     "GET /v2.0/subnetpools": 200,
     "GET /v2.0/address-scopes": 403,
     "GET /v2.0/trunks": 200,
-    "GET /v2.0/taas/tap_services": 403,
+    "GET /v2.0/taas/tap_services": 200,
     "GET /v2.0/taas/tap_flows": 403,
-    "GET /v2.0/metering/metering-labels": 403,
+    "GET /v2.0/metering/metering-labels": 200,
     "GET /v2.0/metering/metering-label-rules": 403,
     "GET /v2.0/sealane/metering?node=h1": 200,
     "GET /v2.0/sealane/metering?node=h2": 403,

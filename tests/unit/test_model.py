@@ -25,7 +25,7 @@ def port_row(name: str) -> dict[str, object]:
         "device_owner",
     )
     return {
-        **dict.fromkeys((*texts, "host", "vnic_type", "dns_name", "network"), ""),
+        **dict.fromkeys((*texts, "host", "vnic_type", "dns_name", "network", "log"), ""),
         **dict.fromkeys(
             (
                 "tags",
@@ -35,6 +35,7 @@ def port_row(name: str) -> dict[str, object]:
                 "extra_dhcp_opts",
                 "services",
                 "taps",
+                "meters",
             ),
             "[]",
         ),

@@ -113,6 +113,8 @@ ports = st.builds(
     dns_aliases=words,
     services=words,
     taps=words,
+    log=st.sampled_from(["", "ALL", "ACCEPT", "DROP"]),
+    meters=words,
     withdrawn=st.booleans(),
     tunnel_key=st.integers(1, 32767),
     security_groups=st.sets(ids, max_size=3).map(lambda found: tuple(sorted(found))),

@@ -14,7 +14,7 @@ from sealane.agent.docker.pools import NEW
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, NotFound
 from sealane.model import GatewayMode
-from sealane.names import QOS, SUBNET_POOL
+from sealane.names import METERING, QOS, SUBNET_POOL, TAP_PORT
 
 BUILTIN_LABEL = "sealane.ipam"
 """The label "docker": the engine where the network was made picks addresses, from the pool's bottom."""
@@ -171,6 +171,30 @@ class Catalog:
             many = f"{len(own)} policies are" if own else "no policy is"
             raise BadRequest(f"{QOS}: {many} called '{name}' in project '{project}'")
         return str(own[0]["id"])
+
+    async def check_meters(self, project: str, names: Iterable[str]) -> None:
+        """Each is to be a metering label of the project, or a shared one. Raises BadRequest."""
+        for name in names:
+            rows = await self._api.list(
+                "metering/metering-labels", **({"id": name} if is_uuid(name) else {"name": name})
+            )
+            if not any(row["project_id"] == project or row["shared"] for row in rows):
+                raise BadRequest(
+                    f"{METERING}: no metering label is called '{name}' in project '{project}'; an admin "
+                    f"makes it by 'sealane metering label create {name} --project {project}'"
+                )
+
+    async def tap_to(self, project: str, name: str, port_id: str) -> None:
+        """The port is given the copies of the tap of that name from now on. Raises BadRequest, Conflict."""
+        rows = await self._api.list("taas/tap_services", name=name, project_id=project)
+        if any(row["port_id"] == port_id for row in rows):
+            return
+        if rows:
+            raise BadRequest(
+                f"{TAP_PORT}: another port is given the copies of tap '{name}' in project '{project}': take "
+                "another name, or delete that tap first"
+            )
+        await self._api.create("taas/tap_services", {"name": name, "project_id": project, "port_id": port_id})
 
     async def subnet_pool(self, project: str, names: Iterable[str], version: int) -> str:
         """Id of the one of the family among pools by name or id: the project's own before a shared one.

@@ -235,13 +235,9 @@ class Claims:
         body = await self._api.update("ports", claim.port_id, changes, applied_on=applied_on)
         return _claim(network, body)
 
-    async def shape(self, port_id: str, policy: str) -> None:
-        """Give the port that policy; returns when this host has applied it: the link comes up later."""
-        await self._api.update("ports", port_id, {"qos_policy_id": policy}, applied_on=self.host)
-
-    async def tap(self, port_id: str, taps: tuple[str, ...]) -> None:
-        """Let taps see what the port carries; returns when this host knows of it."""
-        await self._api.update("ports", port_id, {"sealane:taps": list(taps)}, applied_on=self.host)
+    async def mark(self, port_id: str, marks: Body) -> None:
+        """Limits, taps, logs of the port; returns when this host has applied it: the link comes up later."""
+        await self._api.update("ports", port_id, marks, applied_on=self.host)
 
     async def _promise(self, network: NetworkView, subnet: SubnetView, address: str) -> str:
         """At random: two hosts hardly promise the same one of a /64; in a small pool, of the free ones."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from sealane import log
 from sealane.agent.attachment import Attachment
+from sealane.agent.docker import watched
 from sealane.agent.docker.catalog import BUILTIN_LABEL, Catalog, NetworkView, network_tag
 from sealane.agent.docker.engine import Engine, EngineContainer, EngineNetwork
 from sealane.agent.docker.networks import settled
@@ -24,13 +25,17 @@ from sealane.agent.labels import Labels
 from sealane.agent.memory import Memory
 from sealane.client import ApiClient
 from sealane.errors import BadRequest, NotFound
-from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS, SERVICE, TAP
+from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS, SERVICE, TAP_PORT
 
 SERVICE_LABEL = "com.docker.compose.service"
 LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 DNS_NAME = re.compile(rf"^({LABEL}\.)*{LABEL}$")
-KEPT = frozenset({BUILTIN_LABEL, SECURITY_GROUPS, BY_LABEL, ROUTER})
+OPTIONS = frozenset({ROUTER, *watched.KEYS})
+"""Labels of a network that its options alone can make: they are checked."""
+KEPT = frozenset({BUILTIN_LABEL, SECURITY_GROUPS, BY_LABEL, *OPTIONS})
 """Labels of a network that its options made."""
+FOLLOWED = frozenset({SECURITY_GROUPS, QOS, SERVICE, TAP_PORT, *watched.KEYS})
+"""Labels of a container that have an effect."""
 _log = log.get("docker")
 
 
@@ -100,7 +105,7 @@ class Identities:
         if view.name or network_tag(network.id) not in view.tags:
             return
         kept = {key: value for key, value in view.labels.items() if key in KEPT}
-        given = {key: value for key, value in network.labels.items() if key != ROUTER}  # the option's alone
+        given = {key: value for key, value in network.labels.items() if key not in OPTIONS}
         labels = {**given, **kept}
         await self._api.update("networks", view.id, {"name": network.name, "sealane:labels": labels})
         _log.info("network named", network=view.id, name=network.name)
@@ -119,7 +124,7 @@ class Identities:
             identity = identity_of(container, (*aliases, found.hostname))
             if self._told.get(attachment.id) != identity:
                 await self._tell(attachment, identity)
-        for key in label_options(container.labels).keys() - {SECURITY_GROUPS, QOS, SERVICE, TAP}:
+        for key in label_options(container.labels).keys() - FOLLOWED:
             _log.warning("this label has no effect yet", container=container.name, label=key)
 
     async def _tell(self, attachment: Attachment, identity: Identity) -> None:

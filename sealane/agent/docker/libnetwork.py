@@ -31,6 +31,7 @@ from sealane.agent.labels import GIVEN, QUARANTINE
 from sealane.agent.memory import DockerNetwork, Memory
 from sealane.agent.reconciler import Reconciler
 from sealane.errors import BadRequest, NotFound, PortInUse
+from sealane.names import METERING
 
 JOIN_DEADLINE = 8.5
 """Seconds for Join with its waiting for OVN, so that its own answer comes before the plugin's deadline."""
@@ -218,20 +219,25 @@ class NetworkDriver:
         groups = None
         if options.security_groups is not None:
             groups = await self._catalog.groups(network, options.security_groups)
-        policy = await self._catalog.policy(network.project, options.qos) if options.qos else ""
+        marks = options.watched.port()
+        if options.qos:
+            marks["qos_policy_id"] = await self._catalog.policy(network.project, options.qos)
+        await self._catalog.check_meters(network.project, options.watched.meters)
+        if options.watched.meters and (record.internal or network.gateway in ("docker", "none")):
+            raise BadRequest(f"{METERING}: nothing leaves network '{network.name}' where it is counted")
         port = await self._claims.parent(options.trunk) if options.trunk else options.port
         if port:
             if groups is not None:
                 raise BadRequest(f"port {port} has groups of its own: leave the option out")
-            if options.taps:
-                raise BadRequest(f"port {port} has taps of its own: leave the option out")
+            if first := options.watched.first():
+                raise BadRequest(f"port {port} says itself how it is watched: leave {first} out")
             claim = await self._claims.adopt(network, port, mac, addresses)
         else:
             claim = await self._claims.take(network, mac, addresses, groups)
-        if policy:
-            await self._claims.shape(claim.port_id, policy)
-        if options.taps:
-            await self._claims.tap(claim.port_id, options.taps)
+        if options.watched.tap_port:
+            await self._catalog.tap_to(network.project, options.watched.tap_port, claim.port_id)
+        if marks:
+            await self._claims.mark(claim.port_id, marks)
         made = replace(_attachment(request.endpoint_id, record, network, claim), service=options.service)
         return made if groups is None else replace(made, policy=GIVEN)
 

@@ -228,6 +228,7 @@ class Networks:
 
     async def _make_network(self, request: m.CreateNetwork, options: NetworkOptions) -> str:
         wanted = _network_body(request, options, self._claims.host)
+        await self._catalog.check_meters(wanted["project_id"], options.watched.meters)
         if options.qos:
             wanted["qos_policy_id"] = await self._catalog.policy(wanted["project_id"], options.qos)
         body = await self._api.create("networks", wanted)
@@ -302,7 +303,13 @@ def _labels(options: NetworkOptions, *, builtin: bool) -> dict[str, str]:
     groups = {SECURITY_GROUPS: ",".join(options.security_groups)} if options.security_groups else {}
     by_label = {BY_LABEL: "true"} if options.by_label else {}
     router = {ROUTER: options.router} if options.router else {}
-    return {**({BUILTIN_LABEL: "docker"} if builtin else {}), **groups, **by_label, **router}
+    return {
+        **({BUILTIN_LABEL: "docker"} if builtin else {}),
+        **groups,
+        **by_label,
+        **router,
+        **options.watched.labels(),
+    }
 
 
 def _subnet_body(options: NetworkOptions, data: m.PoolData, pending: PendingPool | None) -> dict[str, Any]:

@@ -9,13 +9,16 @@
     -o sealane.multicast=snooping|flooding          whom a group's packets reach: its members, or everybody
     --ipam-opt sealane.subnetpool=low,low6          with --ipam-driver sealane: a new one is of pools
     -o sealane.qos=slow                what each of its ports may carry; also a driver-opt and a label
-    --label sealane.tap=watch,record:in              taps that see what it carries; also a driver-opt
+    -o sealane.tap=watch,record:in     taps that see what is carried; also a driver-opt and a label
+    -o sealane.log=all|accepted|dropped             which packets are logged; also a driver-opt and a label
+    -o sealane.metering=shop           labels that count it; also a driver-opt and a label (see watched.py)
     -o sealane.security-groups=web,db               what its containers are in
     -o sealane.security-groups-by-label=true        what is asked of each container's label
     --network name=N,driver-opt=sealane.port=ID     adopt a port made before
     --network name=N,driver-opt=sealane.trunk=NAME  that of a trunk's parent, by the trunk's name or id
     --network name=N,driver-opt=sealane.security-groups=web,db
     --network name=N,driver-opt=sealane.service=web:80:8080
+    --network name=N,driver-opt=sealane.tap-port=watch     it is given the copies of that tap; also a label
     --label sealane.security-groups=web,db          of a container
 
 Keys of others pass by; one that begins with `sealane.` and that nobody knows is an error, since a
@@ -26,16 +29,17 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import msgspec
 
 from sealane.agent.attachment import PortRequest, Protocol
 from sealane.agent.docker.messages import PortMap
+from sealane.agent.docker.watched import KEYS, Watched, watched
 from sealane.errors import BadRequest
 from sealane.model import GatewayMode
-from sealane.names import BY_LABEL, QOS, ROUTER, SECURITY_GROUPS, SERVICE, SUBNET_POOL, TAP
+from sealane.names import BY_LABEL, METERING, QOS, ROUTER, SECURITY_GROUPS, SERVICE, SUBNET_POOL, TAP_PORT
 
 GENERIC = "com.docker.network.generic"
 INTERNAL = "com.docker.network.internal"
@@ -58,9 +62,10 @@ NETWORK_KEYS = frozenset(
     {
         *(NETWORK, "sealane.project", "sealane.mtu", "sealane.dns-domain", "sealane.gateway"),
         *(ROUTER, SECURITY_GROUPS, BY_LABEL, QOS, SUBNET_POOL, "sealane.multicast"),
+        *KEYS,
     },
 )
-ENDPOINT_KEYS = frozenset({PORT, TRUNK, SECURITY_GROUPS, QOS, SERVICE, TAP})
+ENDPOINT_KEYS = frozenset({PORT, TRUNK, SECURITY_GROUPS, QOS, SERVICE, TAP_PORT, *KEYS})
 PROTOCOLS: Mapping[int, Protocol] = {6: "tcp", 17: "udp", 132: "sctp"}
 """IANA's protocol numbers, as in PortMap.Proto."""
 
@@ -69,7 +74,6 @@ DOMAIN = re.compile(r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]
 NAME = re.compile(r"^[\w.@-]{1,255}$")
 MULTICAST = "sealane.multicast"
 SNOOPS: Mapping[str, bool] = {"snooping": True, "flooding": False}
-TAPPED = re.compile(r"^[\w.@-]{1,240}(:(in|out|both))?$")
 MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
 
 
@@ -89,6 +93,7 @@ class NetworkOptions:
     qos: str | None = None
     multicast_snooping: bool | None = None
     subnet_pools: tuple[str, ...] = ()
+    watched: Watched = field(default_factory=Watched)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +103,7 @@ class EndpointOptions:
     security_groups: tuple[str, ...] | None = None
     qos: str | None = None
     service: str = ""
-    taps: tuple[str, ...] = ()
+    watched: Watched = field(default_factory=Watched)
 
 
 def network_options(raw: Mapping[str, Any] | None) -> NetworkOptions:
@@ -119,12 +124,16 @@ def network_options(raw: Mapping[str, Any] | None) -> NetworkOptions:
         qos=_named(given, QOS),
         multicast_snooping=_snooping(given),
         subnet_pools=_names(given, SUBNET_POOL),
+        watched=watched(given),
     )
     if internal and options.gateway not in (None, "none"):
         raise BadRequest(f"--internal and sealane.gateway={options.gateway} exclude each other")
     if options.router and (internal or options.gateway not in (None, "router")):
         other = "--internal" if internal else f"sealane.gateway={options.gateway}"
         raise BadRequest(f"{other} and {ROUTER}={options.router} exclude each other")
+    if options.watched.meters and (internal or options.gateway in ("docker", "none")):
+        other = "--internal" if internal else f"sealane.gateway={options.gateway}"
+        raise BadRequest(f"{other} and {METERING} exclude each other: nothing leaves where it is counted")
     _check_join(options)
     return options
 
@@ -140,6 +149,7 @@ def _check_join(options: NetworkOptions) -> None:
         QOS: options.qos,
         MULTICAST: options.multicast_snooping,
         SUBNET_POOL: options.subnet_pools or None,
+        **options.watched.labels(),
     }
     for key, value in new.items():
         if options.network and value is not None:
@@ -169,7 +179,7 @@ def endpoint_options(raw: Mapping[str, Any] | None) -> EndpointOptions:
         security_groups=_groups(given),
         qos=_named(given, QOS),
         service=_service(given),
-        taps=tap_names(given[TAP]) if TAP in given else (),
+        watched=watched(given),
     )
 
 
@@ -194,14 +204,6 @@ def label_options(labels: Mapping[str, str]) -> dict[str, str]:
     """What a container's labels ask of its ports: the keys of ENDPOINT_KEYS."""
     given = {ALIASES.get(key, key): value for key, value in labels.items()}
     return {key: value for key, value in given.items() if key in ENDPOINT_KEYS}
-
-
-def tap_names(text: str) -> tuple[str, ...]:
-    """Of an option or a label. Raises BadRequest."""
-    found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    if not found or not all(TAPPED.fullmatch(word) for word in found):
-        raise BadRequest(f"option '{TAP}': '{text}' is no list of taps as watch or watch:in,record:out")
-    return found
 
 
 def group_names(text: str) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ EXTRA: dict[str, tuple[str, ...]] = {
     "sealane:multicast_relay": ("router",),
     **dict.fromkeys(("sealane:allocate_from", "sealane:dns_aliases", "sealane:quarantine"), ("port",)),
     **dict.fromkeys(("sealane:services", "sealane:taps", "sealane:withdrawn"), ("port",)),
+    **dict.fromkeys(("sealane:log", "sealane:meters"), ("port",)),
 }
 
 TENANT = "another word for project_id: taken in a POST, and without both it is the project 'default'"

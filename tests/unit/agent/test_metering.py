@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from sealane.agent.metering import Rule, Sums, after, parse, read, write
+from sealane.agent import gateway_meters
+from sealane.agent.counting import Rule, Sums, after, parse
+from sealane.agent.metering import read, write
 
 FLOWS = """ cookie=0xa1b2c3d4, duration=12.5s, table=21, n_packets=40, n_bytes=3920, idle_age=3, \
 priority=5,ip,reg14=0x1,reg15=0x2,metadata=0x7,nw_src=10.0.0.0/8 actions=set_field:0->reg8,resubmit(,22)
@@ -45,6 +47,43 @@ def test_a_cookie_has_several_rules() -> None:
     sums = after(Sums(), both, LABELS, 100)
     assert sums.totals["all"] == (3, 30)
     assert after(sums, both, LABELS, 105).totals == sums.totals
+
+
+def test_growth_is_of_those_who_were_told_at_the_last_look() -> None:
+    sums = after(Sums(), [rule("a1b2c3d4", 5)], {"a1b2c3d4": ["all"]}, 100)
+    newer = after(sums, [rule("a1b2c3d4", 7)], {"a1b2c3d4": ["all", "new"]}, 105)
+    assert newer.totals == {"all": (7, 70)}, "what passed before is none of the new label's"
+    gone = after(newer, [rule("a1b2c3d4", 8)], {}, 110)
+    assert gone.totals == {"all": (8, 80), "new": (1, 10)}, "the last of a rule that nobody wants"
+    assert after(gone, [rule("a1b2c3d4", 9)], {}, 115).totals == gone.totals
+
+
+def test_a_rule_that_is_not_known_yet_is_counted_as_a_whole_when_it_is() -> None:
+    sums = after(Sums(), [rule("a1b2c3d4", 5, duration=1.0)], {}, 100)
+    assert (sums.totals, sums.seen) == ({}, {})
+    later = after(sums, [rule("a1b2c3d4", 9, duration=6.0)], LABELS, 105)
+    assert later.totals["all"] == (9, 90)
+
+
+def test_counters_of_gateways_are_of_one_label_each() -> None:
+    sums = after(Sums(), [], {}, 100, {"net 7 all": ("all", (5, 50))})
+    sums = after(sums, [], {}, 101, {"net 7 all": ("all", (6, 60))})
+    again = after(sums, [], {}, 102, {"net 8 all": ("all", (2, 20)), "net 7 all": ("all", (6, 60))})
+    assert again.totals == {"all": (8, 80)}
+    assert after(sums, [], {}, 102, {"net 7 all": ("all", (1, 10))}).totals == {"all": (7, 70)}, (
+        "it began anew"
+    )
+
+
+def test_what_a_gateway_is_to_count() -> None:
+    label = "01234567-89ab-cdef-0123-456789abcdef"
+    said = gateway_meters.script({label: ["10.0.0.0/24", "10.0.0.5/32", "fd00::5/128"]})
+    wide, narrow = (f'counter name "l{label.replace("-", "")}"' for _ in range(2))
+    assert f'iifname "gw0" oifname "up0" ip saddr {{ 10.0.0.0/24 }} {wide}' in said
+    assert f'iifname "up0" oifname "gw0" ip6 daddr {{ fd00::5/128 }} {narrow}' in said
+    assert "10.0.0.5" not in said, "a set holds nothing twice"
+    listing = f"table inet sealane_meter {{ counter l{label.replace('-', '')} {{ packets 2 bytes 168 }} }}"
+    assert list(gateway_meters.parse(listing)) == [(label, (2, 196))]
 
 
 def test_it_is_remembered(tmp_path: Path) -> None:

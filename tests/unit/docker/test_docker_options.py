@@ -60,6 +60,46 @@ def test_pools_of_a_new_network() -> None:
         o.pool_hint({"sealane.subnetpool": "low", "sealane.network": "blue"})
 
 
+def test_how_it_is_watched() -> None:
+    given = {"sealane.tap": "watch, record:in", "sealane.log": "dropped", "sealane.metering": "shop"}
+    asked = of_network(**given).watched
+    assert (asked.taps, asked.log, asked.meters) == (("watch", "record:in"), "DROP", ("shop",))
+    assert asked.labels() == {**given, "sealane.tap": "watch,record:in", "sealane.log": "DROP"}
+    endpoint = o.endpoint_options({**given, "sealane.tap-port": "watch"}).watched
+    assert endpoint.port() == {
+        "sealane:taps": ["watch", "record:in"],
+        "sealane:log": "DROP",
+        "sealane:meters": ["shop"],
+    }
+    assert (endpoint.tap_port, o.Watched().port(), o.Watched().first()) == ("watch", {}, "")
+    with pytest.raises(BadRequest, match=r"unknown option 'sealane\.tap-port'"):
+        of_network(**{"sealane.tap-port": "watch"})
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"sealane.log": "some"}, "option 'sealane.log': 'some' is none of all, accepted, dropped"),
+        ({"sealane.metering": ","}, "list of metering labels as shop,all"),
+        ({"sealane.tap": "watch:up"}, "list of taps as watch"),
+        ({"sealane.log": "all", "sealane.network": "blue"}, "sealane.log belongs to a new network"),
+        ({"sealane.metering": "a", "sealane.network": "b"}, "sealane.metering belongs to a new network"),
+        ({"sealane.metering": "a", "sealane.gateway": "none"}, "sealane.gateway=none and sealane.metering"),
+        ({"sealane.metering": "a", "sealane.gateway": "docker"}, "nothing leaves where it is counted"),
+    ],
+)
+def test_a_wrong_word_of_how_it_is_watched(given: dict[str, str], says: str) -> None:
+    with pytest.raises(BadRequest, match=says):
+        of_network(**given)
+
+
+def test_what_is_internal_is_not_metered() -> None:
+    with pytest.raises(BadRequest, match=r"--internal and sealane\.metering"):
+        o.network_options({o.GENERIC: {"sealane.metering": "a"}, o.INTERNAL: True})
+    with pytest.raises(BadRequest, match="no name of a tap"):
+        o.endpoint_options({"sealane.tap-port": "a b"})
+
+
 def test_internal_and_a_gateway_exclude_each_other() -> None:
     with pytest.raises(BadRequest, match="exclude"):
         o.network_options({o.GENERIC: {"sealane.gateway": "host"}, o.INTERNAL: True})
