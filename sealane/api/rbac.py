@@ -66,7 +66,7 @@ def update(old: Any, values: Values, draft: Draft) -> RBACPolicy:
     changed: RBACPolicy = replace(old, **values)
     _check(changed)
     if changed.target_tenant != old.target_tenant and old.action == SHARED:
-        _unused(old, draft.look)
+        _unused(old, draft.look, changed)
     return changed
 
 
@@ -83,13 +83,16 @@ def _check(policy: RBACPolicy) -> None:
         raise BadRequest("Invalid input for target_tenant. Reason: give a project's id, or '*' for all.")
 
 
-def _unused(policy: RBACPolicy, look: Look) -> None:
-    """Raises Conflict while something of the project uses the object, unless that is shared otherwise."""
+def _unused(policy: RBACPolicy, look: Look, changed: RBACPolicy | None = None) -> None:
+    """Raises Conflict while something of the project uses the object, unless that is shared otherwise.
+
+    `changed`: what the policy is to become; None: it goes.
+    """
     shared = getattr(look.state, OBJECTS[policy.object_type]).get(policy.object_id)
     if policy.action != SHARED or shared is None or shared.shared:
         return
     for what, row in USERS[policy.object_type](shared, look):
-        if _relies(row, policy, shared.project_id, look):
+        if _relies(row, policy, shared.project_id, look, changed):
             raise Conflict(
                 f"RBAC policy on object {policy.object_id} cannot be removed because other objects depend on"
                 f" it: {what} {row.id} of project '{row.project_id}' uses it.",
@@ -157,10 +160,11 @@ def _not_the_last(policy: RBACPolicy, look: Look) -> None:
         )
 
 
-def _relies(row: Resource, policy: RBACPolicy, owner: str, look: Look) -> bool:
+def _relies(row: Resource, policy: RBACPolicy, owner: str, look: Look, changed: RBACPolicy | None) -> bool:
     if row.project_id in ("", owner) or policy.target_tenant not in (EVERYBODY, row.project_id):
         return False
-    others = (p for p in look.state.rbac_policies.values() if p.id != policy.id)
+    others = [p for p in look.state.rbac_policies.values() if p.id != policy.id]
+    others += [changed] if changed is not None else []
     return not any(
         (p.object_id, p.action) == (policy.object_id, policy.action)
         and p.target_tenant in (EVERYBODY, row.project_id)

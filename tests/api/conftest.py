@@ -34,3 +34,10 @@ def database(directory: Path) -> Iterator[OvsdbServer]:
     """A clustered server with an empty store."""
     with OvsdbServer(directory, SCHEMA) as running:
         yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Machines of calls take as long as the machine that they run on needs for some hundreds of calls."""
+    for item in items:
+        if item.path.stem.endswith("_machine"):
+            item.add_marker(pytest.mark.timeout(1800))

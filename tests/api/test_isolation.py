@@ -1,7 +1,7 @@
 """What is another tenant's is not there: each answer about it is that about what there never was."""
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +12,7 @@ import msgspec
 from sealane.api import tenancy
 from sealane.api.app import KINDS, RESOURCES
 from sealane.api.attributes import Kind
+from sealane.api.tenants import TENANTS
 from tests.api.house import User
 from tests.api.live import Answer, Live, live, plural
 from tests.api.test_identity import Town
@@ -166,89 +167,89 @@ async def test_hidden_attributes_are_no_filter_and_no_sort_key(database: OvsdbSe
                 assert all(not row for row in found.body[kind.plural])
 
 
-def references(
-    theirs: Callable[[str], str], network: str, group: str
-) -> list[tuple[str, str, dict[str, Any]]]:
-    """What is made, what of theirs it names, and with which values; `network` and `group` are one's own."""
-    shared = {"action": "access_as_shared", "target_tenant": "mine"}
-    return [
-        ("port", "network", {"network_id": theirs("network")}),
-        ("subnet", "network", {"network_id": theirs("network"), "cidr": "10.0.0.0/24"}),
-        (
-            "port",
-            "security_group",
-            {"network_id": network, "security_groups": [theirs("security_group")]},
-        ),
-        (
-            "port",
-            "subnet",
-            {"network_id": network, "fixed_ips": [{"subnet_id": theirs("subnet")}]},
-        ),
-        (
-            "security_group_rule",
-            "security_group",
-            {"security_group_id": theirs("security_group"), "direction": "ingress"},
-        ),
-        (
-            "security_group_rule",
-            "security_group",
-            {
-                "security_group_id": group,
-                "direction": "ingress",
-                "remote_group_id": theirs("security_group"),
-            },
-        ),
-        (
-            "security_group_rule",
-            "address_group",
-            {
-                "security_group_id": group,
-                "direction": "ingress",
-                "remote_address_group_id": theirs("address_group"),
-            },
-        ),
-        ("floatingip", "network", {"floating_network_id": theirs("network")}),
-        *(
-            ("log", kind, {"resource_type": "security_group", field: theirs(kind)})
-            for field, kind in (("resource_id", "security_group"), ("target_id", "port"))
-        ),
-        ("trunk", "port", {"port_id": theirs("port")}),
-        ("tap_service", "port", {"port_id": theirs("port")}),
-        ("network", "policy", {"qos_policy_id": theirs("policy")}),
-        ("port", "policy", {"network_id": network, "qos_policy_id": theirs("policy")}),
-        (
-            "subnet",
-            "subnetpool",
-            {"network_id": network, "subnetpool_id": theirs("subnetpool"), "prefixlen": 24},
-        ),
-        (
-            "subnetpool",
-            "address_scope",
-            {"name": "x", "prefixes": ["10.1.0.0/16"], "address_scope_id": theirs("address_scope")},
-        ),
-        ("router", "network", {"external_gateway_info": {"network_id": theirs("network")}}),
-        *(
-            ("rbac_policy", kind, {"object_type": kind, "object_id": theirs(kind), **shared})
-            for kind in SHARED
-        ),
-        ("rbac_policy", "policy", {"object_type": "qos_policy", "object_id": theirs("policy"), **shared}),
-    ]
+THEIRS = "THEIRS"
+"""The id of what is named; other words in capitals are ids of one's own."""
+INSIDE = {"network_id": "NETWORK"}
+RULE = {"security_group_id": "GROUP", "direction": "ingress"}
+LOG = {"resource_type": "security_group"}
+POOL = {"name": "x", "prefixes": ["10.1.0.0/16"]}
+FLOW = {"tap_service_id": "TAP", "source_port": "PORT", "direction": "IN"}
+CARRIED = {"segmentation_type": "vlan", "segmentation_id": 7}
+FLOATING = {"floating_network_id": "OUTSIDE"}
+SHARING = {"action": "access_as_shared", "target_tenant": "mine"}
+REFERENCES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("subnet", "network", {"network_id": THEIRS, "cidr": "10.0.0.0/24"}),
+    ("subnet", "subnetpool", {**INSIDE, "subnetpool_id": THEIRS, "prefixlen": 24}),
+    ("subnetpool", "address_scope", {**POOL, "address_scope_id": THEIRS}),
+    ("network", "policy", {"qos_policy_id": THEIRS}),
+    ("port", "network", {"network_id": THEIRS}),
+    ("port", "subnet", {**INSIDE, "fixed_ips": [{"subnet_id": THEIRS}]}),
+    ("port", "security_group", {**INSIDE, "security_groups": [THEIRS]}),
+    ("port", "policy", {**INSIDE, "qos_policy_id": THEIRS}),
+    ("security_group_rule", "security_group", {**RULE, "security_group_id": THEIRS}),
+    ("security_group_rule", "security_group", {**RULE, "remote_group_id": THEIRS}),
+    ("security_group_rule", "address_group", {**RULE, "remote_address_group_id": THEIRS}),
+    ("router", "network", {"external_gateway_info": {"network_id": THEIRS}}),
+    ("floatingip", "network", {"floating_network_id": THEIRS}),
+    ("floatingip", "port", {**FLOATING, "port_id": THEIRS}),
+    ("floatingip", "policy", {**FLOATING, "qos_policy_id": THEIRS}),
+    ("log", "security_group", {**LOG, "resource_id": THEIRS}),
+    ("log", "port", {**LOG, "target_id": THEIRS}),
+    ("trunk", "port", {"port_id": THEIRS}),
+    ("trunk", "port", {"port_id": "PORT", "sub_ports": [{**CARRIED, "port_id": THEIRS}]}),
+    ("tap_service", "port", {"port_id": THEIRS}),
+    ("tap_flow", "tap_service", {**FLOW, "tap_service_id": THEIRS}),
+    ("tap_flow", "port", {**FLOW, "source_port": THEIRS}),
+    ("metering_label_rule", "metering_label", {"metering_label_id": THEIRS, "direction": "egress"}),
+    *(("rbac_policy", kind, {**SHARING, "object_type": kind, "object_id": THEIRS}) for kind in SHARED),
+    ("rbac_policy", "policy", {**SHARING, "object_type": "qos_policy", "object_id": THEIRS}),
+)
+"""What is made, the kind of what it names, and its values."""
+
+
+def test_each_attribute_that_names_something_is_among_the_references() -> None:
+    tried = {(made, attribute) for made, _, values in REFERENCES for attribute in values}
+    assert {(name, attribute) for name in KIND_OF for attribute in TENANTS[name].refers} <= tried
+
+
+async def ones_own(user: User, stranger: Stranger) -> dict[str, str]:
+    """What stands in capitals -> the id of it."""
+    found = {"OUTSIDE": stranger.made["floatingip"]["floating_network_id"]}
+
+    async def make(word: str, kind: str, **values: Any) -> None:
+        made = await user.call(f"POST /v2.0/{plural(kind)}", {kind: values})
+        assert made.status == 201, made
+        found[word] = made.body[kind]["id"]
+
+    await make("NETWORK", "network")
+    await make("GROUP", "security_group", name="g")
+    await make("ROUTER", "router")
+    await make("PORT", "port", network_id=found["NETWORK"])
+    await make("SINK", "port", network_id=found["NETWORK"])
+    await make("TAP", "tap_service", port_id=found["SINK"])
+    return found
+
+
+def filled(values: Any, ids: dict[str, str]) -> Any:
+    text = msgspec.json.encode(values).decode()
+    for word, id in ids.items():
+        text = text.replace(f'"{word}"', f'"{id}"')
+    return msgspec.json.decode(text)
 
 
 async def test_nothing_can_refer_to_it(database: OvsdbServer) -> None:
     async with tenants(database) as (stranger, user):
-        network = (await user.call("POST /v2.0/networks", {"network": {}})).body["network"]["id"]
-        group = {"security_group": {"name": "g"}}
-        mine = (await user.call("POST /v2.0/security-groups", group)).body["security_group"]["id"]
-        router = (await user.call("POST /v2.0/routers", {"router": {}})).body["router"]["id"]
+        mine = await ones_own(user, stranger)
         for named in ("subnet", "port"):
-            line = f"PUT /v2.0/routers/{router}/add_router_interface"
+            line = f"PUT /v2.0/routers/{mine['ROUTER']}/add_router_interface"
             theirs = stranger.id(named)
             found = await same(user, line, {f"{named}_id": theirs}, theirs)
             assert found.status == 404, named
-        for kind, named, values in references(stranger.id, network, mine):
-            found = await same(user, f"POST /v2.0/{plural(kind)}", {kind: values}, stranger.id(named))
-            assert 400 <= found.status < 410, (kind, values)
+        for kind, named, values in REFERENCES:
+            theirs = stranger.id(named)
+            body = {kind: filled(values, {**mine, THEIRS: theirs})}
+            found = await same(user, f"POST /v2.0/{plural(kind)}", body, theirs)
+            assert found.status == 404, (kind, values)
 
 
 async def test_quotas_count_only_ones_own_and_events_are_the_operators(database: OvsdbServer) -> None:
@@ -313,3 +314,23 @@ async def test_what_is_shared_goes_with_its_policies(database: OvsdbServer) -> N
         assert (await user.call(f"DELETE /v2.0/networks/{mine}")).status == 204
         left = (await stranger.root.call("GET /v2.0/rbac-policies")).body["rbac_policies"]
         assert [p["id"] for p in left] == [stranger.id("rbac_policy")]
+
+
+async def test_a_policy_that_is_relied_upon_may_become_wider_and_not_narrower(
+    database: OvsdbServer,
+) -> None:
+    async with tenants(database) as (stranger, user):
+        policy = {
+            "object_type": "network",
+            "object_id": stranger.id("network"),
+            "action": "access_as_shared",
+        }
+        made = await stranger.root.make("rbac_policy", project_id="theirs", target_tenant="mine", **policy)
+        port = await user.call("POST /v2.0/ports", {"port": {"network_id": stranger.id("network")}})
+        assert port.status == 201, port
+        line = f"PUT /v2.0/rbac-policies/{made['id']}"
+        for target, status in (("other", 409), ("*", 200), ("other", 409), ("mine", 200)):
+            changed = await stranger.root.call(line, {"rbac_policy": {"target_tenant": target}})
+            assert changed.status == status, (target, changed)
+            shown = await user.call(f"GET /v2.0/networks/{stranger.id('network')}")
+            assert shown.status == 200, "he sees what he is in"
