@@ -10,6 +10,7 @@ import pytest
 
 from sealane.lab.lab import Lab
 from sealane.lab.plan import Setting
+from tests import labs
 from tests.e2e.docker.engines import Api, Engine, until
 from tests.e2e.docker.outside import INTERFACE, PHYSICAL
 
@@ -24,7 +25,7 @@ SETTINGS: dict[str, Setting] = {
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    made = Lab(NAME, hosts=2, docker=True, settings=SETTINGS)
+    made = Lab(NAME, hosts=2, docker=True, settings=labs.settings(SETTINGS))
     made.down()  # of a run that was killed
     with made:
         for host in ("host1", "host2"):

@@ -15,6 +15,7 @@ from sealane.cli.api import Api as Client
 from sealane.fastpath.layout import PROGRAMS
 from sealane.lab.lab import Lab
 from sealane.lab.plan import OUTSIDE
+from tests import labs
 from tests.e2e.docker import talk
 from tests.e2e.docker.engines import AGENT, IMAGE, Api, Engine, until
 from tests.e2e.docker.outside import WORLD, Routers, command
@@ -65,7 +66,7 @@ def fast(lab: Lab, one: Engine) -> Iterator[Engine]:
     """The first engine; it is on there."""
     switch(lab, "on")
     yield one
-    switch(lab, "off")
+    labs.rest(lab, HOST)
 
 
 def switch(lab: Lab, how: str) -> None:

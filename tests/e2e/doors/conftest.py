@@ -15,7 +15,9 @@ from tests.e2e.doors.house import House
 @pytest.fixture(scope="package")
 def lab() -> Iterator[Lab]:
     mappings = [f"{PHYSICAL}:{INTERFACE}", "away:away0"]  # the second leads nowhere
-    made = Lab(labs.name("doors"), hosts=2, docker=True, settings={"bridge_mappings": mappings})
+    made = Lab(
+        labs.name("doors"), hosts=2, docker=True, settings=labs.settings({"bridge_mappings": mappings})
+    )
     made.down()  # of a run that was killed
     with made:
         plug(made)

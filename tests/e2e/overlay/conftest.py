@@ -15,7 +15,7 @@ Attach = Callable[..., Machine]
 
 @pytest.fixture(scope="package")
 def lab() -> Iterator[Lab]:
-    made = Lab(labs.name("overlay"), hosts=2)
+    made = Lab(labs.name("overlay"), hosts=2, settings=labs.settings())
     made.down()  # of a run that was killed
     with made:
         yield made

@@ -16,6 +16,7 @@ import pytest
 
 from sealane.cli.api import Api
 from sealane.lab.lab import Lab
+from tests import labs
 from tests.cli.test_howto import commands
 from tests.e2e.overlay import frames, machines
 from tests.e2e.overlay.conftest import remove
@@ -141,10 +142,11 @@ def attached(lab: Lab, name: str, *networks: str) -> Iterator[list[Machine]]:
 @pytest.fixture
 def working(lab: Lab) -> Iterator[None]:
     """With a fast path that has counted nothing yet."""
-    lab.exec(HOST, "sealane", "fastpath", "on")
+    for how in ("off", "on"):
+        lab.exec(HOST, "sealane", "fastpath", how)
     until(lambda: told(lab)["state"] == "working", "the fast path works")
     yield
-    lab.exec(HOST, "sealane", "fastpath", "off")
+    labs.rest(lab, HOST)
 
 
 @pytest.fixture

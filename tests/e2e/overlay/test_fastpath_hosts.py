@@ -9,6 +9,7 @@ import pytest
 
 from sealane.cli.api import Api
 from sealane.lab.lab import Lab
+from tests import labs
 from tests.e2e.overlay import geneve, machines
 from tests.e2e.overlay.conftest import remove
 from tests.e2e.overlay.frames import ears
@@ -89,7 +90,7 @@ def switch(lab: Lab) -> Iterator[Callable[..., None]]:
             until(lambda host=host: told(lab, host=host)["state"] == "working", f"{host}'s works")  # type: ignore[misc]
 
     yield switched
-    switched()
+    labs.rest(lab, *HOSTS)
 
 
 def landed(lab: Lab, host: str) -> int:

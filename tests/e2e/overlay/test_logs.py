@@ -8,6 +8,7 @@ import pytest
 
 from sealane.cli.api import Api, Body
 from sealane.lab.lab import Lab
+from tests import labs
 from tests.e2e.overlay.machines import Machine, until
 from tests.e2e.overlay.test_fastpath import fast_packets, talk, told
 from tests.e2e.overlay.test_groups import Groups, opens, serving
@@ -154,4 +155,4 @@ def test_each_connection_that_becomes_fast_is_logged(
                 seen |= new()
         assert len(seen) == 3
     finally:
-        lab.exec("host1", "sealane", "fastpath", "off")
+        labs.rest(lab, "host1")

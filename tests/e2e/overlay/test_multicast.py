@@ -8,6 +8,7 @@ import pytest
 
 from sealane.cli.api import Api
 from sealane.lab.lab import Lab
+from tests import labs
 from tests.e2e.overlay import machines
 from tests.e2e.overlay.conftest import remove
 from tests.e2e.overlay.frames import ears
@@ -250,5 +251,4 @@ def test_the_fast_path_takes_no_part(lab: Lab, crowd: Crowd, group: str) -> None
         until(lambda: all(told(lab, host=h)["state"] == "working" for h in HOSTS), "the fast path works")
         members_only(crowd, group)
     finally:
-        for host in HOSTS:
-            lab.exec(host, "sealane", "fastpath", "off")
+        labs.rest(lab, *HOSTS)

@@ -9,6 +9,7 @@ import pytest
 
 from sealane.cli.api import Api
 from sealane.lab.lab import Lab
+from tests import labs
 from tests.e2e.overlay.frames import ears
 from tests.e2e.overlay.machines import Machine, until
 from tests.e2e.overlay.test_fastpath import fast_packets, running, told
@@ -160,7 +161,7 @@ def test_the_fast_path_goes_round_no_limit(lab: Lab, api: Api, policy: str, put:
             give(api, limited, None)
             until(lambda: fast_packets(lab, limited) > 50, "it is fast again")
     finally:
-        lab.exec("host1", "sealane", "fastpath", "off")
+        labs.rest(lab, "host1")
 
 
 def test_the_fast_path_between_hosts_goes_round_no_limit(lab: Lab, api: Api, policy: str, put: Any) -> None:
@@ -180,8 +181,7 @@ def test_the_fast_path_between_hosts_goes_round_no_limit(lab: Lab, api: Api, pol
             give(api, far, policy)
             holds(out, 2000)
     finally:
-        for host in HOSTS:
-            lab.exec(host, "sealane", "fastpath", "off")
+        labs.rest(lab, *HOSTS)
 
 
 def test_a_mark_is_seen_on_the_wire(lab: Lab, api: Api, put: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from sealane.cli.api import Api
 from sealane.lab.lab import Lab
+from tests import labs
 from tests.e2e.overlay import frames
 from tests.e2e.overlay.frames import ears, station
 from tests.e2e.overlay.machines import Machine, until
@@ -116,8 +117,7 @@ def fast(lab: Lab) -> Iterator[None]:
     for host in hosts:
         until(lambda host=host: told(lab, host=host)["state"] == "working", f"{host}'s works")  # type: ignore[misc]
     yield
-    for host in hosts:
-        lab.exec(host, "sealane", "fastpath", "off")
+    labs.rest(lab, *hosts)
 
 
 @pytest.mark.parametrize("direction", ["BOTH", "IN"])

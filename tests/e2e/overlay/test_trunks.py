@@ -15,6 +15,7 @@ import pytest
 
 from sealane.cli.api import Api
 from sealane.lab.lab import Lab
+from tests import labs
 from tests.e2e.overlay import frames, machines
 from tests.e2e.overlay.carrier import Station, active, carrying
 from tests.e2e.overlay.conftest import remove
@@ -266,8 +267,7 @@ def test_the_fast_path_leaves_tags_alone(site: Site, carried: Any) -> None:
         for station in (blue, green):
             meets(station, site.peers[VLANS[station.vlan]])
     finally:
-        for host in ("host1", "host2"):
-            site.lab.exec(host, "sealane", "fastpath", "off")
+        labs.rest(site.lab, "host1", "host2")
         beside.remove()
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from sealane.cli.api import Api
 from sealane.lab.lab import Lab
+from tests import labs
 from tests.e2e.overlay import machines
 from tests.e2e.overlay.conftest import remove
 from tests.e2e.overlay.machines import Machine, attach, until
@@ -97,8 +98,7 @@ def on(lab: Lab) -> Iterator[None]:
         lab.exec(host, "sealane", "fastpath", "on")
         until(lambda host=host: told(lab, host=host)["state"] == "working", f"{host}'s works")  # type: ignore[misc]
     yield
-    for host in HOSTS:
-        lab.exec(host, "sealane", "fastpath", "off")
+    labs.rest(lab, *HOSTS)
 
 
 @dataclass

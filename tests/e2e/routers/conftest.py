@@ -23,7 +23,7 @@ VLANS = (100, 101)
 
 @pytest.fixture(scope="package")
 def lab() -> Iterator[Lab]:
-    made = Lab(labs.name("routers"), hosts=2, settings={"bridge_mappings": MAPPINGS})
+    made = Lab(labs.name("routers"), hosts=2, settings=labs.settings({"bridge_mappings": MAPPINGS}))
     made.down()  # of a run that was killed
     with made, ExitStack() as stack:
         _world(made)

@@ -14,7 +14,7 @@ from tests.e2e.routing.world import SETTINGS, World
 
 @pytest.fixture(scope="package")
 def lab() -> Iterator[Lab]:
-    made = Lab(labs.name("routing"), hosts=3, settings=SETTINGS)
+    made = Lab(labs.name("routing"), hosts=3, settings=labs.settings(SETTINGS))
     made.down()  # of a run that was killed
     with made:
         yield made

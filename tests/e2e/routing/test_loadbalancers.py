@@ -12,6 +12,7 @@ import pytest
 from sealane.cli.api import Api
 from sealane.errors import BadRequest
 from sealane.lab.lab import Lab
+from tests import labs
 from tests.e2e.overlay.machines import Machine, attach, listening, until
 from tests.e2e.overlay.test_fastpath import ECHO, TALK, running, told
 from tests.e2e.routing.site import PORT, Tenant
@@ -168,8 +169,7 @@ def fast(lab: Lab, *hosts: str) -> Iterator[None]:
             until(lambda host=host: told(lab, host=host)["state"] == "working", f"{host}'s works")  # type: ignore[misc]
         yield
     finally:
-        for host in hosts:
-            lab.exec(host, "sealane", "fastpath", "off")
+        labs.rest(lab, *hosts)
 
 
 def test_the_fast_path_changes_nothing(world: World, red: Tenant, lab: Lab) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from sealane.client import ApiClient
 from sealane.lab.lab import Lab
+from tests import labs
 from tests.daemons import until
 
 NAME = "test-agent"
@@ -21,7 +22,7 @@ Body = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    made = Lab(NAME, hosts=2)
+    made = Lab(NAME, hosts=2, settings=labs.settings())
     made.down()  # of a run that was killed
     made.up()
     yield made
