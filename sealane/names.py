@@ -213,6 +213,12 @@ PHYSICAL_KEY = "sealane:physical"
 """external_ids[PHYSICAL_KEY] of an OVS bridge of ours: the physical network that it leads to."""
 
 
+def patched(port: str) -> str | None:
+    """Of ovn-controller's patch port on a bridge to a physical network: its peer on br-int."""
+    inner = port.removeprefix("patch-").removesuffix("-to-br-int")
+    return f"patch-br-int-to-{inner}" if port == f"patch-{inner}-to-br-int" else None
+
+
 def physical_bridge(physical_network: str) -> str:
     """OVS bridge between br-int and a physical network."""
     return f"slb{_short(physical_network)}"

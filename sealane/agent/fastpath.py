@@ -16,12 +16,13 @@ Open vSwitch can't be watched a pause is not ended, but what is fast stays so fo
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import TypeVar
 
 from sealane import failpoint, log, names
-from sealane.agent import locators, metrics, router_ids, routers, tracking, wanted
+from sealane.agent import floating, locators, metrics, router_ids, routers, tracking, wanted
 from sealane.agent.attachment import Attachment
 from sealane.agent.facts import Gateway
 from sealane.agent.memory import Memory
@@ -33,6 +34,7 @@ from sealane.config import Settings
 from sealane.errors import BadRequest, Conflict, HostError, SealaneError
 from sealane.fastpath import cache, hooks
 from sealane.fastpath.cache import Cache, Counts, Flow, Underlay
+from sealane.fastpath.floating import Floating
 from sealane.fastpath.layout import MEANING, Reason
 from sealane.fastpath.rows import ALONE, Port, Route, World
 from sealane.host import link
@@ -77,6 +79,8 @@ class FastPath:
         self._ovs_run_dir = settings.ovs_run_dir
         self._locators: Mapping[int, locators.Locator] = {}  # by OpenFlow's number of the port
         self._world = ALONE
+        self._translated: tuple[floating.Translated, ...] = ()
+        self._physical = tuple(settings.physical_networks)
         self._choice = settings.run_dir / "fastpath"  # what was chosen at run time
         self._apart = settings.run_dir / "fastpath.off"  # ids of networks that it is off for, one a line
         self._setting = settings.fastpath == "on"
@@ -226,6 +230,7 @@ class FastPath:
             rules = await self._watch.rules()
             self._shaped = shaped(rules)
             self._world = World(routers.routes(rules), tracking.untracked(rules), self._peers())
+            self._translated = floating.translated(rules, routers.entrances(rules))
             await _in_kernel(lambda host: self._set_ports(there, host))
             await asyncio.sleep(DRAIN)
             if self._told is None or number != self._told:
@@ -275,7 +280,13 @@ class FastPath:
             for port_id, id in ways.items()
             if port_id in links and port_id not in slow
         }
-        there.set_ports(self._ports.values(), self._way_out(host), self._world)
+        world = replace(self._world, translated=tuple(self._floating(host)))
+        there.set_ports(self._ports.values(), self._way_out(host), world)
+
+    def _floating(self, host: Socket) -> Iterable[Floating]:
+        there = {network: link.find(host, names.physical_links(network)[0]) for network in self._physical}
+        links = {network: found for network, found in there.items() if found is not None}
+        return floating.placed(self._translated, self._switch.ways_out(), links) if links else ()
 
     def _is_shaped(self, ovs_port: str) -> bool:
         return self._switch.number(ovs_port) in self._shaped
@@ -303,7 +314,9 @@ class FastPath:
 
     def _hooked(self, host: Socket) -> set[int]:
         """Links that may have programs of ours."""
-        shared = {link.index(host, name) for name in (self._underlay, names.TUNNEL_LINK)} - {None}
+        outside = (names.physical_links(network)[0] for network in self._physical)
+        everyones = (self._underlay, names.TUNNEL_LINK, *outside)
+        shared = {link.index(host, name) for name in everyones} - {None}
         own = {index for pair in self._links(host).values() for index in pair}
         return own | {index for index in shared if index is not None}
 

@@ -71,7 +71,11 @@ class _FastPath(Collector):
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         yield from _by_reason("sealane_fastpath", "Packets that containers sent", self.reasons())
-        yield from _by_reason("sealane_fastpath_landed", "Packets in tunnels to this host", self.landed())
+        yield from _by_reason(
+            "sealane_fastpath_landed",
+            "Packets in tunnels or for floating IPs",
+            self.landed(),
+        )
         yield GaugeMetricFamily("sealane_fastpath_flows", "Entries of flows", value=self.flows())
 
 

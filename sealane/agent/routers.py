@@ -12,7 +12,8 @@ counts.  Three kinds of rules tell it (ovn-northd(8), "Logical Router Datapaths"
     table=24, reg15=0x3,metadata=0x2b    actions=set_field:0x4->reg15,…
         what would leave there goes on to the host that is the gateway
 
-Routes that lead to none who could be fast are told without a leg.  A router is left out altogether when its
+Routes that lead to none who could be fast are told without a leg; those to a physical network say so, for
+floating IPs (floating.py).  A router is left out altogether when its
 rules choose a way by more than the receiver's address (a policy, another table of routes).
 """
 
@@ -21,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from sealane.agent import shaped
+from sealane.agent import floating, shaped
 from sealane.fastpath.rows import Leg, Route
 
 _DATAPATH = re.compile(r"\bmetadata=(0x[0-9a-f]+)")
@@ -76,18 +77,24 @@ def routes(flows: str) -> tuple[Route, ...]:
     rules = [_Rule(*line.split(" actions=", 1)) for line in flows.splitlines() if _may_count(line)]
     rules = [rule for rule in rules if rule.router]
     unclear = set(_unclear(rules))
-    entrances = dict(_entrances(rules))
+    entrances, outside = dict(_entrances(rules)), floating.ways(flows)
     slow = {(rule.router, out) for rule in rules if not rule.chooses for out in _sent_on(rule)}
     limited = shaped.limits(flows)
-    found: dict[tuple[int, IPv4Network | IPv6Network], Leg | None] = {}
+    found: dict[tuple[int, IPv4Network | IPv6Network], tuple[Leg | None, int]] = {}
     for rule in rules:
         subnet = _subnet(rule)
         if not rule.is_route or rule.router in unclear or not subnet or _is_aside(subnet):
             continue
         place = int(rule.router, 16), subnet
-        leg = _leg(rule, entrances, slow, limited)
-        found[place] = leg if found.get(place, leg) == leg else None
-    return tuple(Route(router, subnet, leg) for (router, subnet), leg in found.items())
+        way = _leg(rule, entrances, slow, limited), _outside(rule, entrances, outside)
+        found[place] = way if found.get(place, way) == way else (None, 0)
+    return tuple(Route(router, subnet, *way) for (router, subnet), way in found.items())
+
+
+def entrances(flows: str) -> Mapping[tuple[str, str], tuple[str, str]]:
+    """What leaves a datapath by a port enters another one by a port; keys as rules have them."""
+    rules = (_Rule(*line.split(" actions=", 1)) for line in flows.splitlines() if "clone(" in line)
+    return dict(_entrances(rules))
 
 
 def _may_count(line: str) -> bool:
@@ -139,6 +146,16 @@ def _subnet(rule: _Rule) -> IPv4Network | IPv6Network | None:
         return ip_network(target[1])
     except ValueError:  # another mask than a prefix
         return None
+
+
+def _outside(
+    rule: _Rule, entrances: Mapping[tuple[str, str], tuple[str, str]], ways: Mapping[int, int]
+) -> int:
+    """The network with a way to a physical one, by whichever hop; 0: the route leads to none."""
+    out = _SET_OUT.search(rule.actions)
+    network = entrances.get((rule.router, out[1])) if out else None
+    found = int(network[0], 16) if network else 0
+    return found if found in ways else 0
 
 
 def _leg(

@@ -20,9 +20,10 @@ from sealane.fastpath.layout import Map
 _NUMBERS = {"x86_64": 321, "aarch64": 280}
 _MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _NEXT_KEY = range(5)
 _PROG_LOAD, _ATTACH, _DETACH, _TEST_RUN, _PROG_BY_ID, _MAP_BY_ID, _INFO, _QUERY = 5, 8, 9, 10, 13, 14, 15, 16
-_SCHED_CLS, _TCX_INGRESS = 3, 46
+_SCHED_CLS, _TCX_INGRESS, _TCX_EGRESS = 3, 46, 47
 _BEFORE, _REPLACE = 1 << 3, 1 << 2
 _UPDATE_ANY = 0
+_MARK = 8  # where it is in struct __sk_buff
 _ATTRIBUTE = 144  # bytes of union bpf_attr that we send: the rest is zero
 _POSSIBLE = Path("/sys/devices/system/cpu/possible")
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -34,6 +35,7 @@ class Ran:
 
     verdict: int
     packet: bytes
+    mark: int = 0
 
 
 def create_map(wanted: Map) -> int:
@@ -98,44 +100,47 @@ def load(name: str, code: bytes, license: bytes) -> int:
                 raise HostError(f"{refused.message}: {_last(log.value)}") from refused
 
 
-def run(program: int, frame: bytes, link: int, gso_size: int = 0) -> Ran:
-    """The program's verdict on a frame that came in by the link; `gso_size`: as a bundle of segments."""
+def run(program: int, frame: bytes, link: int, gso_size: int = 0, mark: int = 0) -> Ran:
+    """The program's verdict on a frame at the link; `gso_size`: as a bundle of segments; `mark`: of the
+    host's own for it."""
     given = ctypes.create_string_buffer(frame, len(frame))
     result = ctypes.create_string_buffer(len(frame) + 256)
-    context = ctypes.create_string_buffer(_context(link, gso_size), 192)
+    context = ctypes.create_string_buffer(_context(link, gso_size, mark), 192)
     buffer = _buffer(
         struct.pack(
-            "=IIIIQQIIIIQ",
+            "=IIIIQQIIIIQQ",
             *(program, 0, len(frame), len(result), ctypes.addressof(given), ctypes.addressof(result)),
-            *(1, 0, len(context), 0, ctypes.addressof(context)),
+            *(1, 0, len(context), len(context), ctypes.addressof(context), ctypes.addressof(context)),
         )
     )
     if _syscall(_TEST_RUN, buffer) < 0:
         raise _refused("trying a program", ctypes.get_errno())
     verdict, _, length = struct.unpack_from("=3I", buffer, 4)
-    return Ran(verdict, result.raw[:length])
+    return Ran(verdict, result.raw[:length], struct.unpack_from("=I", context, _MARK)[0])
 
 
-def _context(link: int, gso_size: int) -> bytes:
+def _context(link: int, gso_size: int, mark: int) -> bytes:
     """struct __sk_buff, of which the kernel takes some fields: ifindex is at 40, gso_size at 176."""
     context = bytearray(192)
+    struct.pack_into("=I", context, _MARK, mark)
     struct.pack_into("=I", context, 40, link)
     struct.pack_into("=I", context, 176, gso_size)
     return bytes(context)
 
 
-def attach(program: int, link: int, replaced: int = -1) -> None:
-    """At the tcx hook for what comes in by the link, before others, or in one step in another's place."""
+def attach(program: int, link: int, replaced: int = -1, *, outward: bool = False) -> None:
+    """At the tcx hook for what comes in by the link, or leaves by it, before others, or in one step in
+    another's place."""
     flags, old = (_REPLACE, replaced) if replaced >= 0 else (_BEFORE, 0)
-    attribute = struct.pack("=IIIII", link, program, _TCX_INGRESS, flags, old)
+    attribute = struct.pack("=IIIII", link, program, _side(outward), flags, old)
     with failpoint.effect("bpf", f"attach {link}", HostError):
         _call(_ATTACH, attribute, f"attaching to link {link} by tcx, which needs a kernel of 6.6 or newer")
 
 
-def detach(program: int, link: int) -> None:
+def detach(program: int, link: int, *, outward: bool = False) -> None:
     """What is gone already is no error."""
     with failpoint.effect("bpf", f"detach {link}", HostError):
-        buffer = _buffer(struct.pack("=III", link, program, _TCX_INGRESS))
+        buffer = _buffer(struct.pack("=III", link, program, _side(outward)))
         if _syscall(_DETACH, buffer) < 0 and ctypes.get_errno() not in (errno.ENOENT, errno.ENODEV):
             raise _refused(f"detaching from link {link}", ctypes.get_errno())
 
@@ -146,15 +151,19 @@ def has_tcx() -> bool:
     return _syscall(_QUERY, buffer) >= 0 or ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS)
 
 
-def attached(link: int) -> list[int]:
+def attached(link: int, *, outward: bool = False) -> list[int]:
     """Ids of the programs at the link's tcx hook, in their order; [] when there is no such link or hook."""
     ids = (ctypes.c_uint32 * 64)()
-    buffer = _buffer(struct.pack("=IIIIQI", link, _TCX_INGRESS, 0, 0, ctypes.addressof(ids), len(ids)))
+    buffer = _buffer(struct.pack("=IIIIQI", link, _side(outward), 0, 0, ctypes.addressof(ids), len(ids)))
     if _syscall(_QUERY, buffer) < 0:
         if ctypes.get_errno() in (errno.ENODEV, errno.ENOENT, errno.EINVAL, errno.ENOSYS, errno.EPERM):
             return []
         raise _refused(f"asking for the programs of link {link}", ctypes.get_errno())
     return list(ids[: struct.unpack_from("=I", buffer, 24)[0]])
+
+
+def _side(outward: bool) -> int:
+    return _TCX_EGRESS if outward else _TCX_INGRESS
 
 
 @dataclass(frozen=True)

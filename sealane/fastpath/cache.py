@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
+from itertools import product
 from pathlib import Path
 
 from sealane.errors import HostError
-from sealane.fastpath import bpf, elf, layout, rows
+from sealane.fastpath import bpf, elf, floating, layout, rows
 from sealane.fastpath.hooks import EVERY, TCX, Hooks
 from sealane.fastpath.layout import Reason, Value
 from sealane.fastpath.rows import ALONE, FAMILIES, Port, Rows, World
@@ -21,6 +22,8 @@ from sealane.fastpath.rows import ALONE, FAMILIES, Port, Rows, World
 _OBJECT = Path(__file__).parent / "programs.o"
 _MAPS = {one.name: one for one in layout.MAPS}
 _FIRST = layout.link_key(0)
+SIDES = (False, True)
+"""Where packets come in by a link, and where they leave by it."""
 PROTOCOLS = {6: "tcp", 17: "udp"}
 
 
@@ -73,7 +76,9 @@ class Cache:
         tags = {name: bpf.program_info(program).tag for name, program in own._programs.items()}
         found: dict[str, int] = {}
         for link in links:
-            for program in (one for each in (hooks, *EVERY) for one in _ours(link, each)):
+            for program in (
+                one for each in (hooks, *EVERY) for side in SIDES for one in _ours(link, each, side)
+            ):
                 info = bpf.program_info(program)
                 os.close(program)
                 if info.tag == tags[info.name]:
@@ -137,7 +142,9 @@ class Cache:
             self._set_rows(asked, there)
             self._set_tallies({layout.link_key(port.link) for port in ports})
         self._set_underlay(underlay)
-        self._attach(ports, underlay)
+        outside = floating.links(asked["public"])
+        detach(floating.links(there["public"]) - outside)
+        self._attach(ports, underlay, outside)
 
     def _set_underlay(self, wanted: Underlay | None) -> None:
         before = self._config()
@@ -162,12 +169,13 @@ class Cache:
                 if there[name].get(key) != value:
                     bpf.update(self._maps[name], _MAPS[name], key, value)
 
-    def _attach(self, ports: Iterable[Port], underlay: Underlay | None) -> None:
+    def _attach(self, ports: Iterable[Port], underlay: Underlay | None, outside: Iterable[int]) -> None:
         """Raises the first error after all have been tried: a link may be gone by now."""
         failures = []
         places = [place for port in ports for place in (("leave", port.link), ("arrive", port.door))]
         if underlay is not None:
             places += [("depart", underlay.tunnel), ("land", underlay.link)]
+        places += [place for link in outside for place in (("emerge", link), ("enter", link))]
         for name, link in places:
             try:
                 self._attach_one(name, link)
@@ -178,14 +186,14 @@ class Cache:
 
     def _attach_one(self, name: str, link: int) -> None:
         wanted = bpf.program_info(self._programs[name])
-        replaced = -1
-        for program in _ours(link, self._hooks):
+        replaced, outward = -1, name in layout.OUTWARD
+        for program in _ours(link, self._hooks, outward):
             info = bpf.program_info(program)
             if (info.tag, set(info.maps)) == (wanted.tag, set(wanted.maps)):
                 os.close(program)
                 return
             replaced = program
-        self._hooks.attach(self._programs[name], link, replaced)
+        self._hooks.attach(self._programs[name], link, replaced, outward)
         if replaced >= 0:
             os.close(replaced)
 
@@ -251,18 +259,18 @@ class Cache:
 
 def detach(links: Iterable[int], *, but: Hooks | None = None) -> None:
     """Take programs of ours, of whatever version, off the links; `but` stays."""
-    for link in links:
+    for link, side in product(links, SIDES):
         for hooks in EVERY:
-            for program in _ours(link, hooks) if hooks is not but else ():
+            for program in _ours(link, hooks, side) if hooks is not but else ():
                 try:
-                    hooks.detach(program, link)
+                    hooks.detach(program, link, side)
                 finally:
                     os.close(program)
 
 
-def _ours(link: int, hooks: Hooks) -> Iterator[int]:
-    """Descriptors of the link's programs that are ours, by their names; to be closed."""
-    for number in hooks.attached(link):
+def _ours(link: int, hooks: Hooks, outward: bool) -> Iterator[int]:
+    """Descriptors of the link's programs on that side that are ours, by their names; to be closed."""
+    for number in hooks.attached(link, outward):
         with suppress(HostError):  # gone meanwhile
             program = bpf.program_by_id(number)
             if bpf.program_info(program).name in layout.PROGRAMS:

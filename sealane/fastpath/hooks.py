@@ -1,4 +1,5 @@
-"""Where a program is at a link, before anything else that meets what comes in by it: of two kinds.
+"""Where a program is at a link, before anything else that meets what comes in by it or, `outward`, leaves by
+it: of two kinds.
 
     tcx      since Linux 6.6, ahead of all filters (bpf.py)
     clsact   a filter (tc-bpf(8), direct action), ahead of the one that redirects (host/tc.py)
@@ -21,46 +22,46 @@ _FD, _NAME, _FLAGS, _ID, _DIRECT = 6, 7, 8, 11, 1
 
 
 class Hooks(Protocol):
-    def attach(self, program: int, link: int, replaced: int) -> None:
+    def attach(self, program: int, link: int, replaced: int, outward: bool = False) -> None:
         """`replaced`: descriptor of the program in whose place it is put, or -1."""
 
-    def detach(self, program: int, link: int) -> None:
+    def detach(self, program: int, link: int, outward: bool = False) -> None:
         """What is gone already is no error."""
 
-    def attached(self, link: int) -> list[int]:
+    def attached(self, link: int, outward: bool = False) -> list[int]:
         """Ids of programs, also of others than ours; none when there is no such link."""
 
 
 class Tcx:
-    def attach(self, program: int, link: int, replaced: int) -> None:
-        bpf.attach(program, link, replaced)
+    def attach(self, program: int, link: int, replaced: int, outward: bool = False) -> None:
+        bpf.attach(program, link, replaced, outward=outward)
 
-    def detach(self, program: int, link: int) -> None:
-        bpf.detach(program, link)
+    def detach(self, program: int, link: int, outward: bool = False) -> None:
+        bpf.detach(program, link, outward=outward)
 
-    def attached(self, link: int) -> list[int]:
-        return bpf.attached(link)
+    def attached(self, link: int, outward: bool = False) -> list[int]:
+        return bpf.attached(link, outward=outward)
 
 
 class Clsact:
     """In the network namespace of the thread that calls."""
 
-    def attach(self, program: int, link: int, replaced: int) -> None:
+    def attach(self, program: int, link: int, replaced: int, outward: bool = False) -> None:
         """What is at our place there is replaced, whether it is named or not."""
         options = u32(_FD, program) + text(_NAME, "sealane fastpath") + u32(_FLAGS, _DIRECT)
         with Socket() as socket:
-            clsact.attach(socket, _place(link), options, f"attaching to link {link} by clsact")
+            clsact.attach(socket, _place(link, outward), options, f"attaching to link {link} by clsact")
 
-    def detach(self, program: int, link: int) -> None:
+    def detach(self, program: int, link: int, outward: bool = False) -> None:
         """And the qdisc, where nothing is left behind it: the host's own links had none before."""
         with Socket() as socket:
-            clsact.detach(socket, _place(link), f"detaching from link {link}")
+            clsact.detach(socket, _place(link, outward), f"detaching from link {link}")
             if not any(list(clsact.attached(socket, place)) for place in _sides(link)):
                 clsact.remove(socket, link)
 
-    def attached(self, link: int) -> list[int]:
+    def attached(self, link: int, outward: bool = False) -> list[int]:
         with Socket() as socket, suppress(HostError):
-            place = _place(link)
+            place = _place(link, outward)
             found = (options.get(_ID, b"") for options in clsact.attached(socket, place, place.priority))
             return [int.from_bytes(one[:4], sys.byteorder) for one in found if one]
         return []
@@ -78,8 +79,8 @@ def chosen(wanted: str) -> Hooks:
     return NAMED[wanted]
 
 
-def _place(link: int) -> clsact.Place:
-    return clsact.Place(link, clsact.INGRESS, priority=tc.PRIORITY - 1)
+def _place(link: int, outward: bool = False) -> clsact.Place:
+    return clsact.Place(link, clsact.side(outward), priority=tc.PRIORITY - 1)
 
 
 def _sides(link: int) -> Iterator[clsact.Place]:

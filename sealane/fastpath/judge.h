@@ -6,7 +6,7 @@
  * these: a packet is of a router's when it goes to, or comes from, the MAC that the router has on the network.
  */
 #pragma once
-#include "flow.h"
+#include "nat.h"
 #include "tunnel.h"
 
 INLINE struct port *port_at(__u32 vni, __u32 number)
@@ -47,19 +47,34 @@ INLINE struct endpoint *outside_of(const struct packet *packet)
 	return map_lookup(&endpoints, &key);
 }
 
-/* Where the packet's router sends what is for its receiver, if that is on a network of the router's. */
-INLINE struct subnet *subnet_of(const struct packet *packet)
+/* The route of the packet's router to its receiver. */
+INLINE struct subnet *route_of(const struct packet *packet)
 {
 	struct subnet_key key = {.length = 8 * (sizeof(key) - sizeof(key.length)), .family = packet->key.family};
-	struct subnet *found;
 
 	__builtin_memcpy(key.realm, packet->key.realm, 16);
 	if (packet->direction)
 		__builtin_memcpy(key.address, packet->key.low, 16);
 	else
 		__builtin_memcpy(key.address, packet->key.high, 16);
-	found = map_lookup(&subnets, &key);
+	return map_lookup(&subnets, &key);
+}
+
+/* Where the packet's router sends what is for its receiver, if that is on a network of the router's. */
+INLINE struct subnet *subnet_of(const struct packet *packet)
+{
+	struct subnet *found = route_of(packet);
+
 	return found && found->number ? found : 0;
+}
+
+/* As whom the sender goes out to the receiver, if it has a floating IP where the router's route leads. */
+INLINE struct floating *outward_of(const struct packet *packet)
+{
+	struct floating *found = floating_of(packet, 1);
+	struct subnet *route = found ? route_of(packet) : 0;
+
+	return route && route->vni == found->vni ? found : 0;
 }
 
 /* Whether the first `prefix` bits of both ends are the same: they are on one link, whatever is on it. */
@@ -185,6 +200,7 @@ INLINE int judge_routed(struct __sk_buff *skb, __u64 era, const struct config *c
 			struct packet *packet, const struct leg *leg, struct target *target)
 {
 	struct endpoint *from, *to;
+	struct floating *as;
 	struct subnet *way;
 
 	belongs_to(packet, leg->realm);
@@ -204,6 +220,14 @@ INLINE int judge_routed(struct __sk_buff *skb, __u64 era, const struct config *c
 		target->link = to->link;
 		target->flags = to->flags;
 		return judge_near(skb, era, port, packet, from, to, 1);
+	}
+	as = outward_of(packet);
+	if (as) {
+		if (!(era & LEARNS))
+			return PAUSED;
+		target->link = as->link;
+		target->flags = ENTERS;
+		return judge_outward(skb, era, port, packet, as);
 	}
 	way = config->underlay ? subnet_of(packet) : 0;
 	if (!way)
@@ -398,4 +422,48 @@ INLINE int judge_landing(struct __sk_buff *skb, struct target *target)
 	target->link = to->link;
 	target->flags = to->flags;
 	return judge_landed(skb, era, &tunnel, &packet, to, leg != 0);
+}
+
+/* What comes from the physical network; UNRELATED where it is for no floating IP that is here. */
+INLINE int judge_entering(struct __sk_buff *skb, struct target *target)
+{
+	struct frame4 *frame;
+	struct packet packet = {.length = skb->len};
+	struct config *config;
+	struct public *public;
+	struct endpoint *to;
+	__u32 zero = 0, address;
+	__u64 era;
+	int reason;
+
+	if (skb->protocol != NETWORK_ORDER(ETH_P_IP) || skb->vlan_present)
+		return UNRELATED;
+	reach(skb, LONGEST_HEADERS);
+	frame = (void *)(long)skb->data;
+	if ((void *)(frame + 1) > (void *)(long)skb->data_end)
+		return UNRELATED;
+	address = frame->ip.daddr;
+	public = public_at(skb->ifindex, address);
+	config = map_lookup(&settings, &zero);
+	if (!public || !config || !same_mac(frame->ethernet.h_dest, public->mac))
+		return UNRELATED;
+	if (!config->on)
+		return OFF;
+	era = once(&config->era);
+	reason = read_packet(skb, &packet, 0);
+	if (reason != FAST)
+		return reason;
+	readdress(&packet, 0, *(__u32 *)public->fixed);
+	belongs_to(&packet, public->realm);
+	to = endpoint_at(&packet, 0);
+	if (!to)
+		return ELSEWHERE;
+	if (endpoint_at(&packet, 1))
+		return STRANGER;
+	if (packet.hops < 2)
+		return HOPS;
+	if (!(era & LEARNS))
+		return PAUSED;
+	target->link = to->link;
+	return judge_inward(skb, era, &packet, to, place_outside(skb->ifindex, (__u8 *)&address));
 }

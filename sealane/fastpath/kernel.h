@@ -30,6 +30,8 @@ static long (*adjust_room)(struct __sk_buff *skb, __s32 length, __u32 mode, __u6
 	(void *)BPF_FUNC_skb_adjust_room;
 static long (*store)(struct __sk_buff *skb, __u32 offset, const void *from, __u32 length, __u64 flags) =
 	(void *)BPF_FUNC_skb_store_bytes;
+static long (*replace_sum)(struct __sk_buff *skb, __u32 offset, __u64 from, __u64 to, __u64 flags) =
+	(void *)BPF_FUNC_l4_csum_replace;
 static long (*look_up_route)(struct __sk_buff *skb, struct bpf_fib_lookup *route, __s32 length,
 			     __u32 flags) = (void *)BPF_FUNC_fib_lookup;
 static long (*change_type)(struct __sk_buff *skb, __u32 type) = (void *)BPF_FUNC_skb_change_type;

@@ -13,6 +13,8 @@
 #define OUTSIDE 2ULL
 #define ANSWERS 4ULL
 #define UNTRACKED 8ULL
+#define ENTERS 16ULL
+#define HANDED 1587652576ULL
 
 struct config {
 	__u64 era;
@@ -71,6 +73,35 @@ struct peer_host {
 	__u32 pad;
 };
 _Static_assert(sizeof(struct peer_host) == 4, "peer_host");
+
+struct floating_key {
+	__u8 realm[16];
+	__u8 fixed[4];
+};
+_Static_assert(sizeof(struct floating_key) == 20, "floating_key");
+
+struct floating {
+	__u8 address[4];
+	__u32 link;
+	__u32 vni;
+	__u8 mac[6];
+	__u16 mtu;
+};
+_Static_assert(sizeof(struct floating) == 20, "floating");
+
+struct public_key {
+	__u32 link;
+	__u8 address[4];
+};
+_Static_assert(sizeof(struct public_key) == 8, "public_key");
+
+struct public {
+	__u8 realm[16];
+	__u8 fixed[4];
+	__u8 mac[6];
+	__u16 pad;
+};
+_Static_assert(sizeof(struct public) == 28, "public");
 
 struct endpoint_key {
 	__u8 realm[16];
@@ -161,6 +192,8 @@ struct map locators SECTION("maps"); /* struct locator -> struct port */
 struct map legs SECTION("maps"); /* struct leg_key -> struct leg */
 struct map subnets SECTION("maps"); /* struct subnet_key -> struct subnet */
 struct map peers SECTION("maps"); /* __u32 -> struct peer_host */
+struct map floating SECTION("maps"); /* struct floating_key -> struct floating */
+struct map public SECTION("maps"); /* struct public_key -> struct public */
 struct map flows SECTION("maps"); /* struct flow_key -> struct flow */
 struct map total SECTION("maps"); /* __u32 -> struct tally */
 struct map landed SECTION("maps"); /* __u32 -> struct tally */

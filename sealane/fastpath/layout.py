@@ -119,7 +119,7 @@ MEANING: Mapping[Reason, str] = {
     Reason.SERVICE: "DNS or DHCP, which Open vSwitch may answer itself",
     Reason.SENDER: "the sender's MAC or address is not the port's",
     Reason.BEGINS_OR_ENDS: "SYN, FIN or RST: a connection begins or ends",
-    Reason.ELSEWHERE: "the receiver is neither here, nor outside by the gateway, nor near or routed to",
+    Reason.ELSEWHERE: "the receiver is neither here nor outside by a fast way, nor near or routed to",
     Reason.ROUTED: "neither to the receiver's own MAC nor to that of the sender's router",
     Reason.PAUSED: "rules are changing: nothing is learned just now",
     Reason.NEW: "the first of a flow, or the first since rules changed",
@@ -159,6 +159,10 @@ ANSWERS = 4
 UNTRACKED = 8
 """endpoint.flags, subnet.flags: no rule of its network, nor of the router that is its realm, looks at
 connections (agent/tracking.py).  Between two such a direction is fast as soon as a packet of it came out."""
+ENTERS = 16
+"""Where a packet goes, beside flags of endpoints: it is put on the link as though it had come in by it."""
+HANDED = 0x5EA1A7E0
+"""A packet's mark from `leave` to `emerge`, when it has not been in Open vSwitch; behind that it has none."""
 
 CONFIG = Record(
     "config",
@@ -207,6 +211,31 @@ SUBNET = Record(
     Field("__u32", "flags"),
 )
 PEER_HOST = Record("peer_host", Field("__u32", "pad"))
+FLOATING_KEY = Record(
+    "floating_key",
+    Field("__u8", "realm", 16),  # the router
+    Field("__u8", "fixed", 4),
+)
+FLOATING = Record(
+    "floating",
+    Field("__u8", "address", 4),  # outside
+    Field("__u32", "link"),  # by which the physical network is reached
+    Field("__u32", "vni"),  # OVN's number of the external network's datapath
+    Field("__u8", "mac", 6),  # at which the outside finds it
+    Field("__u16", "mtu"),  # of that link
+)
+PUBLIC_KEY = Record(
+    "public_key",
+    Field("__u32", "link"),
+    Field("__u8", "address", 4),
+)
+PUBLIC = Record(
+    "public",
+    Field("__u8", "realm", 16),  # the router
+    Field("__u8", "fixed", 4),
+    Field("__u8", "mac", 6),
+    Field("__u16", "pad"),
+)
 ENDPOINT_KEY = Record(
     "endpoint_key",
     Field("__u8", "realm", 16),  # the network, or a router of the network's
@@ -247,6 +276,7 @@ FLOW = Record(
 TALLY = Record("tally", Field("__u64", "packets", len(Reason)), Field("__u64", "bytes", len(Reason)))
 RECORDS = (
     *(CONFIG, PORT, LOCATOR, LEG_KEY, LEG, SUBNET_KEY, SUBNET, PEER_HOST),
+    *(FLOATING_KEY, FLOATING, PUBLIC_KEY, PUBLIC),
     *(ENDPOINT_KEY, ENDPOINT, FLOW_KEY, FLOW, TALLY),
 )
 
@@ -285,17 +315,26 @@ MAPS = (
     Map("legs", HASH, LEG_KEY, LEG, 8192),
     Map("subnets", LPM_TRIE, SUBNET_KEY, SUBNET, 8192),
     Map("peers", HASH, None, PEER_HOST, 8192),  # by address: hosts to which Open vSwitch has a tunnel
+    Map("floating", HASH, FLOATING_KEY, FLOATING, 8192),
+    Map("public", HASH, PUBLIC_KEY, PUBLIC, 8192),
     Map("flows", HASH, FLOW_KEY, FLOW, 131072),
     Map("total", PERCPU_ARRAY, None, TALLY, 1),
     Map("landed", PERCPU_ARRAY, None, TALLY, 1),
     Map("tallies", PERCPU_HASH, None, TALLY, 8192),
 )
 
-PROGRAMS = ("leave", "arrive", "depart", "land")
+PROGRAMS = ("leave", "arrive", "depart", "land", "emerge", "enter")
+OUTWARD = ("enter",)
+"""Programs that are where packets leave by the link; the others are where they come in."""
 
 
 def link_key(index: int) -> bytes:
     return struct.pack("=I", index)
+
+
+def router_realm(number: int) -> bytes:
+    """No network has such a UUID."""
+    return number.to_bytes(16, "big")
 
 
 def mapped(address: bytes) -> bytes:

@@ -50,6 +50,19 @@ INLINE int checksum_holds(const struct iphdr *ip)
 	return sum == 0xffff;
 }
 
+/* Of a header whose own is zero. */
+INLINE __u16 checksum(const struct iphdr *ip)
+{
+	const __u16 *half = (const __u16 *)ip;
+	__u32 sum = 0;
+
+#pragma unroll
+	for (int i = 0; i < 10; i++)
+		sum += half[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~((sum & 0xffff) + (sum >> 16));
+}
+
 /* The order of a flow's two ends is the same for both directions. */
 INLINE void fill_key(struct packet *packet, const struct addresses *found, __u16 from, __u16 to)
 {

@@ -18,8 +18,11 @@
  *   container eth0 ══ slh ── leave ──> gw0 │ the kernel's conntrack │ up0 ══ host
  *   container eth0 <── leave ── slg ══ gw0 │                        │ up0 ══ host
  *
+ * and by a floating IP of its own, by the physical network (nat.h).
+ *
  * `leave` sees what a container sends, `arrive` what Open vSwitch has let through to one, `depart` what it
- * has let through to another host, `land` what comes from the underlay.  They drop nothing, and change only
+ * has let through to another host, `land` what comes from the underlay, `emerge` what Open vSwitch has sent to
+ * a physical network, `enter` what comes from there.  They drop nothing, and change only
  * what they hand over: all else goes the way it would go without them.
  *
  * For each end on another host its flow remembers where Open vSwitch sends its packets: the host, the port's
@@ -43,6 +46,10 @@ INLINE int go(struct __sk_buff *skb, int reason, const struct target *target)
 		return TC_ACT_SHOT;
 	if (reason != FAST)
 		return TC_ACT_UNSPEC;
+	if (target->flags & ENTERS) {
+		skb->mark = HANDED;
+		return redirect(target->link, IN_BY);
+	}
 	if (!(target->flags & PEER))
 		return redirect(target->link, 0);
 	change_type(skb, THIS_HOST);
@@ -117,6 +124,8 @@ int arrive(struct __sk_buff *skb)
 			return TC_ACT_UNSPEC;
 		passed = mark_of(era, digest, from->link);
 		sent = leg ? mark_of(era, mixed(digest, packet.hops + 1), from->link) : passed;
+	} else if (leg && note_entered(flow, era, &packet)) {
+		return TC_ACT_UNSPEC;
 	} else {
 		digest = mixed(digest, once(&flow->place));
 		digest = mixed(digest, leg ? once(&flow->mac) : word_of(packet.source));
@@ -188,6 +197,49 @@ int land(struct __sk_buff *skb)
 	__u32 length = skb->len, zero = 0;
 	struct target target = {};
 	int reason = judge_landing(skb, &target);
+
+	if (reason == UNRELATED)
+		return TC_ACT_UNSPEC;
+	add(map_lookup(&landed, &zero), reason, length);
+	return go(skb, reason, &target);
+}
+
+/* tc ingress of a link to a physical network, where comes by what Open vSwitch has sent there. */
+SECTION("tc/emerge")
+int emerge(struct __sk_buff *skb)
+{
+	struct packet packet = {.length = skb->len};
+	struct endpoint *from;
+	struct public *public;
+	__u32 address;
+	__u64 era;
+
+	if (skb->mark == HANDED) { /* which nothing can have that comes out of another namespace */
+		skb->mark = 0;
+		return TC_ACT_UNSPEC;
+	}
+	era = era_of_learning();
+	if (!era || !tells(skb, &packet, 0) || packet.key.family != ETH_P_IP)
+		return TC_ACT_UNSPEC;
+	address = address_of(&packet, 1);
+	public = public_at(skb->ifindex, address);
+	if (!public || !same_mac(packet.source, public->mac))
+		return TC_ACT_UNSPEC;
+	readdress(&packet, 1, *(__u32 *)public->fixed);
+	belongs_to(&packet, public->realm);
+	from = endpoint_at(&packet, 1);
+	if (from && !endpoint_at(&packet, 0))
+		note_emerged(skb, era, &packet, from, address);
+	return TC_ACT_UNSPEC;
+}
+
+/* tc egress of that link, where leaves it what is for Open vSwitch. */
+SECTION("tc/enter")
+int enter(struct __sk_buff *skb)
+{
+	__u32 length = skb->len, zero = 0;
+	struct target target = {};
+	int reason = judge_entering(skb, &target);
 
 	if (reason == UNRELATED)
 		return TC_ACT_UNSPEC;

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_interface
 
-from sealane.fastpath import layout
+from sealane.fastpath import floating, layout
+from sealane.fastpath.floating import Floating
+from sealane.fastpath.layout import router_realm
 
 FAMILIES = {4: 0x0800, 6: 0x86DD}
 Rows = Mapping[bytes, bytes]
@@ -47,6 +49,7 @@ class Route:
     router: int  # OVN's number of the router's datapath
     subnet: IPv4Network | IPv6Network
     leg: Leg | None  # on which whoever has such an address is itself; None: by a further hop, or not fast
+    outside: int = 0  # OVN's number of the network to which it leads, if that is a physical one
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class World:
     routes: tuple[Route, ...] = ()  # all that routers have, or none of a router's
     untracked: frozenset[int] = frozenset()  # datapaths of networks and routers that look at no connections
     peers: frozenset[IPv4Address] = frozenset()  # hosts to which there is a tunnel
+    translated: tuple[Floating, ...] = ()  # floating IPs of this host's ports
 
 
 ALONE = World()
@@ -71,6 +75,7 @@ def of(ports: Iterable[Port], world: World) -> Mapping[str, Rows]:
         "legs": dict(_leg_rows(world.routes)),
         "subnets": dict(_subnet_rows(world)),
         "peers": {address.packed: layout.PEER_HOST.pack() for address in world.peers},
+        **floating.of(world.translated),
     }
 
 
@@ -78,11 +83,6 @@ def realm_of(packed: bytes) -> tuple[str, int]:
     """The network, or the number of the router."""
     number = int.from_bytes(packed, "big")
     return ("", number) if number < 1 << 32 else (str(uuid.UUID(bytes=packed)), 0)
-
-
-def router_realm(number: int) -> bytes:
-    """No network has such a UUID."""
-    return number.to_bytes(16, "big")
 
 
 def _port_rows(ports: Iterable[Port]) -> Iterator[tuple[bytes, bytes]]:
@@ -180,7 +180,7 @@ def _subnet_rows(world: World) -> Iterator[tuple[bytes, bytes]]:
                 flags=_tracking(world, leg.vni, route.router),
             )
             if leg
-            else layout.SUBNET.pack(),
+            else layout.SUBNET.pack(vni=route.outside),
         )
 
 

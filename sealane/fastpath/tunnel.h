@@ -127,18 +127,6 @@ INLINE int find_way(struct __sk_buff *skb, const struct config *config, const st
 	return route->ifindex == config->underlay ? FAST : ROUTE;
 }
 
-INLINE __u16 checksum(const struct iphdr *ip)
-{
-	const __u16 *half = (const __u16 *)ip;
-	__u32 sum = 0;
-
-#pragma unroll
-	for (int i = 0; i < 10; i++)
-		sum += half[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~((sum & 0xffff) + (sum >> 16));
-}
-
 /* As Open vSwitch makes it, but for the checksum over the whole datagram, which IPv4 lets be without. */
 INLINE void fill_outer(struct outer *outer, const struct config *config, const struct packet *packet,
 		       const struct course *course, __u32 hash)

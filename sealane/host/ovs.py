@@ -160,6 +160,20 @@ class Switch:
                 return int(row["ofport"]) if row["ofport"] > 0 else None
         return None
 
+    def ways_out(self) -> Mapping[int, str]:
+        """OpenFlow's numbers of br-int's ports that lead to physical networks by bridges of ours -> which."""
+        bridges, ports = self._rows("Bridge").values(), self._rows("Port")
+        found = {}
+        for bridge in bridges:
+            network = bridge["external_ids"].get(names.PHYSICAL_KEY)
+            held = (ports[port]["name"] for port in bridge["ports"] if port in ports)
+            for name in held if network else ():
+                far = names.patched(name)
+                number = self.number(far) if far else None
+                if number is not None:
+                    found[number] = str(network)
+        return found
+
     async def _transact(self, wanted: list[Operation]) -> None:
         if not wanted:
             return

@@ -124,6 +124,6 @@ import socket
 from sealane.fastpath import bpf, hooks
 for kind, at in hooks.NAMED.items():
     for number, name in socket.if_nameindex():
-        for program in at.attached(number):
+        for program in [*at.attached(number), *at.attached(number, True)]:
             print(kind, bpf.program_info(bpf.program_by_id(program)).name)
 """
