@@ -7,8 +7,9 @@ those calls in turn.
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,10 @@ from sealane.fastpath.build import OBJECT
 from sealane.fastpath.cache import Counts
 from sealane.fastpath.layout import Reason
 from sealane.fastpath.rows import Port, World
+from tests.netns.fastpath import outside as floating
 from tests.netns.fastpath import packets, routed, tunnels
 from tests.netns.fastpath import test_outside as outside
+from tests.netns.fastpath.outside import Outside
 from tests.netns.fastpath.packets import ANN, BLUE, between
 from tests.netns.fastpath.routed import Site
 from tests.netns.hosts import Space
@@ -33,7 +36,7 @@ WORLD = replace(outside.WORLD, mac="0a:00:00:00:00:09")
 @pytest.fixture(scope="module")
 def underlay() -> Iterator[Space]:
     with tunnels.links() as space:
-        for link in ("slgblue", "slwblue"):
+        for link in ("slgblue", "slwblue", floating.LINK):
             space.run("ip", "link", "add", link, "type", "veth", "peer", "name", f"p{link}")
         yield space
 
@@ -75,7 +78,9 @@ def gateway(site: Site) -> Port:
     return replace(outside.way(site.space, "blue", BLUE), mac=WORLD.mac)
 
 
-Case = Callable[[Site], tuple[str, int, bytes]]
+Place = Callable[[Space], AbstractContextManager[Any]]
+"""A site of a kind that its cases know."""
+Case = Callable[[Any], tuple[str, int, bytes]]
 """Makes something fast, and tells which program at which link changes which frame then."""
 
 
@@ -114,8 +119,18 @@ def from_another_host(kind: str) -> Case:
     )
 
 
-CASES = tuple(
-    make(kind)
+def out_by_a_floating_ip(site: Outside) -> tuple[str, int, bytes]:
+    site.talk()
+    return "leave", site.ann.link, floating.asked("tcp")
+
+
+def in_by_a_floating_ip(site: Outside) -> tuple[str, int, bytes]:
+    site.talk()
+    return "enter", site.outer, floating.back("tcp")
+
+
+CASES: tuple[tuple[Place, Case], ...] = tuple(
+    (a_site, make(kind))
     for make in (
         answer_beside_a_router,
         across_a_router,
@@ -125,6 +140,7 @@ CASES = tuple(
     )
     for kind in ("tcp4", "tcp6")
 )
+CASES += ((floating.outside, out_by_a_floating_ip), (floating.outside, in_by_a_floating_ip))
 
 
 EVERY = [(name, number) for name in layout.PROGRAMS for number, _ in enumerate(places(name))]
@@ -133,14 +149,14 @@ EVERY = [(name, number) for name in layout.PROGRAMS for number, _ in enumerate(p
 @pytest.mark.parametrize(("name", "number"), EVERY)
 def test_what_could_not_be_changed_is_dropped(underlay: Space, name: str, number: int) -> None:
     at = places(name)[number]
-    found = [case for case in CASES if damages(underlay, case, name, at)]
+    found = [case for place, case in CASES if damages(underlay, place, case, name, at)]
     assert found, "no case comes by this call"
 
 
-def damages(underlay: Space, case: Case, name: str, at: int) -> bool:
-    with a_site(underlay) as site:
+def damages(underlay: Space, place: Place, case: Case, name: str, at: int) -> bool:
+    with place(underlay) as site:
         program, link, frame = case(site)
-        counts: Callable[[], Counts] = site.cache.landed if program == "land" else site.cache.reasons
+        counts: Callable[[], Counts] = site.cache.reasons if program == "leave" else site.cache.landed
         if program != name:
             return False
         with failing(site, name, at) as broken:
