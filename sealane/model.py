@@ -73,17 +73,18 @@ class Network(Resource):
     """A group's packets reach those only who have joined it; false: everybody."""
     segment_name: str = ""
     segment_description: str = ""
-    """Of its segment, which has no more of its own."""
+    """Of its own segment, which has no more beside `network_type` and what follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segment(Resource):
-    """Of a network, which has one; it is not kept, but follows from the network."""
+    """A part of a network. Its own one is not kept, but follows from the network; further ones are kept."""
 
     network_id: str
     network_type: NetworkType
     physical_network: str | None = None
     segmentation_id: int | None = None
+    tunnel_key: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +114,9 @@ class Subnet(Resource):
     ipv6_ra_mode: str | None = None
     ipv6_address_mode: str | None = None
     segmented: bool = False
-    """Whether it says that it is of its network's segment."""
+    """Whether it says that it is of its network's own segment."""
+    further_segment_id: str | None = None
+    """The further segment of its network that it is of."""
     subnetpool_id: str | None = None
     """The pool that its addresses come from, and go back to with it."""
 
@@ -171,6 +174,8 @@ class Port(Resource):
     mac_address: str
     admin_state_up: bool = True
     fixed_ips: tuple[FixedIP, ...] = ()
+    deferred: bool = False
+    """It gets addresses when it is known which host it is on: that decides on the segment."""
     device_id: str = ""
     device_owner: str = ""
     host: str = ""
@@ -534,6 +539,7 @@ class State:
     networks: Mapping[str, Network] = field(default_factory=dict)
     subnets: Mapping[str, Subnet] = field(default_factory=dict)
     ports: Mapping[str, Port] = field(default_factory=dict)
+    segments: Mapping[str, Segment] = field(default_factory=dict)
     sequence: int = 0
     moved: Mapping[str, int] = field(default_factory=dict, compare=False)
     """Name of a collection ("ports") -> sequence of the last change that was seen in it."""

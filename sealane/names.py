@@ -120,6 +120,11 @@ def physical_port(network_id: str) -> str:
     return f"provnet-{network_id}"
 
 
+def further_physical_port(segment_id: str) -> str:
+    """Logical_Switch_Port name of the way to the physical network of one of a network's further segments."""
+    return f"provnet-{segment_id}"
+
+
 def gateway_mac(network_id: str) -> str:
     """The same on every host: a container may be moved without a stale neighbour."""
     digest = hashlib.sha256(network_id.encode()).digest()

@@ -22,6 +22,7 @@ from sealane.model import (
     PortForwarding,
     SecurityGroup,
     SecurityGroupRule,
+    Segment,
     Subnet,
     SubnetPool,
     SubPort,
@@ -43,6 +44,7 @@ class Draft:
     lost: int = 0
     """How often the same request was refused because another process was faster."""
     networks: dict[str, Network] = field(default_factory=dict)
+    segments: list[Segment] = field(default_factory=list)
     subnets: list[Subnet] = field(default_factory=list)
     pools: dict[str, SubnetPool] = field(default_factory=dict)
     ports: list[Port] = field(default_factory=list)
@@ -66,6 +68,11 @@ class Draft:
 
     def network(self, id: str) -> Network | None:
         return self.networks.get(id) or self.look.state.networks.get(id)
+
+    def segments_of(self, network_id: str) -> list[Segment]:
+        """The further ones."""
+        mine = [s for s in self.segments if s.network_id == network_id]
+        return [*self.look.segments_of(network_id), *mine]
 
     def subnets_of(self, network_id: str) -> list[Subnet]:
         mine = [s for s in self.subnets if s.network_id == network_id]

@@ -54,6 +54,7 @@ KINDS: Mapping[str, Callable[[State], Mapping[str, Any]]] = {
     "address_group": lambda state: state.address_groups,
     "address_scope": lambda state: state.address_scopes,
     "subnetpool": lambda state: state.subnetpools,
+    "segment": lambda state: state.segments,
     "subnet": lambda state: state.subnets,
     "security_group": lambda state: state.security_groups,
     "security_group_rule": lambda state: state.security_group_rules,
@@ -82,6 +83,7 @@ API_NAMES: Mapping[tuple[str, str], str] = {
     ("network", "origin"): "sealane:origin",
     ("network", "labels"): "sealane:labels",
     ("network", "external"): "router:external",
+    ("subnet", "further_segment_id"): "segment_id",
     ("network", "network_type"): "provider:network_type",
     ("network", "physical_network"): "provider:physical_network",
     ("network", "segmentation_id"): "provider:segmentation_id",
@@ -96,7 +98,7 @@ API_NAMES: Mapping[tuple[str, str], str] = {
     ("port", "meters"): "sealane:meters",
     ("port", "withdrawn"): "sealane:withdrawn",
 }
-QUIET = frozenset({"revision_number", "updated_at", "tunnel_key"})
+QUIET = frozenset({"revision_number", "updated_at", "tunnel_key", "deferred"})
 """Change with every update, or are nobody's wish."""
 
 

@@ -20,6 +20,7 @@ from sealane.model import (
     PortForwarding,
     RBACPolicy,
     SecurityGroupRule,
+    Segment,
     ServerPool,
     State,
     Subnet,
@@ -85,6 +86,22 @@ class Look:
     def hosts(self) -> Mapping[str, int]:
         """Number of ports by host."""
         return Counter(port.host for port in self.state.ports.values())
+
+    @cached_property
+    def ways(self) -> Mapping[str, Collection[str]]:
+        """Physical networks that a node has a bridge to, by its name."""
+        return {node.name: node.physical_networks for node in self.state.nodes.values()}
+
+    @cached_property
+    def segments(self) -> Mapping[str, Sequence[Segment]]:
+        """Further segments by network, the oldest first."""
+        found: dict[str, list[Segment]] = defaultdict(list)
+        for segment in sorted(self.state.segments.values(), key=lambda s: (s.created_at, s.id)):
+            found[segment.network_id].append(segment)
+        return found
+
+    def segments_of(self, network_id: str) -> Sequence[Segment]:
+        return self.segments.get(network_id, ())
 
     @cached_property
     def datapaths(self) -> Mapping[str, str]:

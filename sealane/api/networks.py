@@ -3,11 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-from sealane.api import convert, ports, qos, rules, segments
+from sealane.api import convert, network_segments, ports, qos, rules
 from sealane.api.attributes import Attribute, Kind, Read, Values, constant, standard
 from sealane.api.convert import BOOLEAN, nullable, one_of
 from sealane.api.draft import Draft
-from sealane.model import Network, Port, Subnet
+from sealane.api.look import Look
+from sealane.model import Network, Port, Segment, Subnet
+from sealane.store import segmenting
 
 MAX_MTU = 9000
 WIRE_MTU = 1500
@@ -17,6 +19,12 @@ WIRE_MTU = 1500
 def _scope(version: int) -> Read:
     """The address scope of the network's subnets of a family, which is that of their pools."""
     return lambda network, look: look.scope_of(network.id, version)
+
+
+def _is_adjacent(network: Network, look: Look) -> bool:
+    """False where subnets are of one segment each, between which the fabric outside routes."""
+    several = look.segments_of(network.id)
+    return not (several and any(segmenting.of_subnet(s) for s in look.subnets_of(network.id)))
 
 
 NETWORKS = Kind(
@@ -71,7 +79,7 @@ NETWORKS = Kind(
             Attribute(name=f"ipv{version}_address_scope", type=nullable(convert.ID), read=_scope(version))
             for version in (4, 6)
         ),
-        constant("l2_adjacency", True),
+        Attribute(name="l2_adjacency", type=BOOLEAN, read=_is_adjacent, filter=False),
         constant("is_default", False, BOOLEAN, filter=True),
         Attribute(
             name="provider:network_type",
@@ -94,7 +102,14 @@ NETWORKS = Kind(
             ),
             post=True,
         ),
-        Attribute(name="segments", type=segments.WISH, default=None, post=True, visible=False, filter=False),
+        Attribute(
+            name="segments",
+            type=network_segments.WISH,
+            read=network_segments.shown,
+            default=(),
+            post=True,
+            filter=False,
+        ),
         Attribute(
             name="sealane:gateway",
             type=one_of("host", "router", "docker", "none"),
@@ -129,7 +144,7 @@ UNSTORED = frozenset({"availability_zone_hints", "segments"})
 
 
 def create(id: str, values: Values, draft: Draft) -> Network:
-    values = segments.as_provider(values, NETWORKS)
+    values = network_segments.as_provider(values, NETWORKS)
     given = NETWORKS.as_fields({k: v for k, v in values.items() if k not in UNSTORED})
     given["network_type"] = given.get("network_type") or "geneve"
     overlay = given["network_type"] == "geneve"
@@ -139,6 +154,7 @@ def create(id: str, values: Values, draft: Draft) -> Network:
     rules.segment_is_whole(network)
     rules.gateway_is_possible(network)
     draft.networks[id] = network
+    network_segments.make(network, values, NETWORKS, draft)
     return network
 
 
@@ -149,6 +165,8 @@ def update(old: Any, values: Values, draft: Draft) -> Network:
     changed: Network = replace(old, **given)
     if changed.external and changed.gateway == "host" and "gateway" not in given:
         changed = replace(changed, gateway="router")
+    if changed.external and not old.external:
+        rules.has_one_segment(old, draft)
     if old.external and not changed.external:
         rules.no_router_is_out_there(old, draft.look)
     rules.gateway_is_possible(changed)
@@ -157,8 +175,9 @@ def update(old: Any, values: Values, draft: Draft) -> Network:
     return changed
 
 
-def delete(network: Any, draft: Draft) -> tuple[Port | Subnet | Network, ...]:
-    """The rows that go, in the order in which they may: subnets with their network, as in Neutron."""
-    rules.network_unused(network, draft.look)
-    waiting = (row for port in draft.look.ports_of(network.id) for row in ports.delete(port, draft))
-    return (*waiting, *draft.look.subnets_of(network.id), network)
+def delete(network: Any, draft: Draft) -> tuple[Port | Subnet | Segment | Network, ...]:
+    """The rows that go, in the order in which they may: what is in it with the network, as in Neutron."""
+    look = draft.look
+    rules.network_unused(network, look)
+    waiting = (row for port in look.ports_of(network.id) for row in ports.delete(port, draft))
+    return (*waiting, *look.subnets_of(network.id), *look.segments_of(network.id), network)

@@ -341,7 +341,8 @@ def _logged() -> Part:
 
 def _segments() -> Part:
     shown = schema(SEGMENTS, lambda a: a.visible)
-    made = body(wrapped("segment", schema(SEGMENTS, lambda a: a.post, required=True)))
+    made = schema(SEGMENTS, lambda a: a.post, required=True)
+    several = {"type": "array", "items": made, "minItems": 1}
     change = body(wrapped("segment", schema(SEGMENTS, lambda a: a.put)))
     base = f"/v2.0/{SEGMENTS.path}"
     return {
@@ -351,9 +352,10 @@ def _segments() -> Part:
                 "responses": responses("200", wrapped("segments", _many(shown))),
             },
             "post": {
-                "description": "Refused: a network has one segment, which comes and goes with it.",
-                "requestBody": made,
-                "responses": responses("409", OBJECT),
+                "description": "A further segment of a network of type vlan or flat, on a physical network "
+                "of its own; an admin's to make. A list is made as a whole or not at all.",
+                "requestBody": body({"oneOf": [wrapped("segment", made), wrapped("segments", several)]}),
+                "responses": responses("201", OBJECT),
             },
         },
         f"{base}/{{id}}": {
@@ -361,8 +363,8 @@ def _segments() -> Part:
             "get": {"responses": responses("200", wrapped("segment", shown))},
             "put": {"requestBody": change, "responses": responses("200", wrapped("segment", shown))},
             "delete": {
-                "description": "Refused: it goes with its network.",
-                "responses": responses("409", OBJECT),
+                "description": "Refused while a subnet or a bound port is in it; also the network's own.",
+                "responses": responses("204", None),
             },
         },
     }

@@ -32,6 +32,7 @@ from sealane.model import (
     Router,
     SecurityGroup,
     SecurityGroupRule,
+    Segment,
     Subnet,
     SubnetPool,
     TapService,
@@ -54,6 +55,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
             "/v2.0/routers/*",
             "/v2.0/trunks",
             "/v2.0/trunks/*",
+            "/v2.0/segments",
         ),
         *("/v2.0/extensions", "/v2.0/extensions/*", "/v2.0/availability_zones"),
         *("/v2.0/agents", "/v2.0/agents/*"),
@@ -340,7 +342,7 @@ def sees(caller: Caller, row: Resource, look: Look) -> bool:
         return row.host == caller.node
     if isinstance(row, SecurityGroup | AddressGroup | QosPolicy | SubnetPool | MeteringLabel):
         return row.shared or look.is_shared(row.id)
-    network = look.state.networks.get(row.network_id) if isinstance(row, Subnet) else row
+    network = look.state.networks.get(row.network_id) if isinstance(row, Subnet | Segment) else row
     return isinstance(network, Network) and (network.shared or (network is row and network.external))
 
 

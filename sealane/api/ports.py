@@ -1,6 +1,6 @@
 """Ports: the table of attributes, and how a row is made and changed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -16,11 +16,12 @@ from sealane.api import (
     packet_logs,
     qos,
     rules,
+    segment_hosts,
     slaac,
     taps,
     trunk_places,
 )
-from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
+from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, standard
 from sealane.api.convert import BOOLEAN, WantedIP, nullable, one_of
 from sealane.api.draft import Draft
 from sealane.api.look import Look
@@ -57,6 +58,11 @@ def _status(port: Port, look: Look) -> str:
         return "DOWN"
     network = look.state.networks.get(port.network_id)
     return "ACTIVE" if network is not None and network.admin_state_up else "DOWN"
+
+
+def _allocation(port: Port, look: Look) -> str:
+    """When it is given addresses (Neutron's extension ip_allocation)."""
+    return "deferred" if port.deferred and not port.fixed_ips else "immediate"
 
 
 def _assignment(port: Port, look: Look) -> list[dict[str, str]]:
@@ -171,7 +177,7 @@ PORTS = Kind(
             read=lambda port, look: getattr(look.state.networks.get(port.network_id), "qos_policy_id", None),
         ),
         Attribute(name="trunk_details", type=convert.ANY, read=trunk_places.details, filter=False),
-        constant("ip_allocation", "immediate"),
+        Attribute(name="ip_allocation", type=convert.NAME, read=_allocation),
         Attribute(
             name="sealane:dns_aliases",
             type=convert.DNS_LIST,
@@ -248,12 +254,15 @@ def create(id: str, values: Values, draft: Draft) -> Port:
     given = PORTS.as_fields({k: v for k, v in values.items() if k not in UNSTORED})
     given.setdefault("port_security_enabled", network.port_security_enabled)
     top = values.get("sealane:allocate_from") == "top"
+    wanted = values.get("fixed_ips")
+    places = segment_hosts.subnets(network, given["host"], wanted, draft)
+    given["deferred"] = wanted is None and not given["host"] and segment_hosts.is_routed(network, draft)
     if slaac.follows(given["device_owner"]):
         given["mac_address"] = _mac(given.get("mac_address"), network.id, draft)
-        own = slaac.addresses(draft.subnets_of(network.id), given["mac_address"])
-        given["fixed_ips"] = _addresses(values.get("fixed_ips"), network, draft, own, top=top)
+        own = slaac.addresses(places, given["mac_address"])
+        given["fixed_ips"] = _addresses(wanted, network, places, draft, own, top=top)
     else:
-        given["fixed_ips"] = _addresses(values.get("fixed_ips"), network, draft, top=top)
+        given["fixed_ips"] = _addresses(wanted, network, places, draft, top=top)
         hint = given["fixed_ips"] if given["device_owner"] in FOLLOWING else ()
         given["mac_address"] = _mac(given.get("mac_address"), network.id, draft, hint)
     given["allowed_address_pairs"] = _pairs(given["allowed_address_pairs"], given["mac_address"])
@@ -265,6 +274,7 @@ def create(id: str, values: Values, draft: Draft) -> Port:
     port = Port(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
     rules.port_may_bind(port)
     taps.check_port(port, draft.look.state)
+    segment_hosts.check(port, draft)
     draft.ports.append(port)
     return port
 
@@ -274,10 +284,17 @@ def update(old: Any, values: Values, draft: Draft) -> Port:
     _check_service(old, given, "fixed_ips" in values)
     if given.get("mac_address", old.mac_address) != old.mac_address:
         rules.mac_is_free(given["mac_address"], old.network_id, draft)
-    own = _own(old, given, draft)
-    if "fixed_ips" in values or own != _own(old, {}, draft):
+    network = rules.network_exists(old.network_id, draft)
+    arrives = _arrives(old, given, values)
+    asked = values.get("fixed_ips", None if arrives else _wished(old))
+    places = segment_hosts.subnets(network, given.get("host", old.host), asked, draft)
+    own = _own(old, given, places)
+    if arrives:
+        given["fixed_ips"] = _addresses(None, network, places, draft, own, top=False)
+    elif "fixed_ips" in values or own != _own(old, {}, places):
         wanted = values.get("fixed_ips", _without(old, own))
         given["fixed_ips"] = _moved(old, wanted, draft, own)
+        given["deferred"] = False
         floating_reach.let_go(old, draft, given["fixed_ips"])
     if "allowed_address_pairs" in given:
         mac = given.get("mac_address", old.mac_address)
@@ -290,8 +307,19 @@ def update(old: Any, values: Values, draft: Draft) -> Port:
     rules.port_may_bind(changed)
     taps.check_port(changed, draft.look.state)
     rules.port_may_have_groups(changed, asked=bool(given.get("security_groups")))
+    if (old.host, old.fixed_ips) != (changed.host, changed.fixed_ips):
+        segment_hosts.check(changed, draft)
     trunk_places.follow(old, changed, draft)
     return changed
+
+
+def _arrives(old: Port, given: Values, values: Values) -> bool:
+    """Whether it has waited for a host to be given addresses."""
+    return old.deferred and not old.fixed_ips and bool(given.get("host")) and "fixed_ips" not in values
+
+
+def _wished(port: Port) -> tuple[WantedIP, ...]:
+    return tuple(WantedIP(fixed.subnet_id, fixed.ip_address) for fixed in port.fixed_ips)
 
 
 def _check_service(old: Port, given: Values, moves: bool) -> None:
@@ -309,7 +337,7 @@ def _check_service(old: Port, given: Values, moves: bool) -> None:
 
 def make(id: str, network: Network, wanted: tuple[WantedIP, ...] | None, draft: Draft, **given: Any) -> Port:
     """A port that the API makes for itself. Raises as `create` does."""
-    fixed = _addresses(wanted, network, draft, top=False)
+    fixed = _addresses(wanted, network, draft.subnets_of(network.id), draft, top=False)
     mac = _mac(given.pop("mac_address", None), network.id, draft)
     given |= {"created_at": draft.now, "updated_at": draft.now}
     port = Port(id=id, network_id=network.id, mac_address=mac, fixed_ips=fixed, revision_number=1, **given)
@@ -369,16 +397,16 @@ def _pairs(given: Iterable[AddressPair], mac: str) -> tuple[AddressPair, ...]:
 def _addresses(
     wanted: tuple[WantedIP, ...] | None,
     network: Network,
+    subnets: Sequence[Subnet],
     draft: Draft,
     own: tuple[WantedIP, ...] = (),
     *,
     top: bool,
 ) -> tuple[FixedIP, ...]:
-    """Not given: one of each family, from the first subnet that has a free one. Given ones go first.
+    """Not given: one of each family, from the first of `subnets` that has a free one. Given ones go first.
 
     `own`: what it has beside them, unless it is to have none at all; in those subnets nothing is chosen.
     """
-    subnets = draft.subnets_of(network.id)
     if wanted is None:
         families = (4, 6)
         places = {wish.subnet_id for wish in own}
@@ -434,16 +462,16 @@ def _exhausted(where: str) -> AddressesExhausted:
     return AddressesExhausted(f"No more IP addresses available on {where}.")
 
 
-def _own(old: Port, given: Values, draft: Draft) -> tuple[WantedIP, ...]:
+def _own(old: Port, given: Values, places: Iterable[Subnet]) -> tuple[WantedIP, ...]:
     """Addresses that follow from its MAC, as it is or as it is to be."""
     if not slaac.follows(given.get("device_owner", old.device_owner)):
         return ()
-    return slaac.addresses(draft.subnets_of(old.network_id), given.get("mac_address", old.mac_address))
+    return slaac.addresses(places, given.get("mac_address", old.mac_address))
 
 
 def _without(old: Port, own: Iterable[WantedIP]) -> tuple[WantedIP, ...]:
     places = {wish.subnet_id for wish in own}
-    return tuple(WantedIP(f.subnet_id, f.ip_address) for f in old.fixed_ips if f.subnet_id not in places)
+    return tuple(wish for wish in _wished(old) if wish.subnet_id not in places)
 
 
 def _moved(
@@ -456,7 +484,7 @@ def _moved(
         if subnet is not None:
             draft.used(subnet).discard(ipam.number(fixed.ip_address))
     kept = _kept(old, wanted)
-    return _addresses(kept, network, draft, own, top=False)
+    return _addresses(kept, network, draft.subnets_of(network.id), draft, own, top=False)
 
 
 def _kept(old: Port, wanted: tuple[WantedIP, ...]) -> tuple[WantedIP, ...]:

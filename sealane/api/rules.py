@@ -53,6 +53,16 @@ def network_unused(network: Network, look: Look) -> None:
         )
 
 
+def has_one_segment(network: Network, draft: Draft) -> None:
+    """An external network, since routers' gateways are in one segment. Raises Conflict."""
+    if draft.segments_of(network.id):
+        raise Conflict(
+            f"router:external can't be true for network {network.id}: it has several segments, and routers' "
+            "gateways are in one. Delete the further ones, or make another network.",
+            type="SegmentNotSupported",
+        )
+
+
 def segment_is_whole(network: Network) -> None:
     """Which attributes of a provider network go together."""
     kind, physical, number = network.network_type, network.physical_network, network.segmentation_id

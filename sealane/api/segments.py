@@ -1,10 +1,11 @@
-"""Segments: the one of each network, as Neutron shows it, with a name and a description of its own.
+"""Segments: the parts of a network, each on a physical network of its own, with a name and a description.
 
-OVN leads a network to one physical network at most, so a network has one segment, which is there as long as
-the network is: it is no row of the store, but follows from the network's, and so does its id.
+A network's own segment is there as long as the network is: it is no row of the store, but follows from the
+network's provider:… attributes, and so does its id.  Further ones are made and go; store/segmenting.py says
+which fit together.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sealane import names
-from sealane.api import convert, rules
+from sealane.api import convert, rules, segment_hosts
 from sealane.api.answers import answer
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values
 from sealane.api.body import read_object
@@ -22,8 +23,9 @@ from sealane.api.convert import nullable, one_of
 from sealane.api.desk import Desk
 from sealane.api.draft import Draft
 from sealane.api.resources import Handlers, Resource, revision_of, updates
-from sealane.errors import BadRequest, Conflict
+from sealane.errors import Conflict
 from sealane.model import Network, Segment, State
+from sealane.store import segmenting
 from sealane.store.changes import Change
 
 NUMBER = convert.integer(0, 2**24 - 1)
@@ -32,35 +34,19 @@ MAX = 255
 
 
 class _Segments:
-    """Of the networks of a State; made once for the same ones."""
+    """Own and further ones of a State; made once for the same ones."""
 
     def __init__(self) -> None:
-        self._networks: Mapping[str, Network] | None = None
+        self._seen: tuple[object, object] = (None, None)
         self._rows: dict[str, Segment] = {}
 
     def __call__(self, state: State) -> Mapping[str, Segment]:
-        if self._networks is not state.networks:
-            made = map(of_network, state.networks.values())
-            self._rows = {segment.id: segment for segment in made}
-            self._networks = state.networks
+        networks, further = self._seen
+        if networks is not state.networks or further is not state.segments:
+            made = map(segmenting.own, state.networks.values())
+            self._rows = {segment.id: segment for segment in made} | dict(state.segments)
+            self._seen = state.networks, state.segments
         return self._rows
-
-
-def of_network(network: Network) -> Segment:
-    number = network.tunnel_key if network.network_type == "geneve" else network.segmentation_id
-    return Segment(
-        id=names.segment(network.id),
-        project_id=network.project_id,
-        name=network.segment_name,
-        description=network.segment_description,
-        revision_number=network.revision_number,
-        created_at=network.created_at,
-        updated_at=network.updated_at,
-        network_id=network.id,
-        network_type=network.network_type,
-        physical_network=network.physical_network,
-        segmentation_id=number,
-    )
 
 
 SEGMENTS = Kind(
@@ -83,30 +69,68 @@ SEGMENTS = Kind(
 _OF_NETWORK = {"name": "segment_name", "description": "segment_description"}
 
 
-def _of_its_network(*_: Any) -> Any:
-    raise NotImplementedError
+def create(id: str, values: Values, draft: Draft) -> Segment:
+    """Raises NotFound, BadRequest, Conflict."""
+    network = rules.network_exists(values["network_id"], draft)
+    return made(id, network, values, draft)
+
+
+def made(id: str, network: Network, values: Values, draft: Draft) -> Segment:
+    """A further segment of a network, also of one that is new. Raises BadRequest, Conflict."""
+    texts = {name: values.get(name) or "" for name in _OF_NETWORK}
+    given: Values = {**values, **texts, "network_id": network.id, "project_id": network.project_id}
+    segment = Segment(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
+    others, ports = draft.segments_of(network.id), draft.look.ports_of(network.id)
+    segmenting.refuse_segment(segment, network, others, draft.subnets_of(network.id), ports)
+    draft.segments.append(segment)
+    segment_hosts.refuse_ports(network, ports, draft)
+    return segment
+
+
+def update(old: Any, values: Values, draft: Draft) -> Segment:
+    given: Any = {name: value or "" for name, value in values.items()}
+    changed: Segment = replace(old, **given)
+    return changed
+
+
+def delete(segment: Any, draft: Draft) -> Sequence[Segment]:
+    """Only while nothing is in it. Raises Conflict."""
+    network = draft.look.state.networks[segment.network_id]
+    if segment.id == names.segment(network.id):
+        raise _in_use(
+            segment,
+            f"it is that of the provider:… attributes of network {network.id}, and goes with it; delete the "
+            "network",
+        )
+    subnets = [s.id for s in draft.subnets_of(network.id) if segmenting.of_subnet(s) == segment.id]
+    if subnets:
+        raise _in_use(
+            segment, f"the segment is still associated with subnet(s) {', '.join(subnets)}; delete them first"
+        )
+    bound = [p.id for p in draft.look.ports_of(network.id) if segment_hosts.is_in(p, segment, draft)]
+    if bound:
+        raise _in_use(
+            segment,
+            f"the segment is still associated with port(s) {', '.join(bound[:5])}; delete or unbind them",
+        )
+    return (segment,)
+
+
+def _in_use(segment: Segment, why: str) -> Conflict:
+    return Conflict(f"Segment '{segment.id}' cannot be deleted: {why}.", type="SegmentInUse")
 
 
 class SegmentHandlers(Handlers):
-    """What is changed is the network's row."""
-
-    async def create(self, request: Request) -> Response:
-        """Refused, for a reason. Raises BadRequest, NotFound, Conflict."""
-        values = SEGMENTS.accept_new((await read_object(request)).get("segment"))
-        network = rules.network_exists(values["network_id"], self.desk.draft())
-        raise Conflict(
-            f"Network {network.id} has the segment {names.segment(network.id)}, and can have no further one: "
-            "it is led to one physical network at most. Make another network, and a router between them.",
-            type="SegmentNotSupported",
-        )
-
     async def update(self, request: Request) -> Response:
+        """Of a network's own one, what is changed is the network's row."""
         values = SEGMENTS.accept_changes((await read_object(request)).get("segment"))
         revision = revision_of(request)
 
         def decide(draft: Draft) -> tuple[list[Change], None]:
             segment = self.find(request, draft.look)
             rules.revision_is(segment, revision)
+            if segment.id in draft.look.state.segments:
+                return updates(segment, update(segment, values, draft), draft.now), None
             network = draft.look.state.networks[segment.network_id]
             given: Any = {_OF_NETWORK[name]: value or "" for name, value in values.items()}
             return updates(network, replace(network, **given), draft.now), None
@@ -114,18 +138,9 @@ class SegmentHandlers(Handlers):
         _, look = await self.desk.write(caller_of(request), decide)
         return answer({"segment": SEGMENTS.show(self.find(request, look), look)})
 
-    async def delete(self, request: Request) -> Response:
-        """Refused: it goes with its network. Raises NotFound, Conflict."""
-        segment = self.find(request, self.desk.look())
-        raise Conflict(
-            f"Segment '{segment.id}' cannot be deleted: it is the only one of network {segment.network_id}, "
-            "and goes with it; delete the network.",
-            type="SegmentInUse",
-        )
-
 
 def routes(desk: Desk) -> tuple[Route, ...]:
-    handlers = SegmentHandlers(Resource(SEGMENTS, _of_its_network, _of_its_network, _of_its_network), desk)
+    handlers = SegmentHandlers(Resource(SEGMENTS, create, update, delete), desk)
     base = f"/v2.0/{SEGMENTS.path}"
     return (
         Route(base, handlers.list, methods=["GET"]),
@@ -134,58 +149,3 @@ def routes(desk: Desk) -> tuple[Route, ...]:
         Route(f"{base}/{{id}}", handlers.update, methods=["PUT"]),
         Route(f"{base}/{{id}}", handlers.delete, methods=["DELETE"]),
     )
-
-
-def is_its(network_id: str, given: str | None) -> bool:
-    """Whether a subnet is to be of its network's segment; None: it is of none. Raises BadRequest."""
-    if given is not None and given != names.segment(network_id):
-        raise BadRequest(
-            f"Invalid input for segment_id. Reason: {given} is no segment of network {network_id}; it has "
-            f"{names.segment(network_id)}.",
-            type="HTTPBadRequest",
-        )
-    return given is not None
-
-
-_MEMBER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
-
-
-def _only(value: Any) -> Values | None:
-    if value is None or value == []:
-        return None
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise ValueError("it is to be a list of objects")
-    if len(value) > 1:
-        raise ValueError(
-            "a network is led to one physical network at most; make a network of each, and a router between"
-        )
-    return convert.record(value[0], *_MEMBER, required=_MEMBER[:1])
-
-
-WISH = convert.Type(
-    _only,
-    {
-        "type": "array",
-        "nullable": True,
-        "maxItems": 1,
-        "items": {"type": "object", "properties": {name: {"nullable": True} for name in _MEMBER}},
-    },
-)
-"""A network's `segments`, as its provider:… attributes."""
-
-
-def as_provider(values: Values, kind: Kind) -> Values:
-    """A new network's values, with its one segment told by provider:… attributes. Raises BadRequest."""
-    wish = values.get("segments")
-    if not wish:
-        return values
-    if given := [name for name in _MEMBER if values.get(name) is not None]:
-        raise BadRequest(
-            f"Invalid input for operation: segments and {given[0]} say the same: leave one out.",
-            type="SegmentsSetInConjunctionWithProviders",
-        )
-    try:
-        found = {name: kind.by_name[name].type.convert(value) for name, value in wish.items()}
-    except ValueError as exc:
-        raise BadRequest(f"Invalid input for segments. Reason: {exc}.", type="HTTPBadRequest") from exc
-    return {**values, **found}

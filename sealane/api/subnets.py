@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from sealane import names
-from sealane.api import convert, ipam, ports, rules, segments, slaac, subnet_pools
+from sealane.api import convert, ipam, ports, rules, slaac, subnet_pools
 from sealane.api.attributes import REQUIRED, Attribute, Kind, Values, constant, standard
 from sealane.api.convert import BOOLEAN, nullable, one_of
 from sealane.api.draft import Draft
 from sealane.api.look import Look
 from sealane.errors import BadRequest, NotFound
 from sealane.model import Port, Subnet, SubnetPool
-from sealane.store import draws
+from sealane.store import draws, segmenting
 
 UNSTORED = frozenset({"segment_id", "prefixlen", "use_default_subnetpool"})
 """Taken for the sake of clients that send their only value, or said only when it is made."""
@@ -94,7 +94,7 @@ SUBNETS = Kind(
         Attribute(
             name="segment_id",
             type=nullable(convert.ID),
-            read=lambda subnet, look: names.segment(subnet.network_id) if subnet.segmented else None,
+            read=lambda subnet, look: segmenting.of_subnet(subnet),
             default=None,
             post=True,
             put=True,
@@ -122,14 +122,22 @@ def create(id: str, values: Values, draft: Draft) -> Subnet:
         given["gateway_ip"] = _free_gateway(cidr, given.get("allocation_pools", ()))
     if "allocation_pools" not in given:
         given["allocation_pools"] = ipam.default_pools(cidr, given["gateway_ip"])
-    given["segmented"] = segments.is_its(network.id, values["segment_id"])
+    given |= _segment(network.id, values["segment_id"], draft)
     subnet = Subnet(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
     _check(subnet)
+    segmenting.refuse_subnet(subnet, draft.subnets_of(network.id), draft.segments_of(network.id))
     draws.refuse_siblings(subnet, draft.subnets_of(network.id), draft.all_pools())
     if pool is not None:
         draws.refuse_subnet(subnet, pool, subnet_pools.subnets_of(pool, draft))
     draft.subnets.append(subnet)
     return subnet
+
+
+def _segment(network_id: str, segment_id: str | None, draft: Draft) -> Values:
+    """As it is kept. Raises BadRequest."""
+    segmenting.refuse_strange(network_id, segment_id, draft.segments_of(network_id))
+    own = segment_id == names.segment(network_id)
+    return {"segmented": own, "further_segment_id": None if own else segment_id}
 
 
 def _pool(values: Values, draft: Draft) -> SubnetPool | None:
@@ -182,8 +190,10 @@ def _free_gateway(cidr: str, pools: Any) -> str | None:
 def update(old: Any, values: Values, draft: Draft) -> Subnet:
     given = {k: v for k, v in values.items() if k not in UNSTORED}
     if "segment_id" in values:
-        given["segmented"] = segments.is_its(old.network_id, values["segment_id"])
+        given |= _segment(old.network_id, values["segment_id"], draft)
     changed: Subnet = replace(old, **given)
+    if segmenting.moves(old, changed):
+        segmenting.refuse_move(changed, draft.segments_of(old.network_id))
     if changed.gateway_ip != old.gateway_ip:
         rules.gateway_is_nobodys(old.gateway_ip, old, draft.look)
         rules.gateway_is_nobodys(changed.gateway_ip, changed, draft.look)

@@ -96,7 +96,9 @@ def check_given(caller: Caller, kind: Kind, values: Values, row: Any, look: Look
         for id in _ids(values.get(name)):
             check_sees(caller, singular, id, look)
     for name, grant in tenancy.fields.items():
-        if _is_given(kind, name, values, row) and not grant(Given(caller, values[name], values, row, look)):
+        if _is_given(kind, name, values, row, look) and not grant(
+            Given(caller, values[name], values, row, look)
+        ):
             raise _disallowed(caller, f"'{name}' of this {kind.singular}")
 
 
@@ -106,12 +108,15 @@ def _ids(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else (value,)
 
 
-def _is_given(kind: Kind, name: str, values: Values, row: Any) -> bool:
+def _is_given(kind: Kind, name: str, values: Values, row: Any, look: Look) -> bool:
     """With another value than it would have, or has, without being given."""
     if name not in values or (row is None and values[name] is None):
         return False
     attribute = kind.by_name[name]
-    now = attribute.default if row is None else getattr(row, attribute.key, attribute.default)
+    if row is None:
+        now = attribute.default
+    else:
+        now = getattr(row, attribute.key) if hasattr(row, attribute.key) else attribute.reader(row, look)
     return bool(values[name] != now)
 
 

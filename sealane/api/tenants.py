@@ -262,7 +262,7 @@ TENANTS: Mapping[str, Tenancy] = {
         },
         refers={"qos_policy_id": "policy"},
         hidden=frozenset(
-            {"provider:network_type", "provider:physical_network", "provider:segmentation_id"},
+            {"provider:network_type", "provider:physical_network", "provider:segmentation_id", "segments"},
         ),
     ),
     "subnet": Tenancy(

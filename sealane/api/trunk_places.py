@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from sealane import names
+from sealane.api import segment_hosts
 from sealane.api.draft import Draft
 from sealane.api.look import Look
 from sealane.errors import Conflict
@@ -55,7 +56,9 @@ def free(sub_ports: Iterable[SubPort], draft: Draft) -> None:
 
 def _change(port: Port, host: str, owner: str, draft: Draft) -> None:
     newer = replace(port, updated_at=draft.now, revision_number=port.revision_number + 1)
-    draft.also.append(Update(port, replace(newer, host=host, device_owner=owner)))
+    newer = replace(newer, host=host, device_owner=owner)
+    segment_hosts.check(newer, draft)
+    draft.also.append(Update(port, newer))
 
 
 def follow(old: Port, new: Port, draft: Draft) -> None:

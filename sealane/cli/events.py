@@ -22,6 +22,7 @@ PAUSE = 0.5
 """Seconds before the next try while the API does not answer."""
 KINDS = (
     "network",
+    "segment",
     "subnet",
     "subnetpool",
     "address_scope",

@@ -56,6 +56,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
             "sealane.cli.security_group:security_group", f"What reaches ports, and their rules: {VERBS}."
         ),
         "address-group": Entry("sealane.cli.address_group:address_group", f"Addresses for rules: {VERBS}."),
+        "segment": Entry(
+            "sealane.cli.segment:segment", f"Parts of networks, on several physical networks: {VERBS}."
+        ),
         "trunk": Entry("sealane.cli.trunk:trunk", f"Ports that carry others by VLAN tags: {VERBS}."),
         "router": Entry("sealane.cli.router:router", f"Routers, and the networks that they join: {VERBS}."),
         "floating-ip": Entry(

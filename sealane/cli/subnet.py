@@ -22,6 +22,11 @@ def _routes(routes: list[Body] | None) -> str:
     return ", ".join(f"{route['destination']}={route['nexthop']}" for route in routes or ())
 
 
+def _segment(text: str, scope: Scope) -> str:
+    within = {"network_id": scope.network_id} if scope.network_id else {}
+    return str(scope.api.find("segments", text, **within)["id"])
+
+
 SUBNET = noun.Noun(
     name="subnet",
     columns=(
@@ -37,6 +42,7 @@ SUBNET = noun.Noun(
         Column("SUBNET POOL", "subnetpool_id"),
         Column("DNS", "dns_nameservers"),
         Column("ROUTES", "host_routes", _routes),
+        Column("SEGMENT", "segment_id"),
         Column("PROJECT", "project_id"),
         Column("TAGS", "tags"),
         Column("CREATED", "created_at"),
@@ -63,6 +69,16 @@ SUBNET = noun.Noun(
             read=fields.number(0, 128),
             change=False,
             help="How much of the pool, as 24; left out: what the pool says.",
+        ),
+        Field(
+            option="--segment",
+            key="segment_id",
+            metavar="SEGMENT",
+            read=_segment,
+            lookup=True,
+            complete=names("segments"),
+            help="The segment of its network that it is of (name or id).",
+            empty=None,
         ),
         Field(
             option="--gateway",

@@ -28,6 +28,7 @@ from sealane.model import (
     Router,
     SecurityGroup,
     SecurityGroupRule,
+    Segment,
     ServerPool,
     Subnet,
     SubnetPool,
@@ -41,6 +42,7 @@ from sealane.model import (
 
 Stored = (
     Network
+    | Segment
     | Subnet
     | Port
     | Node

@@ -20,7 +20,9 @@ UNTAGGED = 4095
 """The key of a flat network; no VLAN has that number (IEEE 802.1Q)."""
 
 DATAPATH_KEYS = range(1, 1 << 24)
-PORT_KEYS = range(GATEWAY_PORT_KEY + 1, PHYSICAL_PORT_KEY)
+SEGMENT_KEYS = range(PHYSICAL_PORT_KEY - 64, PHYSICAL_PORT_KEY)
+"""Of the localnet ports of a network's further segments."""
+PORT_KEYS = range(GATEWAY_PORT_KEY + 1, SEGMENT_KEYS.start)
 """ovn-sb(5): Datapath_Binding.tunnel_key has 24 bits, a unicast Port_Binding.tunnel_key 15."""
 
 
@@ -63,9 +65,16 @@ class Claims:
             self._keys[key[0]].discard(key[1])
 
 
+def segments_of(network_id: str) -> str:
+    """The scope in which a network's further segments have their keys."""
+    return f"segments of {network_id}"
+
+
 def _key(table: str, row: Row) -> tuple[str, int] | None:
     if table == "TunnelKey":
         return str(row["scope"]), int(row["key"])  # type: ignore[arg-type]
+    if table == "Segment":
+        return segments_of(str(row["network"])), int(row["tunnel_key"])  # type: ignore[arg-type]
     if table == "Port":
         return str(row["network"]), int(row["tunnel_key"])  # type: ignore[arg-type]
     return None

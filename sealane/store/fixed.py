@@ -26,6 +26,7 @@ from sealane.model import (
     RoleAssignment,
     Router,
     SecurityGroupRule,
+    Segment,
     ServerPool,
     Subnet,
     SubnetPool,
@@ -39,6 +40,7 @@ from sealane.store.changes import Stored
 
 FIXED: Mapping[type[Stored], tuple[str, ...]] = {
     Network: ("tunnel_key", "network_type", "physical_network", "segmentation_id"),
+    Segment: ("network_id", "network_type", "physical_network", "segmentation_id", "tunnel_key"),
     Subnet: ("network_id", "cidr", "ip_version"),
     Port: ("network_id", "tunnel_key"),
     AddressScope: ("ip_version",),

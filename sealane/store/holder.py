@@ -5,7 +5,7 @@ A claim lives as long as a strong reference to it does, so it goes with its owne
 
 from collections.abc import Collection
 
-from sealane.model import FloatingIP, Network, Port, Subnet, SubnetPool
+from sealane.model import FloatingIP, Network, Port, Segment, Subnet, SubnetPool
 from sealane.names import ROUTER_INTERFACE
 from sealane.store.changes import Stored
 from sealane.store.claims import DATAPATH, DEFAULT_POOL, SEGMENT, UNTAGGED, free_key
@@ -37,12 +37,12 @@ class Holder:
     def datapath(self, key: int) -> str:
         return self._transaction.insert("TunnelKey", {"scope": DATAPATH, "key": key})
 
-    def segment(self, network: Network) -> str | None:
-        """A VLAN of a physical network, or the whole of it, belongs to one network."""
-        if network.network_type == "geneve":
+    def segment(self, part: Network | Segment) -> str | None:
+        """A VLAN of a physical network, or what has no tag there, belongs to one network."""
+        if part.network_type == "geneve":
             return None
-        scope = f"{SEGMENT}{network.physical_network}"
-        key = network.segmentation_id or UNTAGGED
+        scope = f"{SEGMENT}{part.physical_network}"
+        key = part.segmentation_id or UNTAGGED
         return self._transaction.insert("TunnelKey", {"scope": scope, "key": key})
 
     def default(self, pool: SubnetPool) -> str | None:

@@ -17,13 +17,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sealane.errors import BadRequest, Conflict, NotFound, OverQuota, RevisionMismatch
-from sealane.model import FloatingIP, Network, Port, Router, Subnet, SubnetPool, SubPort, Trunk
+from sealane.model import FloatingIP, Network, Port, Router, Segment, Subnet, SubnetPool, SubPort, Trunk
 from sealane.names import ROUTER_PORTS
 from sealane.ovsdb import operations as ops
 from sealane.store.changes import Change, Create, Delete, Stored, Update
 from sealane.store.claims import DATAPATH, DATAPATH_KEYS, PORT_KEYS
 from sealane.store.fixed import refuse_fixed
 from sealane.store.holder import Holder
+from sealane.store.parts import Parts
 from sealane.store.ranges import Ranges
 from sealane.store.rows import COLLECTIONS, RESOURCES, TABLES, canonical, same_content, to_row
 from sealane.store.transaction import Transaction, View
@@ -78,6 +79,7 @@ class _Planner:
         self.claims = Holder(self.transaction)
         self.changes = 0
         self._ranges = Ranges(self.transaction)
+        self._parts = Parts(self.transaction, self.claims, self._ranges)
         self._view = view
         self._named: set[str] = set()
         self._counts: dict[tuple[str, str], int] = {}
@@ -112,6 +114,8 @@ class _Planner:
         match obj:
             case Network():
                 self._create_network(obj)
+            case Segment():
+                self._parts.add(obj)
             case Subnet():
                 self._create_subnet(obj)
             case Port():
@@ -138,7 +142,7 @@ class _Planner:
             "subnets_revision": 0,
         }
         self.transaction.insert("Network", {**to_row(network), **held}, network.id)
-        self.transaction.networks.add(network.id)
+        self.transaction.networks[network.id] = network
 
     def _create_router(self, router: Router) -> None:
         router = replace(router, tunnel_key=self.claims.key(DATAPATH, DATAPATH_KEYS, router.tunnel_key))
@@ -147,6 +151,7 @@ class _Planner:
 
     def _create_subnet(self, subnet: Subnet) -> None:
         self.transaction.need_network(subnet.network_id)
+        self._parts.place(subnet)
         self._ranges.place(subnet)
         claim = self.claims.gateway(subnet)
         self.transaction.insert("Subnet", {**to_row(subnet), "gateway_allocation": claim}, subnet.id)
@@ -158,6 +163,7 @@ class _Planner:
 
     def _create_port(self, port: Port) -> None:
         self.transaction.need_network(port.network_id)
+        self._parts.check(port)
         port = replace(port, tunnel_key=self.claims.key(port.network_id, PORT_KEYS, port.tunnel_key))
         held = {"allocations": self.claims.allocations(port), "router": self._router_of(port)}
         self.transaction.insert("Port", {**to_row(port), **held}, port.id)
@@ -184,6 +190,7 @@ class _Planner:
             moved = (old.port_id, old.fixed_ip_address) != (new.port_id, new.fixed_ip_address)
             return {"association": self.claims.association(new)} if moved else {}
         if isinstance(old, Subnet) and isinstance(new, Subnet):
+            self._parts.move(old, new)
             if old.subnetpool_id != new.subnetpool_id:
                 self._ranges.move(new)
             moved = old.gateway_ip != new.gateway_ip
@@ -203,6 +210,7 @@ class _Planner:
             moved["allocations"] = self.claims.allocations(new, kept)
         if (old.device_id, old.device_owner) != (new.device_id, new.device_owner):
             moved["router"] = self._router_of(new)
+            self._parts.check(new)
         return moved
 
     def _router_of(self, port: Port) -> str | None:
@@ -218,7 +226,7 @@ class _Planner:
             self.transaction.guard(obj)
         self.transaction.body.append(ops.delete(TABLES[type(obj)], obj.id))
         self.transaction.body += [ops.delete("Allocation", claim) for claim in self.claims.of(obj)]
-        if isinstance(obj, Subnet):
+        if isinstance(obj, Subnet | Segment):
             self._ranges.leave(obj)
 
     def _count(self, obj: Stored) -> None:

@@ -7,7 +7,7 @@ pool or joins a scope waits for a counter of that row, and raises it.
 from collections.abc import Iterable
 
 from sealane.errors import Conflict, NotFound
-from sealane.model import Subnet, SubnetPool
+from sealane.model import Segment, Subnet, SubnetPool
 from sealane.store import draws
 from sealane.store.rows import network_of
 from sealane.store.transaction import Transaction
@@ -24,17 +24,17 @@ class Ranges:
         """A new one in its network and its pool. Raises NotFound, Conflict, OverQuota, BadRequest."""
         siblings = [s for s in self._transaction.all_subnets() if s.network_id == subnet.network_id]
         _refuse_overlap(subnet, siblings)
-        self._guard_network(subnet.network_id)
+        self.guard_network(subnet.network_id)
         self._take(subnet, siblings)
         self._transaction.subnets[subnet.id] = subnet
 
     def move(self, subnet: Subnet) -> None:
         """Into another pool; its siblings come with it. Raises as `place`."""
-        self._guard_network(subnet.network_id)
+        self.guard_network(subnet.network_id)
         self._take(subnet, ())
         self._transaction.subnets[subnet.id] = subnet
 
-    def leave(self, subnet: Subnet) -> None:
+    def leave(self, subnet: Subnet | Segment) -> None:
         """Whoever looks for a place beside it has to look again."""
         self._transaction.bump("Network", subnet.network_id, "subnets_revision")
 
@@ -76,7 +76,7 @@ class Ranges:
         if (row := self._view.pools.get(id)) is not None:
             self._transaction.hold("SubnetPool", id, "uses", row["uses"])
 
-    def _guard_network(self, network_id: str) -> None:
+    def guard_network(self, network_id: str) -> None:
         """No other subnet may come into the network between our look at them and the commit."""
         if network_id in self._transaction.networks:
             self._transaction.bump("Network", network_id, "subnets_revision")

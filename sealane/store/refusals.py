@@ -28,6 +28,10 @@ _DUPLICATES = {
     "TrunkPlace": ("PortInUse", "the port is a trunk's parent or sub-port already"),
     "TapFlow": ("TapFlowExists", "the tap service has this source port already: delete that flow first"),
     "RBACPolicy": ("RbacPolicyExists", "an RBAC policy says the same already"),
+    "Segment": (
+        "SegmentNotSupported",
+        "the network has a segment on this physical_network, or two were made at once: try again",
+    ),
     "Project": ("Conflict", "another project has this name or id: choose another"),
     "User": ("Conflict", "another user has this name: choose another"),
     "RoleAssignment": ("Conflict", "the user has the role already"),
@@ -35,6 +39,7 @@ _DUPLICATES = {
 """table -> type and message of what its index refuses."""
 
 _HOLDERS = {
+    "Segment": "delete the subnets that are of it first",
     "Network": "delete the subnets and ports in it first",
     "Router": "remove its interfaces, its gateway and its floating IPs first",
     "SecurityGroup": "take it from its ports, and delete the rules that name it, first",

@@ -40,6 +40,7 @@ from sealane.model import (
     Router,
     SecurityGroup,
     SecurityGroupRule,
+    Segment,
     ServerPool,
     Subnet,
     SubnetPool,
@@ -55,6 +56,7 @@ from sealane.store.changes import Stored
 
 COLLECTIONS: Mapping[type[Stored], str] = {
     Network: "networks",
+    Segment: "segments",
     Subnet: "subnets",
     Port: "ports",
     Node: "nodes",
@@ -112,6 +114,7 @@ _RENAMED = {
     "default_pool_id": "default_pool",
     "pool_id": "pool",
     "subnet_id": "subnet",
+    "further_segment_id": "segment",
     "qos_policy_id": "qos_policy",
     "subnetpool_id": "subnetpool",
     "address_scope_id": "address_scope",
@@ -246,7 +249,10 @@ def canonical(obj: Stored) -> Stored:
 def same_content(one: Stored, other: Stored) -> bool:
     """Whether a repeated Create asks for what is there: all but what the server side fills in."""
     filled = {"revision_number": 0, "created_at": "", "updated_at": ""}
-    if isinstance(one, Network | Port | Router) and 0 in (one.tunnel_key, getattr(other, "tunnel_key", 0)):
+    if isinstance(one, Network | Segment | Port | Router) and 0 in (
+        one.tunnel_key,
+        getattr(other, "tunnel_key", 0),
+    ):
         filled["tunnel_key"] = 0
     return replace(one, **filled) == replace(other, **filled)  # type: ignore[arg-type]
 

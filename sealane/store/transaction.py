@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sealane.errors import NotFound
-from sealane.model import State, Subnet, SubnetPool
+from sealane.model import Network, State, Subnet, SubnetPool
 from sealane.ovsdb import operations as ops
 from sealane.ovsdb.values import Row, Schema
 from sealane.store.changes import Stored
@@ -39,7 +39,7 @@ class Transaction:
         self.body: list[ops.Operation] = []
         self.guards: dict[int, Stored] = {}
         """By wait: the object whose revision it is."""
-        self.networks: set[str] = set()
+        self.networks: dict[str, Network] = {}
         """That are new."""
         self.subnets: dict[str, Subnet] = {}
         """That are new, or of another pool."""

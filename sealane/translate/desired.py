@@ -22,6 +22,7 @@ from sealane.model import (
     Router,
     SecurityGroup,
     SecurityGroupRule,
+    Segment,
     ServerPool,
     State,
     Subnet,
@@ -36,7 +37,7 @@ from sealane.translate.memo import Memo
 from sealane.translate.rows import Row
 
 PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
-    switches.rows,  # Network, Subnet -> Logical_Switch, and the gateway's localport
+    switches.rows,  # Network, Segment, Subnet -> Logical_Switch, localport, localnet
     dhcp.rows,  # Subnet, Port -> DHCP_Options
     ports.rows,  # Port, Trunk, SubPort -> Logical_Switch_Port
     groups.rows,  # SecurityGroup, SecurityGroupRule, AddressGroup -> Port_Group, ACL, Address_Set
@@ -48,7 +49,7 @@ PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
     taps.rows,  # TapService, TapFlow, Port -> a Logical_Switch of its own for each service
 )
 READS = (
-    *(Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup),
+    *(Network, Segment, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup),
     *(Router, Node, FloatingIP, PortForwarding, SubnetPool, AddressScope),
     *(LoadBalancer, ServerPool, Listener, Member, HealthMonitor),
     *(BandwidthLimitRule, DscpMarkingRule, Log, Trunk, SubPort),

@@ -5,6 +5,7 @@
                                                          others: where the resolver answers, and
                                                          published ports are led in beside a router
        └─ Logical_Switch_Port "provnet-<id>", type localnet: the segment of a physical network
+    Segment ── the same, "provnet-<its id>": hosts take the one to whose physical network they have a bridge
 
 A localport exists on every chassis at once and its packets never take a tunnel (ovn-nb(5), type), so
 each host's kernel can be the gateway of the containers on that host, under one MAC and one address.
@@ -18,7 +19,7 @@ recognise what they see.
 from collections.abc import Iterator, Mapping
 
 from sealane import names
-from sealane.model import Network, State, Subnet
+from sealane.model import Network, Segment, State, Subnet
 from sealane.translate.memo import Memo
 from sealane.translate.rows import OWNED, Parent, Ref, Row, Value
 
@@ -44,6 +45,10 @@ def rows(state: State, memo: Memo) -> Iterator[Row]:
             yield gateway
         if network.physical_network is not None:
             yield physical(network.id, network)
+    further = memo.of(_further)
+    for segment in state.segments.values():
+        if segment.network_id in state.networks:
+            yield further(segment.id, segment, state.networks[segment.network_id])
 
 
 def parent(network_id: str) -> Parent:
@@ -127,21 +132,28 @@ def _gateway(network: Network, *subnets: Subnet) -> Row | None:
 
 
 def _physical(network: Network) -> Row:
-    """Where the segment of the physical network begins; hosts without a bridge to it have none."""
-    name = names.physical_port(network.id)
+    return _localnet(names.physical_port(network.id), network, network, names.PHYSICAL_PORT_KEY)
+
+
+def _further(segment: Segment, network: Network) -> Row:
+    return _localnet(names.further_physical_port(segment.id), segment, network, segment.tunnel_key)
+
+
+def _localnet(name: str, part: Network | Segment, network: Network, key: int) -> Row:
+    """Where the segment of a physical network begins; hosts without a bridge to it have none."""
     columns: dict[str, Value] = {
         "name": name,
         "type": "localnet",
-        "tag": network.segmentation_id,
+        "tag": part.segmentation_id,
         "addresses": frozenset({"unknown"}),
         "port_security": frozenset[str](),
         "enabled": network.admin_state_up,
         "external_ids": {**OWNED, "neutron:network_name": names.logical_switch(network.id)},
         "options": {
-            "network_name": network.physical_network or "",
+            "network_name": part.physical_network or "",
             "mcast_flood": "false",
             "mcast_flood_reports": "true",
-            **tunnel_key(names.PHYSICAL_PORT_KEY),
+            **tunnel_key(key),
         },
     }
     return Row("Logical_Switch_Port", name, columns, (parent(network.id),))

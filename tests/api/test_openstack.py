@@ -126,10 +126,22 @@ async def test_segments(database: OvsdbServer) -> None:
         assert (shown["name"], shown["description"], shown["physical_network"]) == ("first", "x", "lan")
         subnet = "subnet create s --network lan --network-segment first --subnet-range 192.0.2.0/24"
         assert (await openstack(api, f"{subnet} -f json"))["segment_id"] == row["ID"]
-        more = "network segment create second --network lan --network-type vlan --segment 8"
-        refused = await openstack(api, f"{more} --physical-network other", fails=True)
-        assert "can have no further one" in refused
         assert "delete the network" in await openstack(api, "network segment delete first", fails=True)
+        more = "network segment create --network-type vlan --segment 8"
+        refused = await openstack(api, f"{more} --physical-network lan --network lan second", fails=True)
+        assert "give another physical_network" in refused
+        made = await openstack(api, f"{more} --physical-network yard --network lan second -f json")
+        assert (made["physical_network"], made["segmentation_id"], made["name"]) == ("yard", 8, "second")
+        more = "subnet create t --network lan --network-segment second --subnet-range 198.51.100.0/24"
+        assert (await openstack(api, f"{more} -f json"))["segment_id"] == made["id"]
+        assert "subnet(s)" in await openstack(api, "network segment delete second", fails=True)
+        await openstack(api, "port create p --network lan -f json")
+        assert (await openstack(api, "port show p -f json"))["ip_allocation"] == "deferred"
+        shown = await openstack(api, "network show lan -f json")
+        assert shown["is_vlan_transparent"] is None and len(shown["segments"]) == 2
+        for line in ("port delete p", "subnet delete t", "network segment delete second"):
+            await openstack(api, line)
+        assert len(await openstack(api, "network segment list --network lan -f json")) == 1
 
 
 async def test_trunks(database: OvsdbServer) -> None:

@@ -32,6 +32,7 @@ def commands(page: str) -> str:
         "qos.md",
         "routers.md",
         "security-groups.md",
+        "segments.md",
         "subnet-pools.md",
         "tenants.md",
         "trunks.md",

@@ -39,6 +39,7 @@ from sealane.model import (
     Router,
     SecurityGroup,
     SecurityGroupRule,
+    Segment,
     ServerPool,
     Subnet,
     SubnetPool,
@@ -87,6 +88,15 @@ networks = st.builds(
     physical_network=st.none() | texts,
     segmentation_id=st.none() | st.integers(1, 4094),
 )
+segments = st.builds(
+    Segment,
+    **standard,
+    network_id=ids,
+    network_type=st.sampled_from(["vlan", "flat"]),
+    physical_network=st.none() | texts,
+    segmentation_id=st.none() | st.integers(1, 4094),
+    tunnel_key=st.integers(1, 32767),
+)
 subnets = st.builds(
     Subnet,
     **standard,
@@ -99,6 +109,8 @@ subnets = st.builds(
     host_routes=st.lists(st.builds(HostRoute, destination=texts, nexthop=texts), max_size=2).map(tuple),
     ipv6_ra_mode=st.none() | texts,
     ipv6_address_mode=st.none() | texts,
+    segmented=st.booleans(),
+    further_segment_id=st.none() | ids,
 )
 ports = st.builds(
     Port,
@@ -116,6 +128,7 @@ ports = st.builds(
     log=st.sampled_from(["", "ALL", "ACCEPT", "DROP"]),
     meters=words,
     withdrawn=st.booleans(),
+    deferred=st.booleans(),
     tunnel_key=st.integers(1, 32767),
     security_groups=st.sets(ids, max_size=3).map(lambda found: tuple(sorted(found))),
     extra_dhcp_opts=st.lists(st.builds(DhcpOption, opt_name=texts, opt_value=texts), max_size=2).map(tuple),
@@ -288,7 +301,7 @@ operators = nodes | tokens | quotas | accounts
 others = forwardings | balancing | quality
 
 
-@given(networks | subnets | ports | operators | routers | floating | policed | others)
+@given(networks | segments | subnets | ports | operators | routers | floating | policed | others)
 def test_an_object_survives_its_row_and_the_wire(obj: Stored) -> None:
     table = PACKAGED.table(TABLES[type(obj)])
     wire = msgspec.json.decode(msgspec.json.encode(table.encode(to_row(obj))))
