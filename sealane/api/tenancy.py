@@ -113,10 +113,9 @@ def _is_given(kind: Kind, name: str, values: Values, row: Any, look: Look) -> bo
     if name not in values or (row is None and values[name] is None):
         return False
     attribute = kind.by_name[name]
-    if row is None:
-        now = attribute.default
-    else:
-        now = getattr(row, attribute.key) if hasattr(row, attribute.key) else attribute.reader(row, look)
+    now = attribute.default if row is None else getattr(row, attribute.key, attribute.default)
+    if row is not None and now is None and not hasattr(row, attribute.key):
+        now = attribute.reader(row, look)  # it follows from others
     return bool(values[name] != now)
 
 

@@ -1,21 +1,19 @@
 """Networks, their segments, subnets of them and ports on hosts, in any order against a model.
 
-As test_machine.py. Each host leads to one physical network, or to none.
+Each host leads to one physical network, or to none.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, invariant, rule
 
 from sealane import errors
 from sealane.cli.api import Api
-from tests.api.test_machine import NOTHING
-from tests.api.test_server import Host, host
-from tests.daemons import until
+from tests.api.any_order import NOTHING, AnyOrder, Sight, host, run
+from tests.api.test_server import Host
 
 __all__ = ["host"]
 WAYS = {"ha": "a", "hb": "b", "hc": "c", "hn": "", "": ""}
@@ -44,23 +42,23 @@ class Network:
         return next((id for id, (physical, _) in self.parts.items() if physical == WAYS[host]), None)
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(AnyOrder):
     networks = Bundle("networks")
     segments = Bundle("segments")
     subnets = Bundle("subnets")
     ports = Bundle("ports")
 
-    def __init__(self, api: Api) -> None:
-        super().__init__()
-        self.api = api
+    def __init__(self, api: Api, sight: Sight) -> None:
+        super().__init__(api, sight)
         self.known: dict[str, Network] = {}
         self.bound: dict[str, dict[str, Any]] = {}
         self.place = 0
-
-    def teardown(self) -> None:
-        for collection in ("ports", "networks"):
-            for row in self.api.list(collection):
-                self.api.delete(collection, row["id"])
+        there = {node["name"] for node in api.list("sealane/nodes")}
+        for number, (name, physical) in enumerate(WAYS.items(), 1):
+            ways = [physical] if physical else []
+            if name and name not in there:
+                node = {"name": name, "address": f"192.0.2.{number}", "physical_networks": ways}
+                api.request("POST", "/v2.0/sealane/nodes", {"node": node})
 
     def taken(self, physical: str, vlan: int) -> bool:
         return any((physical, vlan) in network.parts.values() for network in self.known.values())
@@ -255,20 +253,4 @@ class Machine(RuleBasedStateMachine):
 
 
 def test_segments_in_any_order(host: Host) -> None:
-    with host.api():
-        api = Api(f"unix:{host.directory / 'api.sock'}")
-        until(lambda: api.list("networks") == [], "the API answers")
-        for number, (name, physical) in enumerate(WAYS.items(), 1):
-            ways = [physical] if physical else []
-            if name:
-                node = {"name": name, "address": f"192.0.2.{number}", "physical_networks": ways}
-                api.request("POST", "/v2.0/sealane/nodes", {"node": node})
-        chosen = settings(
-            max_examples=15,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            print_blob=True,
-            database=None,
-        )
-        run_state_machine_as_test(lambda: Machine(api), settings=chosen)
+    run(Machine, host, steps=50)
