@@ -69,11 +69,9 @@ class Network(Resource):
     """VLAN of a network of type vlan; the key of an overlay is `tunnel_key`."""
     qos_policy_id: str | None = None
     """Of each of its ports that has none of its own."""
-    multicast_snooping: bool = False
-    """A group's packets reach those only who have joined it; false: everybody."""
-    segment_name: str = ""
+    multicast_snooping: bool = False  # a group's packets reach those only who have joined it
+    segment_name: str = ""  # of its own segment
     segment_description: str = ""
-    """Of its own segment, which has no more beside `network_type` and what follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +111,8 @@ class Subnet(Resource):
     host_routes: tuple[HostRoute, ...] = ()
     ipv6_ra_mode: str | None = None
     ipv6_address_mode: str | None = None
-    segmented: bool = False
-    """Whether it says that it is of its network's own segment."""
-    further_segment_id: str | None = None
-    """The further segment of its network that it is of."""
+    segmented: bool = False  # it says that it is of its network's own segment
+    further_segment_id: str | None = None  # or of this one
     subnetpool_id: str | None = None
     """The pool that its addresses come from, and go back to with it."""
 
@@ -174,8 +170,7 @@ class Port(Resource):
     mac_address: str
     admin_state_up: bool = True
     fixed_ips: tuple[FixedIP, ...] = ()
-    deferred: bool = False
-    """It gets addresses when it is known which host it is on: that decides on the segment."""
+    deferred: bool = False  # it gets addresses when it is known which host, and so which segment, it is in
     device_id: str = ""
     device_owner: str = ""
     host: str = ""
@@ -197,8 +192,7 @@ class Port(Resource):
     withdrawn: bool = False
     """Offers them to nobody new at the moment."""
     taps: tuple[str, ...] = ()
-    """Tap services of its project that see what it sends and is sent: NAME:DIRECTION, or an id instead of the
-    name."""
+    """Tap services of its project that see what it sends and is sent: NAME:DIRECTION, or an id."""
     log: str = ""
     """Which of its packets are logged: a LoggedEvent, or none."""
     meters: tuple[str, ...] = ()
