@@ -533,10 +533,10 @@ class State:
     networks: Mapping[str, Network] = field(default_factory=dict)
     subnets: Mapping[str, Subnet] = field(default_factory=dict)
     ports: Mapping[str, Port] = field(default_factory=dict)
-    segments: Mapping[str, Segment] = field(default_factory=dict)
     sequence: int = 0
     moved: Mapping[str, int] = field(default_factory=dict, compare=False)
     """Name of a collection ("ports") -> sequence of the last change that was seen in it."""
+    segments: Mapping[str, Segment] = field(default_factory=dict)  # further ones
     nodes: Mapping[str, Node] = field(default_factory=dict)
     tokens: Mapping[str, Token] = field(default_factory=dict)
     quotas: Mapping[str, Quota] = field(default_factory=dict)

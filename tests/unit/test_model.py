@@ -48,6 +48,7 @@ def port_row(name: str) -> dict[str, object]:
         **dict.fromkeys(("admin_state_up", "port_security_enabled"), True),
         "quarantine": False,
         "withdrawn": False,
+        "deferred": False,
     }
 
 
