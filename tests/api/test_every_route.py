@@ -58,7 +58,8 @@ OF_NODES = {
     # found by their names
     *("GET /v2.0/security-groups", "GET /v2.0/security-groups/{id}", "GET /v2.0/qos/policies"),
     *("GET /v2.0/routers", "GET /v2.0/routers/{id}", "GET /v2.0/trunks", "GET /v2.0/trunks/{id}"),
-    "GET /v2.0/subnetpools",
+    *("GET /v2.0/subnetpools", "GET /v2.0/metering/metering-labels", "GET /v2.0/segments"),
+    *("GET /v2.0/taas/tap_services", "POST /v2.0/taas/tap_services"),
     *(f"PUT /v2.0/routers/{{id}}/{verb}_router_interface" for verb in ("add", "remove")),
     # between the parts of Sealane
     *(f"GET /v2.0/sealane/{what}" for what in ("announced", "ca", "changes", "free-cidr")),

@@ -75,6 +75,8 @@ PUTS: dict[str, Cells] = {
         "sealane:services": (["x:80"], "200 403 403 404"),
         "sealane:withdrawn": (True, "200 200 403 404"),
         "sealane:taps": (["x"], "200 200 403 404"),
+        "sealane:log": ("DROP", "200 200 403 404"),
+        "sealane:meters": (["x"], "200 200 403 404"),
     },
     "port_forwarding": {
         "description": ("x", "200 404"),
@@ -155,6 +157,8 @@ POSTS: dict[str, Cells] = {
         "sealane:services": (["x:80"], "201 403 404"),
         "sealane:withdrawn": (True, "201 201 404"),
         "sealane:taps": (["x"], "201 201 404"),
+        "sealane:log": ("DROP", "201 201 404"),
+        "sealane:meters": (["x"], "201 201 404"),
         "sealane:allocate_from": ("top", "201 201 404"),
     },
     "port_forwarding": {

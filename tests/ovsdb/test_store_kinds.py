@@ -292,7 +292,7 @@ def _older(path: Path) -> Path:
             "segment",
             "qos_policy",
         ),
-        "Subnet": ("subnetpool",),
+        "Subnet": ("subnetpool", "segment"),
         "Port": ("security_groups", "extra_dhcp_opts", "router", "qos_policy"),
     }
     kept = (
