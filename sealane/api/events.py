@@ -83,6 +83,7 @@ API_NAMES: Mapping[tuple[str, str], str] = {
     ("network", "origin"): "sealane:origin",
     ("network", "labels"): "sealane:labels",
     ("network", "external"): "router:external",
+    ("subnet", "segmented"): "segment_id",
     ("subnet", "further_segment_id"): "segment_id",
     ("network", "network_type"): "provider:network_type",
     ("network", "physical_network"): "provider:physical_network",
@@ -121,7 +122,8 @@ def differences(old: State, new: State) -> Iterator[Event]:
 def changed_fields(kind: str, old: Any, new: Any) -> tuple[str, ...]:
     """Names that differ, as the API calls them."""
     names = (f.name for f in fields(new) if f.name not in QUIET)
-    return tuple(API_NAMES.get((kind, n), n) for n in names if getattr(old, n) != getattr(new, n))
+    changed = (API_NAMES.get((kind, n), n) for n in names if getattr(old, n) != getattr(new, n))
+    return tuple(dict.fromkeys(changed))
 
 
 def _about(kind: str, what: What, row: Any, **more: Any) -> Event:

@@ -10,6 +10,7 @@ from sealane.api.events import (
     Event,
     Move,
     binding_events,
+    changed_fields,
     differences,
     mismatch_events,
     move,
@@ -92,7 +93,14 @@ def test_nodes_and_tokens_without_their_secrets():
 def test_fields_are_called_as_the_api_calls_them(kind: Kind):
     renamed = {(kind.singular, a.field): a.name for a in kind.attributes if a.field and a.name != "tenant_id"}
     renamed.pop((kind.singular, "project_id"), None)
-    assert renamed == {key: name for key, name in API_NAMES.items() if key[0] == kind.singular}
+    computed = {a.name for a in kind.attributes if not a.field}
+    said = {key: name for key, name in API_NAMES.items() if key[0] == kind.singular}
+    assert renamed == {key: name for key, name in said.items() if name not in computed}
+
+
+def test_a_subnet_that_leaves_one_segment_for_another_is_told_once():
+    before, after = replace(LOW, segmented=True), replace(LOW, further_segment_id="x")
+    assert changed_fields("subnet", before, after) == ("segment_id",)
 
 
 def bound(host="", up=False):
