@@ -14,6 +14,10 @@ translated to the server.  It is on every host, so nothing takes a detour.
 A floating IP of the address is one more VIP: its router's gateway translates it, as forwarded ports.
 
 A server's weight is how often it stands in the list; OVN has no other (ovn-nb(5), vips).
+
+A gateway without SNAT turns back the answers of those alone who stand in some list (ovn-northd(8),
+lr_out_undnat).  So with a floating IP those who get no new connections stand in a list of their own, at an
+address that nobody can ask: what they have begun goes on.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,6 +43,10 @@ from sealane.translate.switches import prefix_length
 
 SHARES = 64
 """Members of a list at most: weights are brought down to that."""
+
+
+NOWHERE = {4: "192.0.0.8", 6: "100:0:0:1::8"}
+"""Dummy addresses, to which nothing is forwarded (RFC 7600 and RFC 9780)."""
 
 
 class Way(NamedTuple):
@@ -213,8 +221,9 @@ def _balancer(
     chosen = [s for s in servers if _serves(s.member) and (watched is None or (s.port and s.asked_from))]
     backends = ",".join(_listed(chosen))
     vips = {_at(address, listener.protocol_port): backends for address in (balancer.vip_address, *floating)}
+    resting = [s for s in servers if s not in chosen] if floating else []
     columns: dict[str, Value] = {
-        "vips": vips,
+        "vips": {**vips, **_aside(resting, listener.protocol_port)},
         "protocol": listener.protocol.lower(),
         "selection_fields": _selection(pool),
         "ip_port_mappings": {} if watched is None else {_bare(s.member.address): _asked(s) for s in chosen},
@@ -248,6 +257,13 @@ def _listed(servers: Iterable[Server]) -> Iterator[str]:
     common = gcd(*weights) or 1
     for server, weight in zip(servers, weights, strict=True):
         yield from [_at(server.member.address, server.member.protocol_port)] * (weight // common)
+
+
+def _aside(servers: list[Server], port: int) -> dict[str, str]:
+    """For connections that these have already."""
+    at = (_at(server.member.address, server.member.protocol_port) for server in servers)
+    listed = ",".join(dict.fromkeys(at))
+    return {_at(NOWHERE[6 if "[" in listed else 4], port): listed} if listed else {}
 
 
 def _at(address: str, port: int) -> str:

@@ -182,12 +182,24 @@ def talk(one: Machine, two: Machine, kind: str, address: str) -> Iterator[Callab
 
 @contextmanager
 def running(machine: Machine, program: str, *words: str) -> Iterator[Callable[[], str]]:
+    argv = ["ip", "netns", "exec", machine.name, *python(program), *words]
+    with heard(machine.lab.command(machine.host, argv)) as said:
+        yield said
+
+
+def python(program: str) -> list[str]:
     """It ends with its standard input: of a program in another PID namespace we only have the way there."""
-    argv = ["ip", "netns", "exec", machine.name, "python3", "-c", ENDS + program, *words]
-    with tempfile.NamedTemporaryFile("r") as heard:
-        own = machine.lab.command(machine.host, argv)
-        with subprocess.Popen(own, stdin=subprocess.PIPE, stdout=heard.fileno()):
-            yield lambda: Path(heard.name).read_text()
+    return ["python3", "-c", ENDS + program]
+
+
+@contextmanager
+def heard(argv: list[str]) -> Iterator[Callable[[], str]]:
+    """What it has said until now; it is ended by the end of its input."""
+    with (
+        tempfile.NamedTemporaryFile("r") as said,
+        subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=said.fileno()),
+    ):
+        yield lambda: Path(said.name).read_text()
 
 
 @pytest.mark.parametrize("family", [4, 6])

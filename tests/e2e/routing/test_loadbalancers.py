@@ -14,7 +14,7 @@ from sealane.errors import BadRequest
 from sealane.lab.lab import Lab
 from tests import labs
 from tests.e2e.overlay.machines import Machine, attach, listening, until
-from tests.e2e.overlay.test_fastpath import ECHO, TALK, running, told
+from tests.e2e.overlay.test_fastpath import ECHO, TALK, heard, python, running, told
 from tests.e2e.routing.site import PORT, Tenant
 from tests.e2e.routing.world import CABLED, GATEWAY, SERVER, World, now, serving
 
@@ -206,35 +206,68 @@ ECHOES = 7778
 """Where ECHO listens."""
 
 
-def talked_to_the_end(made: Shop, client: Machine, server: Machine) -> None:
-    """A long connection goes on while its server gets no new ones, and when it is no member any more."""
-    lab, api = made.tenant.lab, made.tenant.api
+@contextmanager
+def echoes(made: Shop, server: Machine) -> Iterator[tuple[str, str]]:
+    """By a listener of their own; the path of its members, and the id of the only one."""
+    api = made.tenant.api
     at = {"loadbalancer_id": made.balancer["id"], "protocol": "TCP", "protocol_port": ECHOES}
     listener = api.create(f"{LBAAS}/listeners", at)["id"]
     pool = {"listener_id": listener, "protocol": "TCP", "lb_algorithm": "SOURCE_IP_PORT"}
-    below = f"{LBAAS}/pools/{api.create(f'{LBAAS}/pools', pool)['id']}/members"
+    pool_id = api.create(f"{LBAAS}/pools", pool)["id"]
+    below = f"{LBAAS}/pools/{pool_id}/members"
     api.wait = 60
-    member = api.create(below, {"address": server.addresses[0], "protocol_port": ECHOES})["id"]
-    with running(server, ECHO, "tcp", "4") as echo:
-        until(lambda: "listens" in echo(), "the echo listens")
-        with running(client, TALK, "tcp", made.address) as said:
-            goes_on(said, 300)
-            api.update(below, member, {"weight": 0})
-            goes_on(said, 300)
-            by_address = [f for f in told(lab, "flows") if f"{made.address}:{ECHOES}" in f["ends"]]
-            print(f"load balancer: by the address {[f['packets'] for f in by_address]} fast")
-            assert not any(sum(f["packets"]) for f in by_address), "translated packets are not fast"
-            api.delete(below, member)
-            goes_on(said, 300)
-    api.wait = None
-    api.delete(f"{LBAAS}/listeners", listener)
-    api.delete(f"{LBAAS}/pools", below.split("/")[2])
+    try:
+        member = api.create(below, {"address": server.addresses[0], "protocol_port": ECHOES})["id"]
+        with running(server, ECHO, "tcp", "4") as echo:
+            until(lambda: "listens" in echo(), "the echo listens")
+            yield below, member
+    finally:
+        api.wait = None
+        api.delete(f"{LBAAS}/listeners", listener)
+        api.delete(f"{LBAAS}/pools", pool_id)
+
+
+def talked_to_the_end(made: Shop, client: Machine, server: Machine) -> None:
+    """A long connection goes on while its server gets no new ones, and when it is no member any more."""
+    lab, api = made.tenant.lab, made.tenant.api
+    with echoes(made, server) as (below, member), running(client, TALK, "tcp", made.address) as said:
+        goes_on(said, 300)
+        api.update(below, member, {"weight": 0})
+        goes_on(said, 300)
+        by_address = [f for f in told(lab, "flows") if f"{made.address}:{ECHOES}" in f["ends"]]
+        print(f"load balancer: by the address {[f['packets'] for f in by_address]} fast")
+        assert not any(sum(f["packets"]) for f in by_address), "translated packets are not fast"
+        api.delete(below, member)
+        goes_on(said, 300)
 
 
 def goes_on(said: Callable[[], str], answers_: int) -> None:
     """TALK dies of a wrong answer."""
     before = len(said().splitlines())
     until(lambda: len(said().splitlines()) > before + answers_, "the connection goes on")
+
+
+@pytest.mark.parametrize("rest", [{"weight": 0}, {"admin_state_up": False}], ids=["weight", "off"])
+@pytest.mark.parametrize("snat", [True, False], ids=["snat", "plain"])
+def test_by_a_floating_ip_it_goes_on_too(
+    world: World, red: Tenant, outside: str, snat: bool, rest: dict[str, object]
+) -> None:
+    """From the world to a server that gets no new connections, whatever else its router translates."""
+    gateway = {"network_id": outside, "enable_snat": snat}
+    red.api.update("routers", red.router, {"external_gateway_info": gateway})
+    rule = {"direction": "ingress", "protocol": "tcp", "port_range_min": ECHOES, "port_range_max": ECHOES}
+    red.api.create("security-group-rules", {"security_group_id": red.group, **rule, "project_id": red.name})
+    one, two = red.put("host1", "one"), red.put("host2", "two")
+    with shop(red, "tcp") as made:
+        outer = red.take(port_id=made.balancer["vip_port_id"])["floating_ip_address"]
+        for server in (one, two):
+            with (
+                echoes(made, server) as (below, member),
+                heard(world.command(*python(TALK), "tcp", outer)) as said,
+            ):
+                goes_on(said, 300)
+                red.api.update(below, member, rest)
+                goes_on(said, 300)
 
 
 STEADY = """
