@@ -14,7 +14,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import pytest
@@ -27,10 +27,11 @@ from sealane.model import State
 from sealane.ovn.northbound import DATABASE, Northbound
 from sealane.ovsdb.client import Client
 from sealane.store.db import Store
+from sealane.translate import metering, routers
 from sealane.translate.desired import desired
 from sealane.translate.diff import diff
 from sealane.translate.memo import Memo
-from sealane.translate.rows import Plan
+from sealane.translate.rows import Plan, Ref
 from tests.api.test_server import Host, host
 from tests.daemons import PATIENCE, until
 
@@ -100,7 +101,24 @@ class Sight:
         """Within the loop, so that neither moves meanwhile."""
         if self._northbound.sequence != self.state.sequence:
             return True
-        return diff(desired(self.state), self._northbound.tables)
+        plan = diff(desired(self.state), self._northbound.tables)
+        staying = self._staying(plan)
+        return replace(
+            plan,
+            delete=tuple(one for one in plan.delete if one.ref not in staying),
+            detach=tuple(edge for edge in plan.detach if edge.child not in staying),
+        )
+
+    def _staying(self, plan: Plan) -> set[Ref]:
+        """Policies that nobody wants any more and some label still counts by (sealane/ovn/lingering.py)."""
+        policies = self._northbound.tables["Logical_Router_Policy"]
+        there, ways = {str(row["match"]) for row in policies.values()}, routers.ways(self.state)
+        return {
+            one.ref
+            for one in plan.delete
+            if one.ref.table == "Logical_Router_Policy"
+            and metering.who(str(policies[one.uuid]["match"]), ways, there)
+        }
 
     def left(self) -> dict[str, list[object]]:
         """What was made by calls and is there; default groups stay with their projects."""

@@ -13,7 +13,8 @@ from hypothesis.stateful import Bundle, invariant, rule
 
 from sealane import errors
 from sealane.cli.api import Api
-from sealane.translate import routers
+from sealane.translate import metering, routers
+from sealane.translate.desired import desired
 from tests.api.any_order import NOTHING, AnyOrder, Refusal, Sight, host, refused, run
 from tests.api.test_server import Host
 
@@ -154,7 +155,13 @@ class Metering(AnyOrder):
     @invariant()
     def what_counts_at_the_router_is_what_is_for_its_project(self) -> None:
         """Labels of its project and shared ones; a label with nothing but exclusions counts nothing."""
-        counted = {label for labels in routers.counted(self.sight.current()).values() for label in labels}
+        state = self.sight.current()
+        matches = {
+            str(row.columns["match"]) for row in desired(state) if row.ref.table == "Logical_Router_Policy"
+        }
+        found = [metering.who(match, routers.ways(state), matches) for match in matches]
+        assert None not in found, "it can be said of each"
+        counted = {label for labels in found for label in labels or ()}
         mine = {id for id, one in self.known.items() if one.shared or one.project == "default"}
         counting = {one.label for one in self.counting.values() if not one.excluded}
         if not self.has_gateway:
