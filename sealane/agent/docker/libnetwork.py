@@ -224,7 +224,7 @@ class NetworkDriver:
             marks["qos_policy_id"] = await self._catalog.policy(network.project, options.qos)
         await self._catalog.check_meters(network.project, options.watched.meters)
         if options.watched.meters and (record.internal or network.gateway in ("docker", "none")):
-            raise BadRequest(f"{METERING}: nothing leaves network '{network.name}' where it is counted")
+            raise BadRequest(f"{METERING}: nothing leaves this network where it is counted; leave it out")
         port = await self._claims.parent(options.trunk) if options.trunk else options.port
         if port:
             if groups is not None:
