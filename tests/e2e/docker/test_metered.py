@@ -141,8 +141,9 @@ def test_behind_a_router(
 ) -> None:
     """Who first has to find his way sends small packets; those that are counted here are long ones.
 
-    An echo's number is the process' own with busybox, and Open vSwitch does not translate it: of two containers
-    whose numbers meet behind one address the second hears nothing.  So they count on from different ones.
+    An echo's number is the process' own with busybox, and Open vSwitch does not translate it: of two
+    containers whose numbers meet behind one address the second hears nothing.  So they count on from
+    different ones.
     """
     routers.router("edge")
     routed = ("-o", "sealane.router=edge", "-o", "sealane.metering=shop")

@@ -10,6 +10,7 @@ hypervisor.py drive VERB INSTANCE PORT               the driver for containers
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -73,7 +74,7 @@ def refused() -> None:
 
 
 def guest(device: str, inner: str) -> None:
-    """`device` is of the namespace of process 1."""
+    """`device` is of the namespace of process 1.  It ends with either."""
     own = os.open("/proc/self/ns/net", os.O_RDONLY)
     inside = opened(inner)
     libc = __import__("ctypes").CDLL(None)
@@ -88,7 +89,9 @@ def guest(device: str, inner: str) -> None:
             for key, _ in selector.select():
                 try:
                     os.write(key.data, os.read(key.fd, 1 << 17))
-                except OSError:
+                except OSError as exc:
+                    if exc.errno == errno.EBADFD:
+                        return  # it has been deleted
                     continue  # one of them is down
 
 
