@@ -28,7 +28,7 @@ def changing(of: Noun, what: Members, verb: str, call: str, help: str) -> click.
     @click.command(
         verb, cls=Patient, help=help, epilog=f"\b\nExample:\n  sealane {of.name} {verb} {what.example}"
     )
-    @click.argument("wanted", metavar=of.name.upper(), shell_complete=names(of.path))
+    @click.argument("wanted", metavar=of.name.upper(), shell_complete=names(of.collection))
     @click.argument("members", metavar="SUBNET…", nargs=-1, required=True)
     @wait_option
     @output_option
@@ -42,8 +42,8 @@ def changing(of: Noun, what: Members, verb: str, call: str, help: str) -> click.
         except ValueError as exc:
             raise click.BadParameter(str(exc), param_hint="SUBNET") from exc
         id = noun.find(client, of, wanted, within)["id"]
-        client.change("PUT", f"{of.path}/{id}/{call}", {what.key: given})
-        show_one(client.find(of.path, id), output)
+        client.change("PUT", f"{of.collection}/{id}/{call}", {what.key: given})
+        show_one(client.find(of.collection, id), output)
         settle(client, "changed")
 
     command.params += noun.scope_options(of)
