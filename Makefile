@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ACCEL ?= tcg
+# Without it every start of a daemon, of the command and of pytest compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down venv install check test format bench bench-data soak faults clients clean docs demo bpf shims test-kernel test-fast-path
@@ -38,8 +40,8 @@ check: venv ## format, lint, types and the tests that need no root
 install: ## what is missing of the distribution's packages
 	scripts/install --tests
 
-test: install venv ## all tests, in two halves side by side; as root
-	scripts/test
+test: install venv ## all tests, in parts side by side; as root (PARTS="tests/e2e/docker tests/cli": these)
+	scripts/test $(PARTS)
 
 test-fast-path: install venv ## what tests of labs look at, with the fast path on wherever no test says otherwise; as root
 	FAST_PATH=on $(BIN)/pytest -q tests/netns/agent $(addprefix tests/e2e/,overlay routers routing docker doors)
