@@ -6,10 +6,12 @@ It has no disk: an initramfs of busybox and virtio's drivers, which asks for its
 import importlib.machinery
 import importlib.util
 import subprocess
+import tempfile
 import threading
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from sealane.lab.lab import Lab
@@ -17,7 +19,13 @@ from tests.e2e.docker.engines import until
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "kvm-guest"
 MODULES = ("virtio_pci", "virtio_net")
-BOOT = 120.0  # seconds; emulated, since not every machine with a /dev/kvm can use it
+BOOT = 120.0  # seconds
+KVM = Path("/dev/kvm")
+PATIENCE = 10.0  # seconds with KVM for a program of nine bytes
+PROBE = bytes.fromhex("baf400 b001 ee f4 ebfd")
+"""mov dx, 0xf4; mov al, 1; out dx, al; hlt; jmp: by the device isa-debug-exit it ends QEMU."""
+ran: set[str] = set()
+"""How guests of this session got a processor: "kvm", "tcg"."""
 
 # udhcpc runs /init as its script too: the first word says why.
 INIT = """#!/bin/busybox sh
@@ -78,26 +86,57 @@ class Guest:
 @contextmanager
 def booted(lab: Lab, host: str, device: str, mac: str, scratch: Path) -> Iterator[Guest]:
     """A guest that has its address; ended on the way out."""
+    kernel, initrd = built(scratch)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    words = lab.command(host, _qemu(accelerator(), kernel, initrd, device, mac))
+    with subprocess.Popen(words, text=True, errors="replace", **pipes) as process:  # type: ignore[call-overload]
+        try:
+            guest = Guest(process)
+            guest.wait_for("guest: ready")
+            ran.add(accelerator())
+            yield guest
+        finally:
+            process.kill()
+
+
+def built(scratch: Path) -> tuple[Path, Path]:
+    """Kernel and initramfs."""
     script = _script()
     kernel, modules = script.fetch_kernel()
-    initrd = script.build_initrd(scratch, modules, MODULES, INIT)
-    argv = [
+    return kernel, script.build_initrd(scratch, modules, MODULES, INIT)
+
+
+@cache
+def accelerator() -> str:
+    """kvm where a guest runs with it, which not every machine with a /dev/kvm can; else it is emulated."""
+    return "kvm" if KVM.exists() and _runs() else "tcg"
+
+
+def _runs() -> bool:
+    with tempfile.NamedTemporaryFile() as disk:
+        disk.write(PROBE.ljust(510, b"\0") + b"\x55\xaa")
+        disk.flush()
+        words = [
+            *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"),
+            *("-machine", "q35,accel=kvm", "-cpu", "host", "-m", "32"),
+            *("-drive", f"format=raw,file={disk.name}", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"),
+        ]
+        try:
+            return subprocess.run(words, capture_output=True, timeout=PATIENCE).returncode == 3
+        except subprocess.TimeoutExpired:
+            return False
+
+
+def _qemu(accel: str, kernel: Path, initrd: Path, device: str, mac: str) -> list[str]:
+    return [
         *("setpriv", "--pdeathsig", "KILL"),  # with nsenter, in whose namespaces it lives
         *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-        *("-machine", "q35,accel=tcg", "-cpu", "max", "-m", "256", "-serial", "stdio"),
+        *("-machine", f"q35,accel={accel}", "-cpu", "max", "-m", "256", "-serial", "stdio"),
         *("-kernel", str(kernel), "-initrd", str(initrd)),
         *("-append", "console=ttyS0 quiet loglevel=3 panic=-1"),
         *("-netdev", f"tap,id=net,ifname={device},script=no,downscript=no"),
         *("-device", f"virtio-net-pci,netdev=net,mac={mac},romfile="),
     ]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(lab.command(host, argv), text=True, errors="replace", **pipes) as process:  # type: ignore[call-overload]
-        try:
-            guest = Guest(process)
-            guest.wait_for("guest: ready")
-            yield guest
-        finally:
-            process.kill()
 
 
 def _script() -> types.ModuleType:

@@ -56,14 +56,20 @@ class House:
         """Of this host, by id."""
         return {p["id"]: p for p in self.json("port", "list") if p["binding:host_id"] == self.host}
 
+    def waiting(self) -> set[str]:
+        """Ports of this host, by id, that are kept ready for a container."""
+        return {row["port_id"] for row in self.json("ps", "--all") if row["door"] == "ready"}
+
     def links(self) -> set[str]:
-        """Ours on the host, gateways aside."""
+        """Ours on the host, but those of gateways and of ports that are kept ready."""
         listed = json.loads(self.run("ip", "-j", "link"))
-        return {one["ifname"] for one in listed if one["ifname"].startswith(("slh", "slc", "sls", "tap"))}
+        ours = {one["ifname"] for one in listed if one["ifname"].startswith(("slh", "slc", "sls", "tap"))}
+        return {link for link in ours if not _is_of(link, self.waiting())}
 
     def switch_ports(self) -> set[str]:
         words = ("ovs-vsctl", "--db=unix:/run/sealane/ovs/db.sock", "--timeout=10", "list-ports", "br-int")
-        return {port for port in self.run(*words).split() if port.startswith("tap")}
+        taps = {port for port in self.run(*words).split() if port.startswith("tap")}
+        return {port for port in taps if not _is_of(port, self.waiting())}
 
     def traces(self) -> dict[str, Any]:
         rows = {row["id"] for row in self.attachments()}
@@ -143,6 +149,19 @@ class House:
             if not port["device_owner"] or port["device_owner"].startswith("compute:"):
                 self.central.sealane("port", "delete", port["id"])
         eventually(lambda: set(self.ports()) == kept, "no port is left")
+
+
+def _is_of(link: str, ports: set[str]) -> bool:
+    return any(port.startswith(link[3:]) for port in ports)
+
+
+def be_far(lab: Lab) -> None:
+    """The namespace `far` on host2, in the groups default and `open`."""
+    there = House(lab, "host2")
+    there.run("ip", "netns", "add", "far")
+    attached = there.json("attach", "far", "--network", "blue", "--ip", FAR)
+    assert attached["addresses"] == [f"{FAR}/24"]
+    there.central.sealane("port", "add", attached["port_id"], "--security-group", "open")
 
 
 def eventually(condition: Callable[[], object], what: str, seconds: float = 90) -> float:

@@ -243,6 +243,16 @@ def test_podmans_containers_are_on_the_overlay(house: House, podman: tuple[str, 
     host = str(house.lab.plan.address("host1").ip)
     far = House(house.lab, "host2")
     until(lambda: far.exec("curl", "-s", "-m", "5", f"http://{host}:8077/").returncode == 0)
+    for target in ("two", "podman:two"):
+        house.sealane("attach", target, "--network", "red", "--ifname", "eth1")
+        told = house.json("inspect", target)
+        assert told["container"].startswith("podman:") and len(told["networks"]) == 2, told
+        assert (
+            "eth1"
+            in house.run(*inside, "ip", "-o", "link")
+            == house.sealane("exec", target, "--", "busybox", "ip", "-o", "link")
+        )
+        house.sealane("detach", target, "--ifname", "eth1")
     house.run(*podman, "restart", "-t", "0", "two")
     until(lambda: house.exec(*inside, "ping", "-c1", "-W2", "10.7.0.250").returncode == 0)
     house.run(*podman, "rm", "-af", "-t", "0")

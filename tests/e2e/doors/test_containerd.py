@@ -53,8 +53,14 @@ def test_its_containers_are_on_the_overlay(house: House, containerd: None) -> No
         lambda: [port["security_groups"] for port in house.ports().values()] == [[group]],
         what="it is in the group of its label",
     )
-    house.sealane("attach", "containerd:web", "--network", "red", "--ifname", "eth1")
-    assert inside(house, "web", "ip", "link", "show", "eth1") == 0
+    for name in ("web", "containerd:web"):  # who has no shell is looked into with the host's own programs
+        house.sealane("attach", name, "--network", "red", "--ifname", "eth1")
+        assert inside(house, "web", "ip", "link", "show", "eth1") == 0
+        told = house.json("inspect", name)
+        assert (told["container"], len(told["networks"])) == ("containerd:web", 2), told
+        assert " eth1" in house.sealane("exec", name, "--", "ip", "-o", "link")
+        house.sealane("detach", name, "--ifname", "eth1")
+        assert inside(house, "web", "ip", "link", "show", "eth1") != 0
     house.kill_agent()
     until(lambda: inside(house, "web", "ping", "-c1", "-W2", FAR) == 0, what="also after the agent's death")
     house.run("ctr", "task", "kill", "-s", "9", "web")
