@@ -72,7 +72,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     data_command.add_options(parser)
     door = parser.add_argument_group("doors: from an attachment's call to its first packet")
     door.add_argument("--door-rounds", type=int, default=10, help="each goes through every door twice (10)")
-    door.add_argument("--ready-ports", type=int, default=0, help="that wait for containers, on each host (0)")
+    door.add_argument("--ready-ports", type=int, default=2, help="that wait for containers, on each host (2)")
     options = parser.parse_args(argv)
     if unknown := set(options.chapters) - set(CHAPTERS):
         parser.error(f"no '{min(unknown)}'; there are {', '.join(CHAPTERS)}")

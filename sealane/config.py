@@ -66,7 +66,7 @@ class Settings:
     dockerd: bool = False  # run an engine of our own as a part of the node
     dockerd_args: str = ""  # further arguments of that engine, separated by blanks
     projects: tuple[str, ...] = ("default",)  # whose networks are mirrored into this node's engine
-    ready_ports: int = 0  # ports kept ready for each network that CNI or netavark uses here
+    ready_ports: int = 2  # kept ready for each network that CNI or netavark uses here; 0: none
     dns_suffix: str = "sealane.internal"  # container.NETWORK.SUFFIX
     network_pool: str = "10.96.0.0/11"  # where a subnet is taken from when none is given
     network_prefix: int = 24  # and its size

@@ -6,6 +6,7 @@ port's id is what Neutron uses, so tools for OVN recognise what they see.
 
 import hashlib
 import uuid
+from typing import Protocol
 
 OWNER_KEY = "sealane:owner"
 OWNER = "sealane"
@@ -336,9 +337,24 @@ def segment(network_id: str) -> str:
 _GROUPS = uuid.UUID("5ea1a000-0000-4000-8000-000000000005")
 
 
-def waits(device_owner: str, device_id: str) -> bool:
-    """Is the port nobody's yet, and goes with its network as a subnet does?"""
-    return device_owner == RUNTIME_PORT and device_id.startswith(READY)
+class Owned(Protocol):
+    """A port, as far as it says whose it is."""
+
+    @property
+    def device_owner(self) -> str: ...
+    @property
+    def device_id(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+
+
+def waits(port: Owned) -> bool:
+    """Is the port nobody's yet, kept ready on a host for a container (agent/ready.py)?
+
+    It goes with its network as a subnet does, counts in no quota, and gives way to whoever needs what it has.
+    Only a node or an admin can make one: to others no host is theirs to give.
+    """
+    return bool(port.host) and port.device_owner == RUNTIME_PORT and port.device_id.startswith(READY)
 
 
 def default_group(project_id: str) -> str:

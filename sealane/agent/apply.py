@@ -4,7 +4,9 @@ Ensuring what is there already changes nothing; removing what is gone is no erro
 fails doesn't keep the others from being carried out.
 """
 
+import errno
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import ParamSpec
 
 from sealane import names
@@ -25,7 +27,7 @@ from sealane.agent.facts import (
     TapExit,
 )
 from sealane.agent.gateway import Where
-from sealane.errors import Conflict, NotFound, SealaneError
+from sealane.errors import Conflict, HostError, NotFound, SealaneError
 from sealane.host import answers, guard, link, mirror, netns, nft, offload, tap, tc
 from sealane.host.netlink import Socket
 
@@ -126,6 +128,8 @@ def _ensure_pair(pair: Pair, where: Where, host: Socket) -> None:
         link.mark(host, pair.name, pair.mtu, pair.mark)
     elif pair.in_switch:
         _add_switch_pair(pair, where, host)
+    elif pair.into:
+        _add_sandbox_pair(pair, host)
     else:
         far = link.End(pair.peer, pair.mtu, pair.mac)
         link.add_pair(host, link.End(pair.name, pair.mtu), far, pair.mark, up=True)
@@ -169,6 +173,18 @@ def _add_switch_pair(pair: Pair, where: Where, host: Socket) -> None:
         link.set_up(socket, _index(socket, pair.peer), silent=True)
     finally:
         socket.close()
+
+
+def _add_sandbox_pair(pair: Pair, host: Socket) -> None:
+    """Raises NotFound (the sandbox), Conflict (it has another link of that name), HostError."""
+    try:
+        with gateway.opened(Path(pair.into)) as sandbox:
+            far = link.End(pair.peer, pair.mtu, pair.mac, sandbox)
+            link.add_pair(host, link.End(pair.name, pair.mtu), far, pair.mark, up=True)
+    except HostError as exc:
+        if isinstance(exc.__cause__, OSError) and exc.__cause__.errno == errno.EEXIST:
+            raise inside.taken(pair.into, pair.peer) from exc
+        raise
 
 
 def _remove_links(doomed: list[Pair | Bridge], host: Socket) -> None:

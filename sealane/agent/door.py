@@ -36,6 +36,10 @@ _UNFINISHED = 120.0  # seconds after which an attachment without sandbox is an a
 _log = log.get("netns-door")
 
 
+class _Dismissed(Exception):
+    """A port that was ready has gone meanwhile."""
+
+
 class NetnsDoor:
     def __init__(
         self,
@@ -210,11 +214,17 @@ class NetnsDoor:
     async def _attach(
         self, attachment_id: str, request: AttachRequest, place: Place, wish: Wish | None = None
     ) -> Attachment:
-        survey = await asyncio.to_thread(inside.survey, place.sandbox)
-        ifname = self._ifname(wish.ifname if wish else request.ifname, place, survey)
-        ready = await self.ready.take(request) if wish is None else None
+        asking = asyncio.ensure_future(self.ready.ask(request)) if wish is None else None
+        try:
+            survey = await asyncio.to_thread(inside.survey, place.sandbox)
+            ifname = self._ifname(wish.ifname if wish else request.ifname, place, survey)
+            ready = self.ready.take(await asking) if asking else None
+        finally:
+            if asking:
+                asking.cancel()
         if ready is not None:
-            return await self._plug_ready(ready, ifname, request, place, survey)
+            with suppress(_Dismissed):
+                return await self._plug_ready(ready, ifname, request, place, survey)
         self._pending.add(attachment_id)
         try:
             port, known = await self._port(attachment_id, request, place, wish)
@@ -236,22 +246,25 @@ class NetnsDoor:
     async def _plug_ready(
         self, ready: Attachment, ifname: str, request: AttachRequest, place: Place, survey: inside.Survey
     ) -> Attachment:
-        """The port's name is told while the link moves."""
+        """Its name is told while the link is made.  Raises _Dismissed: the port gave way to another."""
         name = request.name or place.name
         hops = defaults(request.gateway, ready.gateways, survey.defaults)
         own: dict[str, Any] = {"door": request.door, "key": request.key, "ifname": ifname, "name": name}
         own |= {"container": place.container, "defaults": hops, "routes": ready.routes + request.routes}
         made = replace(ready, **own, created=time.time())
-        named = asyncio.ensure_future(self._leases.name(made.port_id, made.id, name))
         self._pending |= {made.id, names.READY + made.id}
+        named = asyncio.ensure_future(self._leases.name(made.port_id, made.id, name))
+        entered = asyncio.ensure_future(self._enter(checked(made), request, place))
         try:
-            plugged = await self._enter(checked(made), request, place)
-            await named
+            plugged, _ = await asyncio.gather(entered, named)
             return plugged
-        except BaseException:
-            named.cancel()
-            await asyncio.wait([named])
+        except BaseException as exc:
+            for one in (named, entered):
+                one.cancel()
+            await asyncio.wait([named, entered])
             await self._undo(made.id, {"id": made.port_id, "device_owner": RUNTIME}, None)
+            if not named.cancelled() and isinstance(named.exception(), NotFound):
+                raise _Dismissed from exc
             raise
         finally:
             self._pending -= {made.id, names.READY + made.id}

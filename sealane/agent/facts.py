@@ -5,6 +5,8 @@ userspace datapath (ovs-vswitchd in the namespace `switch`)
   sandbox │            host              │ switch
    eth0 ══╪══ slh… ──tc redirect── sls… ═╪═ tap… ── br-int        Pair, Pair, 2 Redirects, Guard, SwitchPort
 
+   Of a runtime's container all from the redirections leftwards comes when its sandbox is known.
+
 kernel datapath
    eth0 ══╪══ tap… ── br-int                                      Pair, Guard, SwitchPort
 
@@ -43,6 +45,7 @@ class Pair:
     mac: str = field(default="", compare=False)  # the peer's; "": any
     in_switch: bool = field(default=False, compare=False)  # the peer is in the switch namespace
     finish: bool = field(default=False, compare=False)  # the host finishes checksums on the way out
+    into: str = field(default="", compare=False)  # path of the sandbox that the peer is made in
     both: bool = field(default=False, compare=False)  # the peer stays on the host, too
     tap: bool = field(default=False, compare=False)  # no pair: a TAP device, whose other end a guest opens
 

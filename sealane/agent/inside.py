@@ -57,8 +57,12 @@ def _arrived(wanted: Inside) -> link.Link | None:
     with Socket() as socket:
         found = link.find(socket, wanted.ifname)
     if found is not None and found.mac != wanted.mac:
-        raise Conflict(f"{wanted.sandbox} has a link {wanted.ifname} already; ask for another ifname")
+        raise taken(wanted.sandbox, wanted.ifname)
     return found
+
+
+def taken(sandbox: str, ifname: str) -> Conflict:
+    return Conflict(f"{sandbox} has a link {ifname} already; ask for another ifname")
 
 
 def _read(wanted: Inside) -> Inside | None:

@@ -11,7 +11,7 @@ from typing import Any
 from sealane import log, names
 from sealane.agent import trunks
 from sealane.agent.asked import AttachRequest
-from sealane.client import ApiClient, Body
+from sealane.client import ApiClient, Body, Changes
 from sealane.errors import BadRequest, Conflict, NotFound
 
 DNS_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
@@ -98,6 +98,10 @@ class Leases:
         """Of a port that was made before anybody knew for whom.  Raises NotFound."""
         dns_name = name if DNS_NAME.match(name) else ""
         await self._api.update("ports", port_id, {"device_id": device, "name": name, "dns_name": dns_name})
+
+    async def changes(self, after: int) -> Changes:
+        """What has moved since, at once; also which state that is."""
+        return await self._api.changes(after, timeout=0)
 
     async def group(self, group_id: str) -> Body | None:
         with suppress(NotFound):

@@ -320,7 +320,7 @@ class Agent:
         return {
             "host": self._settings.host_name,
             "datapath": self._datapath,
-            "attachments": len(self._memory.attachments),
+            "attachments": sum(one.door != "ready" for one in self._memory.attachments.values()),
             "gateways": sorted(self._gateways),
             "docker": self._docker.status(),
             "quarantine": self._quarantine(),

@@ -30,6 +30,11 @@ from sealane.agent.facts import (
 from sealane.agent.tapping import TapHere, TapSource
 from sealane.host.values import SwitchPort
 
+LATE = ("cni", "podman", "ready")
+"""Doors whose containers' links are made in the sandbox: to move one there takes the kernel 20 ms."""
+FIRST = "eth0"
+"""What a link in a sandbox is called where nobody says."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -201,7 +206,7 @@ def inside(attachment: Attachment) -> Inside:
     defaults = tuple(Route(destination="::/0" if ":" in hop else "0.0.0.0/0", nexthop=hop) for hop in hops)
     return Inside(
         sandbox=attachment.sandbox,
-        ifname=attachment.ifname or "eth0",
+        ifname=attachment.ifname or FIRST,
         link=names.container_link(attachment.port_id),
         mac=attachment.mac,
         mtu=attachment.mtu,
@@ -219,15 +224,14 @@ def _userspace_vif(attachment: Attachment) -> set[Fact]:
     port, mark = attachment.port_id, MARK_PORT + attachment.id
     lent = attachment.device_kind == "lent"
     switch, tap = names.switch_link(port), names.lent_port(port) if lent else names.ovs_port(port)
-    guest = _guest(attachment, names.host_link(port))
-    host = guest.name
-    return {
-        guest,
+    there: set[Fact] = {
         Pair(switch, mark, attachment.mtu, peer=tap, in_switch=True, finish=True),
-        Redirect(host, switch),
-        Redirect(switch, host),
         SwitchPort(tap, names.logical_port(port), attachment.mac),
     }
+    if attachment.door in LATE and not attachment.sandbox:
+        return there
+    guest = _guest(attachment, names.host_link(port))
+    return there | {guest, Redirect(guest.name, switch), Redirect(switch, guest.name)}
 
 
 def _guest(attachment: Attachment, name: str) -> Pair | Lent:
@@ -237,9 +241,13 @@ def _guest(attachment: Attachment, name: str) -> Pair | Lent:
     mark = MARK_PORT + attachment.id
     if attachment.device_kind == "tap":
         return Pair(attachment.device, mark, attachment.mtu, tap=True)
+    mac = "" if attachment.bridge else attachment.mac
+    if attachment.door in LATE and attachment.sandbox:
+        inner = attachment.ifname or FIRST
+        return Pair(name, mark, attachment.mtu, peer=inner, mac=mac, into=attachment.sandbox)
     veth = attachment.device_kind == "veth"
     peer = attachment.device if veth else names.container_link(attachment.port_id)
-    return Pair(name, mark, attachment.mtu, peer=peer, mac="" if attachment.bridge else attachment.mac)
+    return Pair(name, mark, attachment.mtu, peer=peer, mac=mac)
 
 
 def _guard(attachment: Attachment, layout: Layout) -> Guard:

@@ -1,6 +1,7 @@
 """/v2.0/network-ip-availabilities: how many addresses networks have, and how many are taken. For admins.
 
-As in Neutron: what could be taken is the allocation pools, what is taken are the addresses of ports.  The
+As in Neutron: what could be taken is the allocation pools, what is taken are the addresses of ports, but
+those of ports that only wait for a container: they give way to whoever wants them.  The
 filter `ip_version` chooses networks with a subnet of that family, and of these the subnets.
 """
 
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sealane import names
 from sealane.api import convert, ipam, query
 from sealane.api.answers import answer
 from sealane.api.attributes import Attribute, Kind, Values
@@ -103,7 +105,8 @@ def _family(raw: str) -> int | None:
 
 def availabilities(look: Look, ip_version: int | None) -> Mapping[str, Availability]:
     """By network."""
-    used = Counter(fixed.subnet_id for port in look.state.ports.values() for fixed in port.fixed_ips)
+    taken = (port for port in look.state.ports.values() if not names.waits(port))
+    used = Counter(fixed.subnet_id for port in taken for fixed in port.fixed_ips)
     found = {}
     for network in look.state.networks.values():
         mine = [s for s in look.subnets_of(network.id) if ip_version in (None, s.ip_version)]

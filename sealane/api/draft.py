@@ -28,7 +28,7 @@ from sealane.model import (
     SubPort,
     Trunk,
 )
-from sealane.store.changes import Change, Create, Update
+from sealane.store.changes import Change, Create, Delete, Update
 
 Key = tuple[object, ...]
 R = TypeVar("R", SecurityGroup, SecurityGroupRule)
@@ -98,6 +98,34 @@ class Draft:
             gateway = () if subnet.gateway_ip is None else (ipam.number(subnet.gateway_ip),)
             self._used[subnet.id] = ipam.Taken((*held, *gateway))
         return self._used[subnet.id]
+
+    def dismiss(self, network_id: str, is_in_the_way: Callable[[Port], bool]) -> bool:
+        """Let a port go that waits for a container and is in the way; False: there is none.
+
+        Its host, whichever that is, finds it gone.  What somebody has meanwhile given a use is not one.
+        """
+        waiting = filter(names.waits, self.look.ports_of(network_id))
+        fitting = (p for p in waiting if p.id not in self.gone and not self._is_used(p) and is_in_the_way(p))
+        port = next(fitting, None)
+        if port is None:
+            return False
+        self.gone.add(port.id)
+        self.also.append(Delete(port, guarded=True))
+        self.macs(network_id).discard(port.mac_address)
+        for subnet in self.subnets_of(network_id):
+            mine = [ipam.number(f.ip_address) for f in port.fixed_ips if f.subnet_id == subnet.id]
+            for number in mine:
+                self.used(subnet).discard(number)
+        return True
+
+    def _is_used(self, port: Port) -> bool:
+        flows = self.look.state.tap_flows.values()
+        return bool(
+            self.look.floating_of(port.id)
+            or port.id in self.look.trunks
+            or port.id in self.look.places
+            or any(flow.source_port == port.id for flow in flows)
+        )
 
     def skip(self) -> int:
         """Free addresses to pass over: who lost a race looks the wider the more often he lost."""

@@ -257,6 +257,8 @@ def create(id: str, values: Values, draft: Draft) -> Port:
     wanted = values.get("fixed_ips")
     places = segment_hosts.subnets(network, given["host"], wanted, draft)
     given["deferred"] = wanted is None and not given["host"] and segment_hosts.is_routed(network, draft)
+    if given["device_id"].startswith(names.READY) and given["device_owner"] == names.RUNTIME_PORT:
+        rules.room_to_wait(places, draft)
     if slaac.follows(given["device_owner"]):
         given["mac_address"] = _mac(given.get("mac_address"), network.id, draft)
         own = slaac.addresses(places, given["mac_address"])
@@ -442,6 +444,10 @@ def _chosen(subnet: Subnet, draft: Draft, *, top: bool) -> FixedIP:
     try:
         value = ipam.choose(subnet.allocation_pools, used, top=top, skip=draft.skip())
     except AddressesExhausted:
+        if draft.dismiss(
+            subnet.network_id, lambda port: any(f.subnet_id == subnet.id for f in port.fixed_ips)
+        ):
+            return _chosen(subnet, draft, top=top)
         raise _exhausted(f"subnet {subnet.id}") from None
     used.add(value)
     return FixedIP(subnet_id=subnet.id, ip_address=ipam.address(value, subnet.ip_version))

@@ -39,6 +39,7 @@ from sealane.model import (
     Trunk,
 )
 from sealane.store.changes import Change, Create, Delete, Update
+from sealane.store.plan import is_counted
 from sealane.store.rows import COLLECTIONS, RESOURCES
 
 LIMITED: Mapping[str, str] = {
@@ -212,7 +213,7 @@ def _limits(state: State, project: str) -> Mapping[str, int]:
 
 
 def _used(state: State, project: str, kind: str) -> int:
-    return sum(1 for row in getattr(state, LIMITED[kind]).values() if row.project_id == project)
+    return sum(1 for row in getattr(state, LIMITED[kind]).values() if is_counted(row, project))
 
 
 def _shown(project: str, limits: Mapping[str, int]) -> dict[str, Any]:

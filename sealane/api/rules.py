@@ -11,11 +11,14 @@ from sealane import names
 from sealane.api import ipam
 from sealane.api.draft import Draft
 from sealane.api.look import Look
-from sealane.errors import AddressInUse, BadRequest, Conflict, NotFound, RevisionMismatch
-from sealane.model import HostRoute, Network, Pool, Port, Resource, Subnet
+from sealane.errors import AddressesExhausted, AddressInUse, BadRequest, Conflict, NotFound, RevisionMismatch
+from sealane.model import FixedIP, HostRoute, Network, Pool, Port, Resource, Subnet
 from sealane.names import BALANCER_PORT, FLOATING_PORT, HEALTH_PORT, ROUTER_GATEWAY, ROUTER_PORTS
 
 SERVICE_PORTS = ROUTER_PORTS | {FLOATING_PORT, BALANCER_PORT, HEALTH_PORT}
+
+SPARE = 16
+"""Addresses of a family that a network must have left, and a quarter of all, for a port to wait there."""
 
 LEAST_MTU = {4: 68, 6: 1280}
 """Bytes that a link of a family has to carry (RFC 791, RFC 8200)."""
@@ -45,7 +48,7 @@ def network_exists(id: str, draft: Draft) -> Network:
 
 def network_unused(network: Network, look: Look) -> None:
     """Subnets go with their network; of ports only those that wait for a container."""
-    if any(not names.waits(port.device_owner, port.device_id) for port in look.ports_of(network.id)):
+    if not all(map(names.waits, look.ports_of(network.id))):
         raise Conflict(
             f"Unable to complete operation on network {network.id}. "
             "There are one or more ports still in use on the network.",
@@ -110,7 +113,7 @@ def no_router_is_out_there(network: Network, look: Look) -> None:
 
 
 def subnet_unused(subnet: Subnet, look: Look) -> None:
-    users = (p for p in look.ports_of(subnet.network_id) if not names.waits(p.device_owner, p.device_id))
+    users = (p for p in look.ports_of(subnet.network_id) if not names.waits(p))
     if any(f.subnet_id == subnet.id for p in users for f in p.fixed_ips):
         raise Conflict(
             f"Unable to complete operation on subnet {subnet.id}: "
@@ -160,10 +163,13 @@ def gateway_is_free(gateway_ip: str | None, pools: Iterable[Pool]) -> None:
             )
 
 
-def gateway_is_nobodys(gateway_ip: str | None, subnet: Subnet, look: Look) -> None:
-    """A port that has the address keeps it."""
-    taken = (f for p in look.ports_of(subnet.network_id) for f in p.fixed_ips)
-    if any(f.subnet_id == subnet.id and f.ip_address == gateway_ip for f in taken):
+def gateway_is_nobodys(gateway_ip: str | None, subnet: Subnet, draft: Draft) -> None:
+    """A port that has the address keeps it, unless it only waits."""
+    for port in draft.look.ports_of(subnet.network_id):
+        if all((f.subnet_id, f.ip_address) != (subnet.id, gateway_ip) for f in port.fixed_ips):
+            continue
+        if draft.dismiss(subnet.network_id, lambda one, port=port: one.id == port.id):  # type: ignore[misc]
+            continue
         raise Conflict(
             f"Gateway ip {gateway_ip} is in use by a port of subnet {subnet.id}.", type="GatewayIpInUse"
         )
@@ -219,7 +225,7 @@ def ipv6_modes_fit(ip_version: int, ra_mode: str | None, address_mode: str | Non
 
 
 def mac_is_free(mac: str, network_id: str, draft: Draft) -> None:
-    if mac in draft.macs(network_id):
+    if mac in draft.macs(network_id) and not draft.dismiss(network_id, lambda port: port.mac_address == mac):
         raise Conflict(
             f"Unable to complete operation for network {network_id}. The mac address {mac} is in use.",
             type="MacAddressInUse",
@@ -227,8 +233,27 @@ def mac_is_free(mac: str, network_id: str, draft: Draft) -> None:
 
 
 def address_is_free(ip_address: str, subnet: Subnet, draft: Draft) -> None:
-    if ipam.number(ip_address) in draft.used(subnet):
+    """A port that only waits gives way."""
+    if ipam.number(ip_address) not in draft.used(subnet):
+        return
+    place = FixedIP(subnet_id=subnet.id, ip_address=ip_address)
+    if not draft.dismiss(subnet.network_id, lambda port: place in port.fixed_ips):
         raise AddressInUse(f"IP address {ip_address} already allocated in subnet {subnet.id}")
+
+
+def room_to_wait(subnets: Iterable[Subnet], draft: Draft) -> None:
+    """A port that only waits takes no address where few are left.  Raises AddressesExhausted."""
+    left, whole = {4: 0, 6: 0}, {4: 0, 6: 0}
+    for subnet in subnets:
+        size = sum(last - first + 1 for first, last in map(ipam.pool_span, subnet.allocation_pools))
+        whole[subnet.ip_version] += size
+        left[subnet.ip_version] += size - len(draft.used(subnet))
+    for version in (4, 6):
+        if whole[version] and left[version] < max(SPARE, whole[version] // 4):
+            raise AddressesExhausted(
+                f"{left[version]} of {whole[version]} IPv{version} addresses are left: too few to keep a port"
+                " ready."
+            )
 
 
 def address_is_usable(ip_address: str, subnet: Subnet) -> None:

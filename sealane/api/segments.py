@@ -80,7 +80,10 @@ def made(id: str, network: Network, values: Values, draft: Draft) -> Segment:
     texts = {name: values.get(name) or "" for name in _OF_NETWORK}
     given: Values = {**values, **texts, "network_id": network.id, "project_id": network.project_id}
     segment = Segment(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
-    others, ports = draft.segments_of(network.id), draft.look.ports_of(network.id)
+    while draft.dismiss(network.id, lambda port: True):
+        pass
+    ports = [port for port in draft.look.ports_of(network.id) if port.id not in draft.gone]
+    others = draft.segments_of(network.id)
     segmenting.refuse_segment(segment, network, others, draft.subnets_of(network.id), ports)
     draft.segments.append(segment)
     segment_hosts.refuse_ports(network, ports, draft)
@@ -107,7 +110,10 @@ def delete(segment: Any, draft: Draft) -> Sequence[Segment]:
         raise _in_use(
             segment, f"the segment is still associated with subnet(s) {', '.join(subnets)}; delete them first"
         )
-    bound = [p.id for p in draft.look.ports_of(network.id) if segment_hosts.is_in(p, segment, draft)]
+    while draft.dismiss(network.id, lambda port: segment_hosts.is_in(port, segment, draft)):
+        pass
+    there = (port for port in draft.look.ports_of(network.id) if port.id not in draft.gone)
+    bound = [port.id for port in there if segment_hosts.is_in(port, segment, draft)]
     if bound:
         raise _in_use(
             segment,

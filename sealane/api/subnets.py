@@ -195,8 +195,8 @@ def update(old: Any, values: Values, draft: Draft) -> Subnet:
     if segmenting.moves(old, changed):
         segmenting.refuse_move(changed, draft.segments_of(old.network_id))
     if changed.gateway_ip != old.gateway_ip:
-        rules.gateway_is_nobodys(old.gateway_ip, old, draft.look)
-        rules.gateway_is_nobodys(changed.gateway_ip, changed, draft.look)
+        rules.gateway_is_nobodys(old.gateway_ip, old, draft)
+        rules.gateway_is_nobodys(changed.gateway_ip, changed, draft)
     _check(changed)
     return changed
 

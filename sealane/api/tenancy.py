@@ -4,11 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sealane import names
 from sealane.api.attributes import Kind, Values
 from sealane.api.caller import Caller
 from sealane.api.look import Look
 from sealane.api.tenants import COLLECTION_OF, TENANTS, Given, title_of
 from sealane.errors import BadRequest, Forbidden, NotFound
+from sealane.model import Port
 from sealane.store.changes import Change, Create, Delete, Stored, Update
 from sealane.store.rows import COLLECTIONS, RESOURCES
 
@@ -51,7 +53,9 @@ def _disallowed(caller: Caller, what: str) -> Forbidden:
 
 
 def sees(caller: Caller, row: Any, look: Look) -> bool:
-    """Whether the row is there for the tenant."""
+    """Whether the row is there for the tenant; a port that only waits is there for nobody."""
+    if isinstance(row, Port) and names.waits(row):
+        return False
     tenancy = TENANTS.get(RESOURCES[type(row)])
     return tenancy is not None and any(holds(caller, row, look) for holds in tenancy.sees)
 

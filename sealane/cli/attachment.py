@@ -45,8 +45,9 @@ def agent() -> Api:
 
 
 @click.command()
+@click.option("--all", "everything", is_flag=True, help="Also ports that are kept ready for a container.")
 @output_option
-def ps(output: str) -> None:
+def ps(output: str, everything: bool) -> None:
     """What is attached on this host, and the ports that it publishes.
 
     A container that is to be attached whenever it runs is shown also while it does not: its SANDBOX is
@@ -62,7 +63,8 @@ def ps(output: str) -> None:
     answer = agent().request("GET", "/attachments")
     awaited = [{**wish, "door": wish["request"]["door"]} for wish in answer.get("awaited", ())]
     why = answer.get("quarantine", {})
-    attached = [{**one, "quarantine": why.get(one["id"], "")} for one in answer["attachments"]]
+    listed = [one for one in answer["attachments"] if everything or one["door"] != "ready"]
+    attached = [{**one, "quarantine": why.get(one["id"], "")} for one in listed]
     show_many([*attached, *awaited], COLUMNS, output)
 
 

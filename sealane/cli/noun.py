@@ -59,6 +59,8 @@ class Noun:
     """By verb, for its help."""
     path: str = ""
     """Of its collection, where that is not its name."""
+    unlisted: tuple[str, str] | None = None
+    """An attribute, and how its value begins in rows that `list` leaves out unless --all is given."""
     tagged: bool = True
     """Whether it has calls for single tags."""
 

@@ -12,6 +12,7 @@ from sealane.cli.log import EVENTS
 from sealane.cli.noun import Filter
 from sealane.cli.output import Column
 from sealane.cli.subnet import NETWORK
+from sealane.names import READY
 
 
 def _addresses(fixed: list[Body] | None) -> str:
@@ -195,6 +196,7 @@ PORT = noun.Noun(
         Filter("--device-owner", "device_owner", "Only of this kind of device.", metavar="KIND"),
     ),
     named=False,
+    unlisted=("device_id", READY),
     within=("network", "project"),
     examples={
         "group": "sealane port create web --network blue\nsealane port list --network blue",

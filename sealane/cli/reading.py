@@ -1,6 +1,6 @@
 """`list` and `show` of a noun."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -42,18 +42,34 @@ def listing(noun: Noun) -> click.Command:
         if limit:
             pairs.append(("limit", str(limit)))
         if given["quiet"]:
-            for row in client.list(noun.collection, *pairs, ("fields", "id")):
+            for row in _listed(client, noun, pairs, ("id",), given):
                 click.echo(row["id"])
             return
         if given["fields"]:
-            return _chosen(client, noun, pairs, given["fields"], output)
-        rows = client.list(noun.collection, *pairs)
+            return _chosen(client, noun, pairs, given, output)
+        rows = _listed(client, noun, pairs, (), given)
         if output == "table":
             rows = named(client, rows)
         show_many(rows, (*noun.columns, *noun.more) if given["is_long"] else noun.columns, output)
 
     command.params = [*(_option(f) for f in filters), *command.params]
+    if noun.unlisted:
+        text = "Also those that are kept ready and that nobody has yet."
+        command.params.insert(-1, click.Option(["--all", "everything"], is_flag=True, help=text))
     return command
+
+
+def _listed(
+    client: Api, noun: Noun, pairs: Pairs, keys: Sequence[str], given: Mapping[str, Any]
+) -> list[Body]:
+    """With these attributes, or all; without what nobody has asked for."""
+    if noun.unlisted is None or given["everything"] or noun.unlisted[0] in dict(pairs):
+        return client.list(noun.collection, *pairs, *(("fields", key) for key in keys))
+    key, start = noun.unlisted
+    asked = (*keys, key) if keys and key not in keys else keys
+    rows = client.list(noun.collection, *pairs, *(("fields", key) for key in asked))
+    shown = [row for row in rows if not str(row.get(key) or "").startswith(start)]
+    return [{k: v for k, v in row.items() if k in keys} for row in shown] if keys else shown
 
 
 def show(noun: Noun) -> click.Command:
@@ -143,9 +159,9 @@ def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _chosen(client: Api, noun: Noun, pairs: Pairs, fields: str, output: str) -> None:
-    keys = words(fields)
-    rows = client.list(noun.collection, *pairs, *(("fields", key) for key in keys))
+def _chosen(client: Api, noun: Noun, pairs: Pairs, given: Mapping[str, Any], output: str) -> None:
+    keys = words(given["fields"])
+    rows = _listed(client, noun, pairs, keys, given)
     if rows and set(keys) - rows[0].keys():
         _known(keys, client.list(noun.collection, ("limit", "1"))[0])
     show_many(rows, [Column(key.upper(), key) for key in keys], output)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from sealane import names
 from sealane.errors import BadRequest, Conflict, NotFound, OverQuota, RevisionMismatch
 from sealane.model import FloatingIP, Network, Port, Router, Segment, Subnet, SubnetPool, SubPort, Trunk
 from sealane.names import ROUTER_PORTS
@@ -205,6 +206,8 @@ class _Planner:
 
     def _moved_port(self, old: Port, new: Port) -> dict[str, object]:
         moved: dict[str, object] = {}
+        if names.waits(old):
+            self._count(new)
         if old.fixed_ips != new.fixed_ips:
             kept = {(ip.subnet_id, ip.ip_address) for ip in old.fixed_ips}
             moved["allocations"] = self.claims.allocations(new, kept)
@@ -234,17 +237,24 @@ class _Planner:
         create in a project with a quota wait for the same number, and raise it.
         """
         kind, project = RESOURCES[type(obj)], obj.project_id
+        if not is_counted(obj, project):
+            return
         quota = next((q for q in self._view.state.quotas.values() if q.project_id == project), None)
         limit = quota.limits.get(kind, -1) if quota is not None else -1
         if quota is None or limit < 0:
             return
         if (project, kind) not in self._counts:
             there = getattr(self._view.state, COLLECTIONS[type(obj)]).values()
-            self._counts[project, kind] = sum(1 for other in there if other.project_id == project)
+            self._counts[project, kind] = sum(1 for other in there if is_counted(other, project))
         self._counts[project, kind] += 1
         if self._counts[project, kind] > limit:
             raise OverQuota(f"Quota exceeded for resources: ['{kind}'] of project '{project}' ({limit}).")
         self.transaction.hold("Quota", quota.id, "uses", self._view.quotas[quota.id]["uses"])
+
+
+def is_counted(obj: Stored, project: str) -> bool:
+    """Against the project's quota; a port that waits for a container is nobody's yet."""
+    return obj.project_id == project and not (isinstance(obj, Port) and names.waits(obj))
 
 
 def _not_found(obj: Stored) -> NotFound:

@@ -120,7 +120,7 @@ async def test_a_long_poll_wakes_with_the_change_that_it_waits_for(database: Ovs
         assert news["sequence"] > now
         assert news["changed"] == ["ports"]
         everything = (await api.call("GET /v2.0/sealane/changes?after=0")).body
-        assert everything["changed"] == ["networks", "subnets", "ports"]
+        assert everything["changed"] == ["networks", "subnets", "ports", "security_groups"]
 
 
 async def test_a_list_tells_what_has_changed_since(database: OvsdbServer) -> None:

@@ -53,6 +53,19 @@ def test_filters_of_ports(sealane, furnished, options, wanted):
     assert set(names(sealane, "port", "list", *options)) == wanted
 
 
+def test_ports_that_only_wait_are_shown_to_whoever_asks_for_them(sealane, furnished):
+    owner = ("--device", "ready:1", "--device-owner", "sealane:container")
+    waits = sealane.json("port", "create", "w", "--network", "blue", "--host", "host1", *owner)["id"]
+    assert set(names(sealane, "port", "list")) == {"web", "db", "far"}
+    assert set(names(sealane, "port", "list", "--all")) == {"web", "db", "far", "w"}
+    assert names(sealane, "port", "list", "--device", "ready:1") == ["w"]
+    assert waits not in sealane("port", "list", "--quiet").out.split()
+    assert waits in sealane("port", "list", "--quiet", "--all").out.split()
+    few = sealane.json("port", "list", "--fields", "name,status")
+    assert [set(row) for row in few] == [{"name", "status"}] * 3
+    assert "w" in names(sealane, "port", "list", "--fields", "name", "--all")
+
+
 def test_filters_of_networks_and_subnets(sealane, furnished):
     assert names(sealane, "network", "list", "--tag", "blue", "--tag", "all") == ["blue"]
     assert len(sealane.json("subnet", "list", "--network", "red")) == 1

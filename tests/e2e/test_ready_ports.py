@@ -6,18 +6,19 @@ from typing import Any
 
 import pytest
 
+from sealane.config import Settings
 from sealane.lab.lab import Lab
 from tests import labs
 from tests.e2e.docker.engines import until
 from tests.e2e.doors.doors import Cni
 from tests.e2e.doors.house import House, eventually
 
-COUNT = 2
+COUNT = Settings().ready_ports
 
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
-    lab = Lab(labs.name("ready"), hosts=2, settings={"ready_ports": COUNT})
+    lab = Lab(labs.name("ready"), hosts=2)
     lab.down()  # of a run that was killed
     with lab:
         made = House(lab, "host1")
@@ -46,9 +47,14 @@ def door(house: House) -> Iterator[Cni]:
 
 def waiting(house: House) -> dict[str, dict[str, Any]]:
     """Ports by id, as the node and the API agree on them."""
-    rows = {row["port_id"] for row in house.json("ps") if row["door"] == "ready"}
-    told = {id: port for id, port in house.ports().items() if port["device_id"].startswith("ready:")}
-    return told if rows == set(told) else {}
+    listed = house.json("port", "list", "--all", "--host", house.host)
+    told = {port["id"]: port for port in listed if port["device_id"].startswith("ready:")}
+    return told if house.waiting() == set(told) else {}
+
+
+def everyone(house: House) -> set[str]:
+    """Ports of the host, also those that wait."""
+    return {port["id"] for port in house.json("port", "list", "--all", "--host", house.host)}
 
 
 def settled(house: House) -> dict[str, dict[str, Any]]:
@@ -64,16 +70,18 @@ def settled(house: House) -> dict[str, dict[str, Any]]:
 
 
 def mine(house: House, address: str) -> dict[str, Any]:
-    listed = house.ports().values()
+    listed = house.json("port", "list", "--all", "--host", house.host)
     (port,) = [port for port in listed if address in json.dumps(port["fixed_ips"])]
     return port
 
 
 def test_a_container_gets_a_port_that_has_waited(house: House, door: Cni) -> None:
     before = settled(house)
-    links = json.loads(house.run("ip", "-j", "link"))
-    down = [one for one in links if one["ifname"].startswith("slc")]
-    assert len(down) == COUNT and all(one["operstate"] == "DOWN" for one in down), "nobody uses them"
+    links = {one["ifname"] for one in json.loads(house.run("ip", "-j", "link"))}
+    for port in before:
+        ends = {f"{kind}{port[:11]}": kind == "sls" for kind in ("sls", "slh", "slc")}
+        assert {link: link in links for link in ends} == ends, "by which nobody sends anything"
+    assert not house.ports() and not house.json("ps"), "they are in nobody's way"
     address = door.attach(house, "")
     port = mine(house, address)
     assert port["id"] in before and port["name"] == "c1" and port["status"] == "ACTIVE"
@@ -82,7 +90,7 @@ def test_a_container_gets_a_port_that_has_waited(house: House, door: Cni) -> Non
     until(lambda: port["id"] not in settled(house), what="another one waits")
     assert "already" in door.fails_to_attach(house, "")
     assert door.detach(house, "") and door.detach(house, "")
-    eventually(lambda: set(house.ports()) == set(settled(house)), "the port has gone with its container")
+    eventually(lambda: everyone(house) == set(settled(house)), "the port has gone with its container")
 
 
 def test_who_asks_for_something_special_gets_a_port_of_its_own(house: House, door: Cni) -> None:
@@ -108,7 +116,7 @@ def test_one_that_would_be_made_otherwise_now_is_not_used(house: House, door: Cn
         address = door.attach(house, "")
         assert mine(house, address)["id"] not in before and mine(house, address)["security_groups"]
         House(house.lab, "host2").reaches("far", address)
-        eventually(lambda: not waiting(house) and len(house.ports()) == 1, "which port, only the API can say")
+        eventually(lambda: len(everyone(house)) == 1, "which port, only the API can say")
         assert door.detach(house, "")
     finally:
         house.sealane("network", "set", "blue", "--label", "sealane.security-groups=")
@@ -144,6 +152,24 @@ def test_a_port_that_somebody_deleted_is_followed_by_another(house: House, door:
     house.reaches(f"netns:{door.box}")
 
 
+def test_somebody_on_another_host_takes_the_addresses_of_all(house: House, door: Cni) -> None:
+    """As if nobody had them; and a call that comes before this host has noticed gets a port of its own."""
+    before, other = settled(house), House(house.lab, "host2")
+    taken = [port["fixed_ips"][0]["ip_address"] for port in before.values()]
+    for number, address in enumerate(taken):
+        other.run("ip", "netns", "add", f"box{number}")
+        other.sealane("attach", f"box{number}", "--network", "blue", "--ip", address)
+    try:
+        assert door.attach(house, "") not in taken
+        house.reaches(f"netns:{door.box}")
+        assert door.detach(house, "")
+        eventually(lambda: not set(before) & set(settled(house)), "others wait")
+    finally:
+        for number in range(len(taken)):
+            other.run("ip", "netns", "delete", f"box{number}")
+        eventually(lambda: len(other.ports()) == 1, "all is as it was")
+
+
 def test_they_go_with_their_network(house: House) -> None:
     house.sealane("network", "create", "brief", "--subnet", "10.9.0.0/24")
     house.run("ip", "netns", "add", "box9")
@@ -156,7 +182,7 @@ def test_they_go_with_their_network(house: House) -> None:
     assert house.exec("sealane", "network", "delete", "brief").returncode == 1, "a container is on it"
     assert door.detach(house, "")
     house.sealane("network", "delete", "brief")
-    assert not [port for port in house.ports().values() if port["network_id"] == brief]
-    left = lambda: [row for row in house.json("ps") if row["network_id"] == brief]  # noqa: E731
+    assert not house.json("port", "list", "--all", "--filter", f"network_id={brief}")
+    left = lambda: [row for row in house.json("ps", "--all") if row["network_id"] == brief]  # noqa: E731
     eventually(lambda: not left(), "and from the host")
     house.run("ip", "netns", "delete", "box9")

@@ -8,7 +8,7 @@ from sealane.agent.diff import Plan, diff
 from sealane.agent.facts import Answers, Fact, Gateway, Guard, Inside, Lent, Pair, Redirect, Rules
 from sealane.agent.modes import moved
 from sealane.agent.translation import Uplinks, gateway_table, host_table, lanes
-from sealane.agent.wanted import Layout, gateways, wanted
+from sealane.agent.wanted import Layout, gateways, vif, wanted
 from sealane.host.values import SwitchPort
 from sealane.names import RESOLVER, gateway_mac, resolver_mac
 
@@ -55,6 +55,21 @@ def test_kernel_wants_one_pair_whose_end_is_the_port() -> None:
     assert [f.name for f in of(Pair, facts)] == ["tap0a0b0c0d-00"]  # type: ignore[union-attr]
     assert of(Guard, facts) == [Guard("tap0a0b0c0d-00", outward=False)]
     assert len(facts) == 3
+
+
+def test_a_runtimes_container_has_its_link_made_in_its_sandbox() -> None:
+    """Until then the port is on br-int, and nothing leads to it."""
+    waits = replace(ONE, door="ready", gateways=())
+    facts = vif(waits, USERSPACE)
+    assert [f.name for f in of(Pair, facts)] == ["sls0a0b0c0d-00"]  # type: ignore[union-attr]
+    assert not of(Redirect, facts) and len(of(SwitchPort, facts)) == len(of(Guard, facts)) == 1
+    inner = replace(waits, door="cni", sandbox="/run/netns/c1", ifname="net0")
+    later = vif(inner, USERSPACE)
+    assert facts < later and len(of(Redirect, later)) == len(of(Inside, later)) + 1 == 2
+    (guest,) = [f for f in of(Pair, later) if isinstance(f, Pair) and f.name == "slh0a0b0c0d-00"]
+    assert (guest.peer, guest.into, guest.mac) == ("net0", "/run/netns/c1", ONE.mac)
+    (guest,) = of(Pair, vif(waits, KERNEL))
+    assert isinstance(guest, Pair) and guest.into == "", "Open vSwitch has that link itself"
 
 
 def test_a_device_that_somebody_lends_is_redirected_and_no_more() -> None:

@@ -16,6 +16,7 @@ ROW = {
     "publish": [{"protocol": "tcp", "host_ip": "::", "host_port": 8080, "port": 80}],
 }
 
+WAITS = {"id": "77", "door": "ready", "addresses": ["10.1.0.4/24"], "publish": []}
 WISH = {"id": "5204af1b", "name": "sleeper", "request": {"door": "netns"}}
 PLACE = {"container": "docker:0804", "name": "web", "running": True, "cgroup": {"v2": "/"}}
 LINK = {"name": "eth0", "mac": "02:00:00:00:00:01", "mtu": 1442, "up": True, "addresses": ["10.1.0.3/24"]}
@@ -26,7 +27,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(
             200,
             {
-                "attachments": [ROW],
+                "attachments": [ROW, WAITS],
                 "awaited": [WISH],
                 "quarantine": {ROW["id"]: "its labels have not been read yet"},
             },
@@ -71,6 +72,8 @@ def test_ps_shows_what_is_published(agent, sealane):
     assert "[::]:8080->80/tcp" in outcome.out
     row = {**ROW, "quarantine": "its labels have not been read yet"}
     assert json.loads(sealane("ps", "-o", "json").out) == [row, {**WISH, "door": "netns"}]
+    everyone = json.loads(sealane("ps", "--all", "-o", "json").out)
+    assert [one["id"] for one in everyone] == [ROW["id"], WAITS["id"], WISH["id"]]
 
 
 def test_attach_sends_what_was_asked(agent, sealane):
