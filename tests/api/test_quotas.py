@@ -33,6 +33,10 @@ async def test_life_of_a_quota(database: OvsdbServer) -> None:
         details = (await api.call(f"GET {path}/details.json")).body["quota"]
         assert details["port"] == {"limit": 5, "used": 1, "reserved": 0}
         assert details["network"] == {"limit": -1, "used": 1, "reserved": 0}
+        found = {kind: details[kind]["used"] for kind in ("security_group", "security_group_rule")}
+        assert found == {"security_group": 1, "security_group_rule": 4}, (
+            "the default one counts, as in Neutron"
+        )
         assert (await api.call(f"DELETE {path}")).status == 204
         assert (await api.call(f"GET {path}")).body == {"quota": {**whose, **KINDS}}
         tight = {"network": 0, "check_limit": True}
