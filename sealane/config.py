@@ -21,6 +21,7 @@ Switched = Literal["off", "on"]
 Hook = Literal["auto", "tcx", "clsact"]
 RAFT_ADDRESS = re.compile(r"ssl:([0-9.]+|\[[0-9A-Fa-f:]+\]):[1-9][0-9]{0,4}", re.ASCII)
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
+ENTRY_MTU = re.compile(r"[A-Za-z0-9_.-]{1,64}:([0-9]{1,5})", re.ASCII)
 MAPPING = re.compile(r"[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_.-]{1,15}", re.ASCII)
 TLS_PORT, SOUTHBOUND_PORT = 9698, 6642
 NOWHERE = "none"
@@ -74,6 +75,9 @@ class Settings:
     uplink_pool: str = "169.254.64.0/18"  # addresses between a gateway's namespace and the host
     uplink_pool6: str = "fd5e:a1af:ffff:ffff::/64"  # the same for IPv6
     bridge_mappings: tuple[str, ...] = ()  # PHYSICAL_NETWORK:BRIDGE or :INTERFACE, to reach a LAN
+    path_mtu: int = 0  # bytes of an IP packet between hosts, tunnels included; 0: of the underlay's link
+    global_physnet_mtu: int = 1500  # bytes that physical networks carry
+    physical_network_mtus: tuple[str, ...] = ()  # PHYSICAL_NETWORK:BYTES, of those that carry others
     log_level: str = "info"  # debug, info, warning or error
     log_json: bool = False  # one JSON object a line instead of text
 
@@ -102,6 +106,11 @@ class Settings:
     def physical_networks(self) -> dict[str, str]:
         """Name -> the bridge or interface that leads to it."""
         return dict(entry.split(":", 1) for entry in self.bridge_mappings)
+
+    @property
+    def physical_mtus(self) -> dict[str, int]:
+        """Name -> bytes."""
+        return {name: int(mtu) for name, mtu in (e.split(":", 1) for e in self.physical_network_mtus)}
 
     @property
     def store_remote(self) -> str:
@@ -297,6 +306,7 @@ def _check(settings: Settings) -> None:
     if settings.raft_address and not RAFT_ADDRESS.fullmatch(settings.raft_address):
         raise BadRequest(f"setting 'raft_address' can't be '{settings.raft_address}': give ssl:ADDRESS:PORT")
     _check_mappings(settings.bridge_mappings)
+    _check_mtus(settings)
     for key in ("token_lifetime", "login_lifetime", "certificate_lifetime", "server_lifetime"):
         if not 1 <= getattr(settings, key) <= LONGEST_LIFE:
             raise BadRequest(f"setting '{key}' is to be 1 to {LONGEST_LIFE} seconds")
@@ -317,6 +327,20 @@ def _check_mappings(mappings: tuple[str, ...]) -> None:
         named = [entry.split(":", 1)[part] for entry in mappings]
         if len(set(named)) < len(named):
             raise BadRequest(f"setting 'bridge_mappings': each {what} can be there once")
+
+
+def _check_mtus(settings: Settings) -> None:
+    if settings.path_mtu and not 1280 <= settings.path_mtu <= 65535:
+        raise BadRequest("setting 'path_mtu' is to be 0 or 1280 to 65535")
+    if not 576 <= settings.global_physnet_mtu <= 9000:
+        raise BadRequest("setting 'global_physnet_mtu' is to be 576 to 9000")
+    entries = [ENTRY_MTU.fullmatch(entry) for entry in settings.physical_network_mtus]
+    if not all(entry and 576 <= int(entry[1]) <= 9000 for entry in entries):
+        raise BadRequest(
+            "setting 'physical_network_mtus': give PHYSICAL_NETWORK:BYTES, 576 to 9000, by commas"
+        )
+    if len(settings.physical_mtus) < len(entries):
+        raise BadRequest("setting 'physical_network_mtus': each physical network can be there once")
 
 
 def _endpoint(bind: str, host: str, port: int) -> tuple[str, int] | None:

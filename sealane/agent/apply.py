@@ -117,7 +117,7 @@ def _ensure(fact: Fact, where: Where, host: Socket) -> None:
 def _ensure_pair(pair: Pair, where: Where, host: Socket) -> None:
     there = link.find(host, pair.name)
     if there is not None and there.alias == pair.mark:
-        link.change(host, there.index, mtu=pair.mtu)
+        _resize(pair, there, where, host)
         return
     _refuse_pair(pair, there)
     if there is not None:
@@ -137,6 +137,19 @@ def _ensure_pair(pair: Pair, where: Where, host: Socket) -> None:
         link.set_up(host, _index(host, pair.peer), silent=True)
     if pair.finish:
         offload.transmit_checksums_off(host, pair.name)
+
+
+def _resize(pair: Pair, there: link.Link, where: Where, host: Socket) -> None:
+    """The far end first: by the near one it is seen what is left to do."""
+    if pair.both:
+        link.change(host, _index(host, pair.peer), mtu=pair.mtu)
+    elif pair.in_switch:
+        gateway.resize(where.switch, pair.peer, pair.mtu)
+    elif pair.peer.startswith(names.container_link("")):
+        waits = link.index(host, pair.peer)  # for its sandbox
+        if waits is not None:
+            link.change(host, waits, mtu=pair.mtu)
+    link.change(host, there.index, mtu=pair.mtu)
 
 
 def _borrow(fact: Lent, host: Socket) -> None:
@@ -161,6 +174,8 @@ def _ensure_bridge(bridge: Bridge, host: Socket) -> None:
     _refuse_bridge(bridge, there)
     if there is None:
         link.add_bridge(host, bridge.name, bridge.mtu, bridge.mark)
+    elif there.mtu != bridge.mtu:
+        link.change(host, there.index, mtu=bridge.mtu)
     link.enslave(host, _index(host, bridge.member), _index(host, bridge.name))
 
 

@@ -138,8 +138,8 @@ def checked(attachment: Attachment) -> Attachment:
     _match("port_id", PORT_ID, attachment.port_id)
     _match("network_id", PORT_ID, attachment.network_id)
     _match("mac", MAC, attachment.mac)
-    if not 576 <= attachment.mtu <= 65535:
-        raise BadRequest(f"attachment: mtu {attachment.mtu} is not between 576 and 65535")
+    if not 68 <= attachment.mtu <= 65535:
+        raise BadRequest(f"attachment: mtu {attachment.mtu} is not between 68 and 65535")
     try:
         attachment.interfaces()
         for gateway in attachment.gateways:

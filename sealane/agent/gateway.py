@@ -85,9 +85,29 @@ def ensure(where: Where, host: Socket, gateway: Gateway) -> None:
         remove(where, host, gateway.network_id)
         _build(where, host, gateway)
         return
+    if found.mtu != gateway.mtu:
+        _resize_port(where, host, gateway)
     netns.inside(where.gateway(gateway.network_id), lambda: _adjust(gateway, found))
     if gateway.redirected:
         _redirect(host, gateway)
+
+
+def resize(namespace: Path, name: str, mtu: int) -> None:
+    """A link of another namespace than the host's. Raises NotFound."""
+    netns.inside(namespace, lambda: _resize(name, mtu))
+
+
+def _resize(name: str, mtu: int) -> None:
+    with Socket() as socket:
+        link.change(socket, _index(socket, name), mtu=mtu)
+
+
+def _resize_port(where: Where, host: Socket, gateway: Gateway) -> None:
+    port = names.gateway_ovs_port(gateway.network_id)
+    if where.userspace:
+        resize(where.switch, port, gateway.mtu)
+    else:
+        link.change(host, _index(host, port), mtu=gateway.mtu)
 
 
 def remove(where: Where, host: Socket, network_id: str) -> None:

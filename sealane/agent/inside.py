@@ -53,6 +53,19 @@ def ensure(host: Socket, wanted: Inside) -> None:
     netns.inside(wanted.sandbox, lambda: _configure(wanted))
 
 
+def resize(sandbox: str, mac: str, mtu: int) -> None:
+    """The link with that MAC, where somebody else has set it up; where it is gone there is nothing to do."""
+    with suppress(NotFound):
+        netns.inside(sandbox, lambda: _resize(mac, mtu))
+
+
+def _resize(mac: str, mtu: int) -> None:
+    with Socket() as socket:
+        for one in link.every(socket):
+            if one.mac == mac and one.mtu != mtu:
+                link.change(socket, one.index, mtu=mtu)
+
+
 def _arrived(wanted: Inside) -> link.Link | None:
     with Socket() as socket:
         found = link.find(socket, wanted.ifname)

@@ -293,11 +293,10 @@ class Agent:
         self._metering.move(collections)
 
     async def _check_modes(self) -> None:
-        """Whether another than before is the gateway of a network that is here."""
+        """Whether a network that is here has another gateway or another MTU than before."""
         if self._memory.attachments:
-            networks = await self._api.list("networks", ("id", "sealane:gateway"))
-            found = {network["id"]: network["sealane:gateway"] for network in networks}
-            await modes.follow(found, self._memory, self._reconciler)
+            networks = modes.told(await self._api.list("networks", modes.FIELDS))
+            await modes.follow(networks, self._memory, self._reconciler)
 
     async def _refresh_names(self, collections: frozenset[str]) -> None:
         """What has moved is asked for; after an error also what had moved before."""

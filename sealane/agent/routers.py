@@ -11,6 +11,8 @@ counts.  Three kinds of rules tell it (ovn-northd(8), "Logical Router Datapaths"
         what leaves the router there enters the network 0x20, by the network's port 0x28
     table=24, reg15=0x3,metadata=0x2b    actions=set_field:0x4->reg15,…
         what would leave there goes on to the host that is the gateway
+    table=26, reg15=0x2,metadata=0x2b    actions=check_pkt_larger(1318)->NXM_NX_REG9[1],…
+        who sends more than the network there takes is told so; a fast packet to another host would vanish
 
 Routes that lead to none who could be fast are told without a leg; those to a physical network say so, for
 floating IPs (floating.py).  A router is left out altogether when its
@@ -79,6 +81,7 @@ def routes(flows: str) -> tuple[Route, ...]:
     unclear = set(_unclear(rules))
     entrances, outside = dict(_entrances(rules)), floating.ways(flows)
     slow = {(rule.router, out) for rule in rules if not rule.chooses for out in _sent_on(rule)}
+    slow |= set(_measured(flows))
     limited = shaped.limits(flows)
     found: dict[tuple[int, IPv4Network | IPv6Network], tuple[Leg | None, int]] = {}
     for rule in rules:
@@ -114,6 +117,15 @@ def _sent_on(rule: _Rule) -> Iterator[str]:
     out, instead = _OUT.search(rule.match), _SET_OUT.search(rule.actions)
     if out and instead and out[1] != instead[1]:
         yield out[1]
+
+
+def _measured(flows: str) -> Iterator[tuple[str, str]]:
+    """Ports by which only what is short enough leaves a router."""
+    for line in flows.splitlines():
+        match, _, actions = line.partition(" actions=")
+        datapath, out = _DATAPATH.search(match), _OUT.search(match)
+        if datapath and out and "check_pkt_larger" in actions:
+            yield datapath[1], out[1]
 
 
 def _unclear(rules: Iterable[_Rule]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from sealane.api.caller import Caller
 from sealane.api.draft import Draft
 from sealane.api.look import Bindings, Glass, Look
 from sealane.api.meters import Meters
-from sealane.api.underlay import default_mtu
+from sealane.api.underlay import room
 from sealane.config import Settings
 from sealane.errors import Conflict, RevisionMismatch, Unavailable
 from sealane.model import State
@@ -86,4 +86,4 @@ class Desk:
 
     def _draft(self, look: Look, lost: int) -> Draft:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Draft(look, now, default_mtu(self.settings), lost=lost)
+        return Draft(look, now, room(self.settings), lost=lost)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sealane import names
 from sealane.api import ipam
 from sealane.api.look import Below, Look
+from sealane.api.underlay import Room
 from sealane.model import (
     Direction,
     EtherType,
@@ -39,7 +40,7 @@ ETHERTYPES: tuple[EtherType, ...] = ("IPv4", "IPv6")
 class Draft:
     look: Look
     now: str
-    default_mtu: int = 1442
+    room: Room = field(default_factory=Room)
     chance: random.Random = field(default_factory=random.SystemRandom)
     lost: int = 0
     """How often the same request was refused because another process was faster."""

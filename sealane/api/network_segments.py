@@ -57,6 +57,12 @@ def as_provider(values: Values, kind: Kind) -> Values:
     return {**values, **_converted(wish[0], kind)}
 
 
+def further_physical_networks(values: Values) -> list[str]:
+    """Of what a new network's segments beside its own are asked to be on, as it is asked for."""
+    names = (wish.get("provider:physical_network") for wish in (values.get("segments") or ())[1:])
+    return [name for name in names if isinstance(name, str)]
+
+
 def make(network: Network, values: Values, kind: Kind, draft: Draft) -> None:
     """The further ones of a new network. Raises BadRequest, Conflict."""
     for wish in (values.get("segments") or ())[1:]:

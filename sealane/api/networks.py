@@ -3,17 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-from sealane.api import convert, network_segments, ports, qos, rules
+from sealane.api import convert, network_segments, ports, qos, rules, underlay
 from sealane.api.attributes import Attribute, Kind, Read, Values, constant, standard
 from sealane.api.convert import BOOLEAN, nullable, one_of
 from sealane.api.draft import Draft
 from sealane.api.look import Look
 from sealane.model import Network, Port, Segment, Subnet
 from sealane.store import segmenting
-
-MAX_MTU = 9000
-WIRE_MTU = 1500
-"""Bytes, of a network on a physical one, unless told otherwise."""
 
 
 def _scope(version: int) -> Read:
@@ -35,7 +31,7 @@ NETWORKS = Kind(
     attributes=(
         *standard(),
         Attribute(name="admin_state_up", type=BOOLEAN, default=True, post=True, put=True),
-        Attribute(name="mtu", type=convert.integer(0, MAX_MTU), post=True, put=True),
+        Attribute(name="mtu", type=convert.integer(0, underlay.MAX), post=True, put=True),
         Attribute(
             name="shared",
             type=BOOLEAN,
@@ -148,10 +144,13 @@ def create(id: str, values: Values, draft: Draft) -> Network:
     given = NETWORKS.as_fields({k: v for k, v in values.items() if k not in UNSTORED})
     given["network_type"] = given.get("network_type") or "geneve"
     overlay = given["network_type"] == "geneve"
-    given["mtu"] = given.get("mtu") or (draft.default_mtu if overlay else WIRE_MTU)
+    further = network_segments.further_physical_networks(values)
+    most = draft.room.most(given.get("physical_network"), *further)
+    given["mtu"] = given.get("mtu") or most
     given.setdefault("gateway", "host" if overlay and not given["external"] else "router")
     network = Network(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **given)
     rules.segment_is_whole(network)
+    rules.mtu_fits(network, most)
     rules.gateway_is_possible(network)
     draft.networks[id] = network
     network_segments.make(network, values, NETWORKS, draft)
@@ -160,9 +159,13 @@ def create(id: str, values: Values, draft: Draft) -> Network:
 
 def update(old: Any, values: Values, draft: Draft) -> Network:
     given = NETWORKS.as_fields({k: v for k, v in values.items() if k not in UNSTORED})
-    if "mtu" in given:
-        given["mtu"] = given["mtu"] or draft.default_mtu
+    further = (segment.physical_network for segment in draft.segments_of(old.id))
+    most = draft.room.most(old.physical_network, *further)
+    if given.get("mtu") == 0:
+        given["mtu"] = most
     changed: Network = replace(old, **given)
+    if "mtu" in given:
+        rules.mtu_fits(changed, most)
     if changed.external and changed.gateway == "host" and "gateway" not in given:
         changed = replace(changed, gateway="router")
     if changed.external and not old.external:

@@ -12,7 +12,7 @@ from sealane.api import ipam
 from sealane.api.draft import Draft
 from sealane.api.look import Look
 from sealane.errors import AddressesExhausted, AddressInUse, BadRequest, Conflict, NotFound, RevisionMismatch
-from sealane.model import FixedIP, HostRoute, Network, Pool, Port, Resource, Subnet
+from sealane.model import FixedIP, HostRoute, Network, Pool, Port, Resource, Segment, Subnet
 from sealane.names import BALANCER_PORT, FLOATING_PORT, HEALTH_PORT, ROUTER_GATEWAY, ROUTER_PORTS
 
 SERVICE_PORTS = ROUTER_PORTS | {FLOATING_PORT, BALANCER_PORT, HEALTH_PORT}
@@ -30,6 +30,26 @@ def mtu_is_enough(network: Network, ip_version: int) -> None:
         raise Conflict(
             f"MTU of {network.id} is not valid, subnet requires a minimum of {LEAST_MTU[ip_version]}",
             type="NetworkMTUSubnetConflict",
+        )
+
+
+def mtu_fits(network: Network, most: int) -> None:
+    """most: what its segments carry. Raises BadRequest."""
+    if network.mtu > most:
+        carrier = "path_mtu" if network.physical_network is None else "physical_network_mtus"
+        raise _invalid(
+            f"Requested MTU is too big, maximum is {most}: give an mtu of no more than that, or 0 for it; "
+            f"what there is room for follows from the underlay and the setting {carrier}"
+        )
+
+
+def segment_carries(segment: Segment, network: Network, most: int) -> None:
+    """Packets of the network that it becomes a part of. Raises BadRequest."""
+    if network.mtu > most:
+        raise _invalid(
+            f"physical_network '{segment.physical_network}' carries packets of {most} bytes, and the mtu of "
+            f"network {network.id} is {network.mtu}: lower that first, or raise the setting "
+            "physical_network_mtus"
         )
 
 

@@ -85,6 +85,7 @@ def made(id: str, network: Network, values: Values, draft: Draft) -> Segment:
     ports = [port for port in draft.look.ports_of(network.id) if port.id not in draft.gone]
     others = draft.segments_of(network.id)
     segmenting.refuse_segment(segment, network, others, draft.subnets_of(network.id), ports)
+    rules.segment_carries(segment, network, draft.room.most(segment.physical_network))
     draft.segments.append(segment)
     segment_hosts.refuse_ports(network, ports, draft)
     return segment

@@ -50,7 +50,8 @@ NETWORK = noun.Noun(
             key="mtu",
             metavar="BYTES",
             read=fields.number(68, 9000),
-            help="Largest packet; left out: what the underlay leaves.",
+            help="Largest packet; left out: the largest that what carries it lets through.",
+            empty=0,
         ),
         Field(
             option="--dns-domain",

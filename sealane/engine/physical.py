@@ -72,7 +72,7 @@ class Physical:
             return target
         kind = await _kind(target)
         bridge, near, far = names.physical_bridge(network), *names.physical_links(network)
-        await self._pair(near, far, ALIAS + target)
+        await self._pair(near, far, ALIAS + target, int((await _need(target))["mtu"]))
         if kind == "bridge":
             await run("ip", "link", "set", near, "master", target)
         else:
@@ -86,13 +86,17 @@ class Physical:
         )
         return bridge
 
-    async def _pair(self, near: str, far: str, alias: str) -> None:
-        there = await _link(near)
+    async def _pair(self, near: str, far: str, alias: str, mtu: int) -> None:
+        """As large as what it leads to: a smaller port would make a bridge's own MTU less."""
+        there, size = await _link(near), ("mtu", str(mtu))
         if there is not None and there.get("ifalias") == alias:
+            if there["mtu"] != mtu:
+                await run("ip", "link", "set", far, *size, netns=self._netns)
+                await run("ip", "link", "set", near, *size)
             return
         await succeeds("ip", "link", "delete", near)
         inside = ("netns", str(self._netns)) if self._netns else ()
-        await run("ip", "link", "add", near, "type", "veth", "peer", "name", far, *inside)
+        await run("ip", "link", "add", near, *size, "type", "veth", "peer", "name", far, *size, *inside)
         await run("ip", "link", "set", near, "alias", alias)
         for link, netns in ((near, None), (far, self._netns)):
             await run("ethtool", "-K", link, *_OFFLOADS, netns=netns)

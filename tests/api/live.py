@@ -75,12 +75,16 @@ def plural(kind: str) -> str:
 
 
 @asynccontextmanager
-async def live(database: OvsdbServer, bindings: Bindings | None = None) -> AsyncIterator[Live]:
+async def live(
+    database: OvsdbServer, bindings: Bindings | None = None, **settings: Any
+) -> AsyncIterator[Live]:
     """An API of its own on that database; several may run at once."""
     store = Store(database.remote)
     await store.start(PATIENCE)
     try:
-        async with serving(create_app(Desk(Settings(), store, bindings or Unbound()), TOKEN)) as api:
+        async with serving(
+            create_app(Desk(Settings(**settings), store, bindings or Unbound()), TOKEN)
+        ) as api:
             yield api
     finally:
         await store.stop()

@@ -155,7 +155,8 @@ async def test_a_segment_stays_while_somebody_is_in_it(database: OvsdbServer) ->
 
 async def test_sub_ports_go_where_their_parent_goes(database: OvsdbServer) -> None:
     async with site(database) as there:
-        blue = await there.api.make("network", mtu=1600)
+        await there.api.call(f"PUT /v2.0/networks/{there.network}", {"network": {"mtu": 1400}})
+        blue = await there.api.make("network")
         parent = await there.api.make("port", network_id=blue["id"])
         far = (await there.port(fixed_ips=[{"subnet_id": there.subnets["west"]}])).body["port"]
         place = {"port_id": far["id"], "segmentation_id": 5, "segmentation_type": "vlan"}

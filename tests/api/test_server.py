@@ -246,6 +246,16 @@ async def test_the_mtu_of_a_new_network_is_what_the_underlay_leaves(host: Host) 
     with host.api():
         async with host.session() as api:
             assert (await api.make("network"))["mtu"] == 1442
-            (host.directory / "datapath.json").write_text('{"kind": "userspace", "mtu": 1342}')
-            assert (await api.make("network"))["mtu"] == 1342
-            assert (await api.make("network", mtu=1400))["mtu"] == 1400
+            for found, most in (
+                ('{"kind": "userspace", "mtu": 1342}', 1342),
+                ('{"kind": "userspace", "mtu": 1422, "link_mtu": 1500}', 1422),
+                ('{"kind": "userspace", "mtu": 9158, "link_mtu": 9216}', 9000),
+                ("nonsense", 1442),
+            ):
+                (host.directory / "datapath.json").write_text(found)
+                assert (await api.make("network"))["mtu"] == most, found
+                assert (await api.make("network", mtu=most - 2))["mtu"] == most - 2
+                if most < 9000:
+                    refused = await api.call("POST /v2.0/networks", {"network": {"mtu": most + 1}})
+                    assert refused.error == "InvalidInput"
+                    assert f"maximum is {most}" in refused.body["NeutronError"]["message"]

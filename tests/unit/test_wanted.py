@@ -6,7 +6,7 @@ from dataclasses import replace
 from sealane.agent.attachment import Attachment, Publication, Route
 from sealane.agent.diff import Plan, diff
 from sealane.agent.facts import Answers, Fact, Gateway, Guard, Inside, Lent, Pair, Redirect, Rules
-from sealane.agent.modes import moved
+from sealane.agent.modes import Now, moved
 from sealane.agent.translation import Uplinks, gateway_table, host_table, lanes
 from sealane.agent.wanted import Layout, gateways, vif, wanted
 from sealane.host.values import SwitchPort
@@ -169,10 +169,11 @@ def test_a_machine_without_a_gateway_here_has_a_place_to_ask_for_names() -> None
 
 def test_attachments_hear_of_another_gateway_but_an_internal_one_stays() -> None:
     router, inner = replace(ONE, gateway_mode="router"), replace(ONE, gateway_mode="none", internal=True)
-    assert moved({ONE.id: ONE}, {NET: "router"}) == [router]
-    assert moved({ONE.id: router}, {NET: "host"}) == [ONE]
+    assert moved({ONE.id: ONE}, {NET: Now("router", 1442)}) == [router]
+    assert moved({ONE.id: router}, {NET: Now("host", 1442)}) == [ONE]
     for one, mode in ((ONE, "host"), (ONE, "none"), (ONE, "docker"), (inner, "host")):
-        assert moved({one.id: one}, {NET: mode}) == []  # type: ignore[dict-item]
+        assert moved({one.id: one}, {NET: Now(mode, 1442)}) == []  # type: ignore[arg-type]
+        assert moved({one.id: one}, {NET: Now(mode, 1400)}) == [replace(one, mtu=1400)]  # type: ignore[arg-type]
     assert moved({ONE.id: ONE}, {}) == []
 
 

@@ -65,7 +65,7 @@ ASPECTS: dict[str, dict[str, str]] = {
         f"router.enable_default_route_{what}": {"default": "left to a setting there, and off here"}
         for what in ("bfd", "ecmp")
     },
-    "network.mtu": {"default": "0 there means what the underlay leaves, and here too; absent is the same"},
+    "network.mtu": {"default": "0 there means what its segments carry, and here too; absent is the same"},
     "network.availability_zone_hints": {"sort": "it is always empty"},
     "subnet.ip_version": {"default": "it follows from the CIDR"},
 }

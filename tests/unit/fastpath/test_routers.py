@@ -125,6 +125,14 @@ def test_what_leaves_by_the_gateway_is_not_fast() -> None:
     assert told(ROUTER + sent_on) == {"10.51.0.0/24": BLUE, "10.52.0.0/24": None, "fd52::/64": None}
 
 
+def test_a_leg_to_where_less_fits_is_not_fast() -> None:
+    measured = (
+        " cookie=0x1, table=26, priority=50,ip,reg15=0x2,metadata=0x2b actions=check_pkt_larger(1318)->"
+        "NXM_NX_REG9[1],resubmit(,27)\n"
+    )
+    assert told(ROUTER + measured) == {"10.51.0.0/24": BLUE, "10.52.0.0/24": None, "fd52::/64": None}
+
+
 @pytest.mark.parametrize("match", [
     "reg14=0x28,metadata=0x20", "reg15=0x28,metadata=0x20", "reg15=0x2,metadata=0x2b", "metadata=0x20"
 ])  # fmt: skip
