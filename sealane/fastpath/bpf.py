@@ -1,4 +1,5 @@
-"""bpf(2): maps, programs and tcx hooks, by the system call itself; structures: union bpf_attr of linux/bpf.h.
+"""bpf(2): maps, programs and tcx hooks, by the system call itself (host/bpf_call.py); structures: union
+bpf_attr of linux/bpf.h.
 
 Descriptors are closed by whoever got them.  Errors are HostError; what the kernel lacks says so.
 """
@@ -6,7 +7,6 @@ Descriptors are closed by whoever got them.  Errors are HostError; what the kern
 import ctypes
 import errno
 import os
-import platform
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from pathlib import Path
 from sealane import failpoint
 from sealane.errors import HostError
 from sealane.fastpath.layout import Map
+from sealane.host import bpf_call
 
-_NUMBERS = {"x86_64": 321, "aarch64": 280}
 _MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _NEXT_KEY = range(5)
 _PROG_LOAD, _ATTACH, _DETACH, _TEST_RUN, _PROG_BY_ID, _MAP_BY_ID, _INFO, _QUERY = 5, 8, 9, 10, 13, 14, 15, 16
 _SCHED_CLS, _TCX_INGRESS, _TCX_EGRESS = 3, 46, 47
@@ -26,7 +26,6 @@ _UPDATE_ANY = 0
 _MARK = 8  # where it is in struct __sk_buff
 _ATTRIBUTE = 144  # bytes of union bpf_attr that we send: the rest is zero
 _POSSIBLE = Path("/sys/devices/system/cpu/possible")
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def run(program: int, frame: bytes, link: int, gso_size: int = 0, mark: int = 0)
             *(1, 0, len(context), len(context), ctypes.addressof(context), ctypes.addressof(context)),
         )
     )
-    if _syscall(_TEST_RUN, buffer) < 0:
+    if bpf_call.bpf(_TEST_RUN, buffer) < 0:
         raise _refused("trying a program", ctypes.get_errno())
     verdict, _, length = struct.unpack_from("=3I", buffer, 4)
     return Ran(verdict, result.raw[:length], struct.unpack_from("=I", context, _MARK)[0])
@@ -141,21 +140,21 @@ def detach(program: int, link: int, *, outward: bool = False) -> None:
     """What is gone already is no error."""
     with failpoint.effect("bpf", f"detach {link}", HostError):
         buffer = _buffer(struct.pack("=III", link, program, _side(outward)))
-        if _syscall(_DETACH, buffer) < 0 and ctypes.get_errno() not in (errno.ENOENT, errno.ENODEV):
+        if bpf_call.bpf(_DETACH, buffer) < 0 and ctypes.get_errno() not in (errno.ENOENT, errno.ENODEV):
             raise _refused(f"detaching from link {link}", ctypes.get_errno())
 
 
 def has_tcx() -> bool:
     """Can this kernel be asked for programs at tcx hooks? Of the loopback, which every namespace has."""
     buffer = _buffer(struct.pack("=II", 1, _TCX_INGRESS))
-    return _syscall(_QUERY, buffer) >= 0 or ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS)
+    return bpf_call.bpf(_QUERY, buffer) >= 0 or ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS)
 
 
 def attached(link: int, *, outward: bool = False) -> list[int]:
     """Ids of the programs at the link's tcx hook, in their order; [] when there is no such link or hook."""
     ids = (ctypes.c_uint32 * 64)()
     buffer = _buffer(struct.pack("=IIIIQI", link, _side(outward), 0, 0, ctypes.addressof(ids), len(ids)))
-    if _syscall(_QUERY, buffer) < 0:
+    if bpf_call.bpf(_QUERY, buffer) < 0:
         if ctypes.get_errno() in (errno.ENODEV, errno.ENOENT, errno.EINVAL, errno.ENOSYS, errno.EPERM):
             return []
         raise _refused(f"asking for the programs of link {link}", ctypes.get_errno())
@@ -224,7 +223,7 @@ def _element(
     at = ctypes.addressof(held) if held is not None else 0
     to = ctypes.addressof(value) if value is not None else 0
     buffer = _buffer(struct.pack("=IxxxxQQQ", descriptor, at, to, _UPDATE_ANY))
-    if _syscall(command, buffer) == 0:
+    if bpf_call.bpf(command, buffer) == 0:
         return True
     if gone and ctypes.get_errno() == gone:
         return False
@@ -232,7 +231,7 @@ def _element(
 
 
 def _call(command: int, attribute: bytes, what: str) -> int:
-    result = _syscall(command, _buffer(attribute))
+    result = bpf_call.bpf(command, _buffer(attribute))
     if result < 0:
         raise _refused(what, ctypes.get_errno())
     return result
@@ -240,13 +239,6 @@ def _call(command: int, attribute: bytes, what: str) -> int:
 
 def _buffer(attribute: bytes) -> "ctypes.Array[ctypes.c_char]":
     return ctypes.create_string_buffer(attribute, _ATTRIBUTE)
-
-
-def _syscall(command: int, buffer: "ctypes.Array[ctypes.c_char]") -> int:
-    number = _NUMBERS.get(platform.machine())
-    if number is None:
-        raise HostError(f"the fast path does not know bpf(2) on {platform.machine()}")
-    return int(_libc.syscall(number, command, ctypes.byref(buffer), len(buffer)))
 
 
 def _refused(what: str, code: int) -> HostError:

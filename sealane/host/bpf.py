@@ -6,15 +6,13 @@ and functions: linux/bpf_common.h, linux/bpf.h.
 
 import ctypes
 import os
-import platform
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sealane.errors import HostError
+from sealane.host import bpf_call
 
-_NUMBERS = {"x86_64": 321, "aarch64": 280}
-"""Of the system call bpf(2); glibc has no function for it."""
 _MAP_CREATE, _PROG_LOAD = 0, 5
 _LRU_HASH, _SCHED_CLS = 9, 3
 _LICENCE = b"Dual BSD/GPL\0"
@@ -26,7 +24,6 @@ _STORE_NUMBER = 0x62  # of four bytes
 _JUMP, _EQUAL, _UNEQUAL, _CALL, _EXIT, _MAP = 0x05, 0x15, 0x55, 0x85, 0x95, 0x18
 FRAME = 10
 """The register that points to the end of the stack."""
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -159,11 +156,7 @@ def words(data: bytes) -> Iterator[int]:
 
 
 def _bpf(command: int, attributes: bytes) -> int:
-    number = _NUMBERS.get(platform.machine())
-    if number is None:
-        raise HostError(f"this machine ({platform.machine()}) is not known to bpf(2) here")
-    held = ctypes.create_string_buffer(attributes, len(attributes))
-    done = int(_libc.syscall(number, command, held, len(attributes)))
+    done = bpf_call.bpf(command, ctypes.create_string_buffer(attributes, len(attributes)))
     if done < 0:
         raise HostError(f"bpf: {os.strerror(ctypes.get_errno())}")
     return done
