@@ -15,27 +15,38 @@ Open vSwitch can't be watched a pause is not ended, but what is fast stays so fo
 
 import asyncio
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import TypeVar
 
-from sealane import failpoint, log, names
-from sealane.agent import floating, locators, metrics, router_ids, routers, tracking, wanted
-from sealane.agent.attachment import Attachment
-from sealane.agent.facts import Gateway
+from sealane import log, names
+from sealane.agent import (
+    fastpath_ports,
+    fastpath_shown,
+    floating,
+    locators,
+    metrics,
+    router_ids,
+    routers,
+    snat,
+    tracking,
+    wanted,
+)
+from sealane.agent.fastpath_choice import Choice
 from sealane.agent.memory import Memory
 from sealane.agent.rules_watch import RulesWatch
 from sealane.agent.shaped import shaped
+from sealane.agent.snat import Snat
 from sealane.agent.tapping import sources
 from sealane.client import ApiClient
 from sealane.config import Settings
-from sealane.errors import BadRequest, Conflict, HostError, SealaneError
+from sealane.errors import Conflict, HostError, SealaneError
 from sealane.fastpath import cache, hooks
 from sealane.fastpath.cache import Cache, Counts, Flow, Underlay
 from sealane.fastpath.floating import Floating
-from sealane.fastpath.layout import MEANING, Reason
+from sealane.fastpath.layout import Reason
 from sealane.fastpath.rows import ALONE, Port, Route, World
 from sealane.host import link
 from sealane.host.netlink import Socket
@@ -52,12 +63,6 @@ _KERNEL = "the fast path works with the datapath in user space only as yet; set 
 
 T = TypeVar("T")
 _log = log.get("fastpath")
-
-
-def is_eligible(attachment: Attachment) -> bool:
-    """Those with a veth pair whose other end is in a namespace of their own."""
-    own = not attachment.device and not attachment.bridge and not attachment.parent
-    return own and attachment.door != "host"
 
 
 class FastPath:
@@ -81,9 +86,7 @@ class FastPath:
         self._world = ALONE
         self._translated: tuple[floating.Translated, ...] = ()
         self._physical = tuple(settings.physical_networks)
-        self._choice = settings.run_dir / "fastpath"  # what was chosen at run time
-        self._apart = settings.run_dir / "fastpath.off"  # ids of networks that it is off for, one a line
-        self._setting = settings.fastpath == "on"
+        self._choice = Choice(settings)
         self._hook = settings.fastpath_hook
         self._cache: Cache | None = None
         self._ports: dict[str, Port] = {}
@@ -97,33 +100,12 @@ class FastPath:
         self._left = False  # off, and nothing of it is anywhere
         self._news = asyncio.Event()
         self._wanted = asyncio.Event()  # once it has been on
-        self._watch = RulesWatch(settings.ovs_run_dir, self._rules_changed)
-
-    @property
-    def on(self) -> bool:
-        """As was chosen since the node started, or else as the settings say."""
-        try:
-            return self._choice.read_text().strip() == "on"
-        except OSError:
-            return self._setting
-
-    @property
-    def networks_off(self) -> frozenset[str]:
-        """Networks whose flows all go through Open vSwitch on this node, whatever else is on."""
-        try:
-            return frozenset(self._apart.read_text().split())
-        except OSError:
-            return frozenset()
+        self._snat: Snat | None = None  # of the cache there is
+        self._watch = RulesWatch(settings.ovs_run_dir, self._rules_changed, self._switch_lost)
 
     async def switch_network(self, network: str, on: bool) -> None:
         """Until the node is stopped.  Raises BadRequest (no UUID), HostError."""
-        try:
-            id = str(uuid.UUID(network))
-        except ValueError as exc:
-            raise BadRequest(f"'network' can't be '{network}': it has to be a network's id") from exc
-        after = self.networks_off - {id} if on else self.networks_off | {id}
-        with failpoint.effect("file", "fastpath", HostError):
-            self._apart.write_text("".join(f"{one}\n" for one in sorted(after)))
+        self._choice.switch_network(network, on)
         await self._round()
 
     async def keep_slow(self, ports: frozenset[str]) -> None:
@@ -133,15 +115,14 @@ class FastPath:
             return
         self._copied = ports
         await self._round()
-        if self.on and self._trouble:
+        if self._choice.on and self._trouble:
             raise HostError(self._trouble)
 
     async def switch(self, on: bool) -> None:
         """Until the node is stopped, whatever the settings say.  Raises Conflict, HostError."""
         if on and not self._userspace:
             raise Conflict(_KERNEL)
-        with failpoint.effect("file", "fastpath", HostError):
-            self._choice.write_text("on\n" if on else "off\n")
+        self._choice.switch(on)
         await self._round()
         if on and self._trouble:
             raise HostError(self._trouble)
@@ -153,6 +134,7 @@ class FastPath:
             tasks.create_task(self._watch_numbers())
             tasks.create_task(self._watch_attachments(changed))
             tasks.create_task(self._rounds())
+            tasks.create_task(self._answer())
 
     # what wakes it
 
@@ -166,6 +148,16 @@ class FastPath:
         if self._cache is not None and self._cache.learning:
             self._cache.pause()
         self._news.set()
+
+    def _switch_lost(self) -> None:
+        """At once, too: the next Open vSwitch may give ports of routers' addresses to others."""
+        if self._snat is not None:
+            with suppress(HostError):
+                self._snat.disown()
+
+    async def _answer(self) -> None:
+        await self._wanted.wait()
+        await snat.follow(self._turn, self._watch, lambda: self._snat)
 
     async def _watch_numbers(self) -> None:
         version, number = -1, -1
@@ -198,8 +190,8 @@ class FastPath:
         async with self._turn:
             before = self._trouble
             try:
-                await (self._keep() if self.on and self._userspace else self._leave())
-                self._trouble = _KERNEL if self.on and not self._userspace else ""
+                await (self._keep() if self._choice.on and self._userspace else self._leave())
+                self._trouble = _KERNEL if self._choice.on and not self._userspace else ""
             except SealaneError as exc:
                 self._trouble = exc.message
             except Exception as exc:  # the agent has more to do than this
@@ -254,12 +246,12 @@ class FastPath:
         cache.detach(links, but=hook)
         if not found.on:
             found.switch(True)
-        self._cache = found
+        self._cache, self._snat = found, Snat(self._ovs_run_dir, found.shared)
         metrics.show_fastpath(self._reasons, self._landed, lambda: self._entries)
         return found
 
     def _set_ports(self, there: Cache, host: Socket) -> None:
-        links, off = self._links(host), self.networks_off
+        links, off = fastpath_ports.links(host, self._memory.attachments.values()), self._choice.networks_off
         everyone = list(self._memory.attachments.values())
         here = [a for a in everyone if a.port_id in links]
         ways = {names.gateway_port(id): id for id in wanted.gateways(everyone)}
@@ -273,20 +265,24 @@ class FastPath:
         cache.detach(end for port_id in slow for end in links.get(port_id, ()))
         attachments = {a.port_id: a for a in here if a.port_id not in slow}
         self._ports = {
-            id: _port(one, *links[id], self._locators.get(self._switch.number(names.ovs_port(id)) or 0))
-            for id, one in attachments.items()
+            id: fastpath_ports.port(one, *links[id], self._locator(id)) for id, one in attachments.items()
         } | {
-            port_id: _way(wanted.gateway_leg(id, everyone, ()), *links[port_id])
+            port_id: fastpath_ports.way(wanted.gateway_leg(id, everyone, ()), *links[port_id])
             for port_id, id in ways.items()
             if port_id in links and port_id not in slow
         }
         world = replace(self._world, translated=tuple(self._floating(host)))
+        if self._snat is not None:
+            self._snat.lead(snat.targets(self._translated, world.translated))
         there.set_ports(self._ports.values(), self._way_out(host), world)
 
     def _floating(self, host: Socket) -> Iterable[Floating]:
         there = {network: link.find(host, names.physical_links(network)[0]) for network in self._physical}
         links = {network: found for network, found in there.items() if found is not None}
         return floating.placed(self._translated, self._switch.ways_out(), links) if links else ()
+
+    def _locator(self, port_id: str) -> locators.Locator | None:
+        return self._locators.get(self._switch.number(names.ovs_port(port_id)) or 0)
 
     def _is_shaped(self, ovs_port: str) -> bool:
         return self._switch.number(ovs_port) in self._shaped
@@ -308,7 +304,7 @@ class FastPath:
         await _in_kernel(lambda host: cache.detach(self._hooked(host)))
         if self._cache is not None:
             self._cache.close()
-        self._cache, self._ports, self._told, self._stale = None, {}, None, True
+        self._cache, self._snat, self._ports, self._told, self._stale = None, None, {}, None, True
         await self._switch.tell_fastpath(None)
         self._left = True
 
@@ -317,26 +313,9 @@ class FastPath:
         outside = (names.physical_links(network)[0] for network in self._physical)
         everyones = (self._underlay, names.TUNNEL_LINK, *outside)
         shared = {link.index(host, name) for name in everyones} - {None}
-        own = {index for pair in self._links(host).values() for index in pair}
+        attached = fastpath_ports.links(host, self._memory.attachments.values())
+        own = {index for pair in attached.values() for index in pair}
         return own | {index for index in shared if index is not None}
-
-    def _links(self, host: Socket) -> dict[str, tuple[int, int]]:
-        """Port -> the container's or gateway's link and the switch's, of those that have both."""
-        everyone = list(self._memory.attachments.values())
-        named = {
-            a.port_id: (names.host_link(a.port_id), names.switch_link(a.port_id))
-            for a in everyone
-            if is_eligible(a)
-        } | {
-            names.gateway_port(id): (names.gateway_link(id), names.gateway_switch_link(id))
-            for id in wanted.gateways(everyone)
-        }
-        found = {}
-        for port_id, pair in named.items():
-            one, door = (link.index(host, name) for name in pair)
-            if one is not None and door is not None:
-                found[port_id] = (one, door)
-        return found
 
     # what there is to see
 
@@ -347,13 +326,13 @@ class FastPath:
         async with self._turn:
             flows = await asyncio.to_thread(self._flows)
             return {
-                "on": self.on,
-                "networks_off": sorted(self.networks_off),
+                "on": self._choice.on,
+                "networks_off": sorted(self._choice.networks_off),
                 "state": self._state(),
                 "trouble": self._trouble,
                 "flows": len(flows),
-                **_ratio(self._reasons()),
-                "landed": _ratio(self._landed()),
+                **fastpath_shown.ratio(self._reasons()),
+                "landed": fastpath_shown.ratio(self._landed()),
                 "ports": [self._shown(id, port) for id, port in sorted(self._ports.items())],
             }
 
@@ -364,7 +343,7 @@ class FastPath:
         ids = {flow.router: "" for flow in found if flow.router}
         for router in ids.keys() & legs.keys():
             ids[router] = await router_ids.find(self._api, *legs[router])
-        return [_shown_flow(flow, ids.get(flow.router, "")) for flow in found]
+        return [fastpath_shown.flow(flow, ids.get(flow.router, "")) for flow in found]
 
     def _legs(self) -> Iterator[tuple[Route, tuple[str, str]]]:
         """Network and the router's MAC there, of networks of this host's ports."""
@@ -377,7 +356,7 @@ class FastPath:
         async with self._turn:
             sent, landed = self._reasons(), self._landed()
             none = (0, 0)
-            return [_reason(one, sent.get(one, none), landed.get(one, none)) for one in Reason]
+            return [fastpath_shown.reason(one, sent.get(one, none), landed.get(one, none)) for one in Reason]
 
     def _reasons(self) -> Counts:
         return self._cache.reasons() if self._cache else {}
@@ -389,7 +368,7 @@ class FastPath:
         return list(self._cache.flows()) if self._cache else []
 
     def _state(self) -> str:
-        if not self.on:
+        if not self._choice.on:
             return "off"
         if self._cache is None or self._trouble:
             return "not working"
@@ -404,7 +383,7 @@ class FastPath:
             "network_id": port.network,
             "name": "(outside)" if port.outside else name,
             "addresses": [text.partition("/")[0] for text in port.addresses],
-            **_ratio(self._cache.reasons(port.link)),
+            **fastpath_shown.ratio(self._cache.reasons(port.link)),
         }
 
 
@@ -414,62 +393,6 @@ def _sweep(there: Cache) -> int:
     idle = [flow for flow in flows if flow.used < old]
     there.end(idle)
     return len(flows) - len(idle)
-
-
-def _port(attachment: Attachment, one: int, door: int, at: locators.Locator | None) -> Port:
-    return Port(
-        one,
-        door,
-        attachment.network_id,
-        attachment.mac,
-        attachment.addresses,
-        attachment.mtu,
-        vni=at.vni if at else 0,
-        number=at.number if at else 0,
-        answers=attachment.is_led_to(),
-    )
-
-
-def _way(leg: Gateway, one: int, door: int) -> Port:
-    """Of this host alone: it has no number, by which other hosts could be sent to."""
-    addresses = tuple(sorted(leg.addresses))
-    return Port(one, door, leg.network_id, leg.mac, addresses, leg.mtu, outside=True)
-
-
-def _ratio(counts: Counts) -> Mapping[str, object]:
-    packets = sum(count for count, _ in counts.values())
-    fast = counts.get(Reason.FAST, (0, 0))[0]
-    return {"packets": packets, "fast": fast, "hit_ratio": round(fast / packets, 4) if packets else 0.0}
-
-
-def _reason(reason: Reason, sent: tuple[int, int], landed: tuple[int, int]) -> dict[str, object]:
-    packets, octets = sent
-    name = reason.name.lower().replace("_", "-")
-    return {
-        "number": int(reason),
-        "reason": name,
-        "packets": packets,
-        "bytes": octets,
-        "landed": landed[0],
-        "landed_bytes": landed[1],
-        "meaning": MEANING[reason],
-    }
-
-
-def _shown_flow(flow: Flow, router_id: str) -> dict[str, object]:
-    return {
-        "network_id": flow.network,
-        "router_id": router_id,
-        "protocol": flow.protocol,
-        "ends": [_end(flow.low), _end(flow.high)],
-        "packets": flow.packets,
-        "bytes": flow.octets,
-    }
-
-
-def _end(end: tuple[str, int]) -> str:
-    address, port = end
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 async def _in_kernel(action: Callable[[Socket], T]) -> T:

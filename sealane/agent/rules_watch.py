@@ -16,14 +16,16 @@ _log = log.get("fastpath")
 
 
 class RulesWatch:
-    """`told` is called for each piece of news, and when the watch begins; not before."""
+    """`told` is called for each piece of news, and when the watch begins; not before.  `lost`, when it ends,
+    as it does with ovs-vswitchd."""
 
-    def __init__(self, ovs_run_dir: Path, told: Callable[[], None]) -> None:
+    def __init__(self, ovs_run_dir: Path, told: Callable[[], None], lost: Callable[[], None]) -> None:
         self._bridge = f"unix:{ovs_run_dir}/br-int.mgmt"
         self._control = str(ovs_run_dir / "ovs-vswitchd.ctl")
         self._own = str(ovs_run_dir / "rules-watch.ctl")
-        self._told = told
+        self._told, self._lost = told, lost
         self.watching = False
+        self.began = 0  # how often; within one it is the same ovs-vswitchd
 
     async def follow(self) -> None:
         """For ever; while Open vSwitch is away it is tried again."""
@@ -59,6 +61,7 @@ class RulesWatch:
         try:
             assert running.stdout is not None
             while await running.stdout.read(1 << 16):
+                self.began += not self.watching
                 self.watching = True
                 self._told()
             await running.wait()
@@ -67,6 +70,7 @@ class RulesWatch:
             raise
         finally:
             self.watching = False
+            self._lost()
 
     async def _appctl(self, *words: str) -> None:
         await asyncio.to_thread(command.run, ("ovs-appctl", "-t", self._control, *words))

@@ -18,9 +18,10 @@ from sealane.fastpath import bpf, elf, floating, layout, rows
 from sealane.fastpath.hooks import EVERY, TCX, Hooks
 from sealane.fastpath.layout import Reason, Value
 from sealane.fastpath.rows import ALONE, FAMILIES, Port, Rows, World
+from sealane.fastpath.shared import Shared
+from sealane.fastpath.tables import Tables
 
 _OBJECT = Path(__file__).parent / "programs.o"
-_MAPS = {one.name: one for one in layout.MAPS}
 _FIRST = layout.link_key(0)
 SIDES = (False, True)
 """Where packets come in by a link, and where they leave by it."""
@@ -60,6 +61,8 @@ class Cache:
 
     def __init__(self, maps: dict[str, int], programs: elf.Object, hooks: Hooks = TCX) -> None:
         self._maps = maps
+        self._tables = Tables(maps)
+        self.shared = Shared(self._tables)
         self._hooks = hooks
         self._programs: dict[str, int] = {}
         for name in layout.PROGRAMS:
@@ -136,7 +139,7 @@ class Cache:
         """
         ports = tuple(wanted)
         asked = rows.of(ports, world)
-        there = {name: self._rows(name) for name in asked}
+        there = {name: self._tables.rows(name) for name in asked}
         if asked != there:
             self.pause()
             self._set_rows(asked, there)
@@ -163,11 +166,11 @@ class Cache:
     def _set_rows(self, asked: Mapping[str, Rows], there: Mapping[str, Rows]) -> None:
         for name, some in asked.items():
             for key in there[name].keys() - some.keys():
-                self._delete(name, key)
+                self._tables.delete(name, key)
         for name, some in asked.items():
             for key, value in some.items():
                 if there[name].get(key) != value:
-                    bpf.update(self._maps[name], _MAPS[name], key, value)
+                    self._tables.write(name, key, value)
 
     def _attach(self, ports: Iterable[Port], underlay: Underlay | None, outside: Iterable[int]) -> None:
         """Raises the first error after all have been tried: a link may be gone by now."""
@@ -198,11 +201,11 @@ class Cache:
             os.close(replaced)
 
     def _set_tallies(self, links: set[bytes]) -> None:
-        there = set(self._keys("tallies"))
+        there = set(self._tables.keys("tallies"))
         for key in there - links:
-            self._delete("tallies", key)
+            self._tables.delete("tallies", key)
         for key in links - there:
-            bpf.update(self._maps["tallies"], _MAPS["tallies"], key, layout.TALLY.pack())
+            self._tables.write("tallies", key, layout.TALLY.pack())
 
     # what there is to see
 
@@ -215,26 +218,23 @@ class Cache:
         return self._counts("landed", _FIRST)
 
     def _counts(self, name: str, key: bytes) -> Counts:
-        values = bpf.lookup(self._maps[name], _MAPS[name], key) or []
-        told = [layout.TALLY.unpack(value) for value in values]
+        told = [layout.TALLY.unpack(value) for value in self._tables.read(name, key)]
         return {
             reason: (_sum(told, "packets", reason), _sum(told, "bytes", reason)) for reason in layout.Reason
         }
 
     def flows(self) -> Iterator[Flow]:
-        for key, value in self._rows("flows").items():
+        for key, value in self._tables.rows("flows").items():
             yield _flow(key, value)
 
     def end(self, flows: Iterable[Flow]) -> None:
         for flow in flows:
-            self._delete("flows", flow.key)
+            self._tables.delete("flows", flow.key)
 
-    # the maps
+    # the settings
 
     def _config(self) -> Mapping[str, Value]:
-        values = bpf.lookup(self._maps["settings"], _MAPS["settings"], _FIRST)
-        assert values is not None, "an array has all its elements"
-        return layout.CONFIG.unpack(values[0])
+        return layout.CONFIG.unpack(self._tables.read("settings", _FIRST)[0])
 
     def _era(self) -> int:
         return _int(self._config()["era"])
@@ -243,18 +243,7 @@ class Cache:
         return (self._era() | layout.LEARNS) + 1 & (1 << 33) - 1
 
     def _write(self, **changes: Value) -> None:
-        value = layout.CONFIG.pack(**(dict(self._config()) | changes))
-        bpf.update(self._maps["settings"], _MAPS["settings"], _FIRST, value)
-
-    def _keys(self, name: str) -> list[bytes]:
-        return list(dict.fromkeys(bpf.keys(self._maps[name], _MAPS[name])))
-
-    def _rows(self, name: str) -> Rows:
-        found = {key: bpf.lookup(self._maps[name], _MAPS[name], key) for key in self._keys(name)}
-        return {key: values[0] for key, values in found.items() if values}
-
-    def _delete(self, name: str, key: bytes) -> None:
-        bpf.delete(self._maps[name], _MAPS[name], key)
+        self._tables.write("settings", _FIRST, layout.CONFIG.pack(**(dict(self._config()) | changes)))
 
 
 def detach(links: Iterable[int], *, but: Hooks | None = None) -> None:

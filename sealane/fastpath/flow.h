@@ -84,6 +84,21 @@ INLINE int note_begin(const struct packet *packet, const struct marks *marks)
 	return BEGINS_OR_ENDS;
 }
 
+/* The entry by which to judge; 0 where there is none, or the packet begins a connection: `reason` says it. */
+INLINE struct flow *flow_of(const struct packet *packet, const struct marks *marks, int *reason)
+{
+	struct flow *flow;
+
+	if (packet->flags & TCP_SYN) {
+		*reason = note_begin(packet, marks);
+		return 0;
+	}
+	flow = map_lookup(&flows, &packet->key);
+	if (!flow)
+		*reason = note_first(packet, marks->sent, now());
+	return flow;
+}
+
 INLINE void note_passed(struct flow *flow, __u32 direction, __u64 mark)
 {
 	*OF(flow, passed_at, direction) = now();

@@ -8,6 +8,7 @@ from sealane.fastpath.layout import Field, Record
 _NUMBERS = (
     *("PROBE", "LAND_PROBE", "LEASE", "LEARNS", "GENEVE_PORT", "OVERHEAD"),
     *("PEER", "OUTSIDE", "ANSWERS", "UNTRACKED", "ENTERS", "HANDED"),
+    *("ENDED", "KNOWN", "SETTLED"),
 )
 
 

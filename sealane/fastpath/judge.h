@@ -120,11 +120,9 @@ INLINE int judge_near(struct __sk_buff *skb, __u64 era, const struct port *port,
 	struct flow *flow;
 	int reason;
 
-	if (packet->flags & TCP_SYN)
-		return note_begin(packet, &marks);
-	flow = map_lookup(&flows, &packet->key);
+	flow = flow_of(packet, &marks, &reason);
 	if (!flow)
-		return note_first(packet, sent, now());
+		return reason;
 	reason = judge_flow(skb, packet, flow, &marks, to->mtu + sizeof(struct ethhdr), PROBE);
 	if (reason != FAST)
 		return reason;
@@ -171,11 +169,9 @@ INLINE int judge_far(struct __sk_buff *skb, __u64 era, const struct config *conf
 	/* Without the kernel's DECAP_L4_UDP the receiver's stack would take it for a tunnel's (see land). */
 	if (skb->gso_size && packet->key.protocol == IPPROTO_UDP)
 		return BUNDLE;
-	if (packet->flags & TCP_SYN)
-		return note_begin(packet, &marks);
-	flow = map_lookup(&flows, &packet->key);
+	flow = flow_of(packet, &marks, &reason);
 	if (!flow)
-		return note_first(packet, marks.sent, now());
+		return reason;
 	place = once(&flow->place);
 	if (way)
 		to = once(&flow->mac);
@@ -211,8 +207,10 @@ INLINE int judge_routed(struct __sk_buff *skb, __u64 era, const struct config *c
 		return HOPS;
 	if (is_last(packet))
 		map_delete(&flows, &packet->key);
-	if (packet->flags & (TCP_FIN | TCP_RST))
+	if (packet->flags & (TCP_FIN | TCP_RST)) {
+		unsettle(packet);
 		return BEGINS_OR_ENDS;
+	}
 	to = endpoint_at(packet, 0);
 	if (to) {
 		if (!(era & LEARNS))
@@ -432,8 +430,9 @@ INLINE int judge_entering(struct __sk_buff *skb, struct target *target)
 	struct config *config;
 	struct public *public;
 	struct endpoint *to;
+	struct translation *as;
 	__u32 zero = 0, address;
-	__u64 era;
+	__u64 era, place;
 	int reason;
 
 	if (skb->protocol != NETWORK_ORDER(ETH_P_IP) || skb->vlan_present)
@@ -453,8 +452,18 @@ INLINE int judge_entering(struct __sk_buff *skb, struct target *target)
 	reason = read_packet(skb, &packet, 0);
 	if (reason != FAST)
 		return reason;
-	readdress(&packet, 0, *(__u32 *)public->fixed);
-	belongs_to(&packet, public->realm);
+	place = place_outside(skb->ifindex, (__u8 *)&address);
+	if (public->shared) {
+		as = translation_at(skb->ifindex, &packet, 0, public);
+		if (!as)
+			return TRANSLATION;
+		if (is_last(&packet))
+			unsettle(&packet);
+		place = place_shared(as);
+	} else {
+		readdress(&packet, 0, *(__u32 *)public->fixed, port_of(&packet, 0));
+		belongs_to(&packet, public->realm);
+	}
 	to = endpoint_at(&packet, 0);
 	if (!to)
 		return ELSEWHERE;
@@ -465,5 +474,5 @@ INLINE int judge_entering(struct __sk_buff *skb, struct target *target)
 	if (!(era & LEARNS))
 		return PAUSED;
 	target->link = to->link;
-	return judge_inward(skb, era, &packet, to, place_outside(skb->ifindex, (__u8 *)&address));
+	return judge_inward(skb, era, &packet, to, place);
 }

@@ -15,6 +15,9 @@
 #define UNTRACKED 8ULL
 #define ENTERS 16ULL
 #define HANDED 1587652576ULL
+#define ENDED 18446744073709551615ULL
+#define KNOWN 20000000000ULL
+#define SETTLED 1000000000ULL
 
 struct config {
 	__u64 era;
@@ -75,10 +78,11 @@ struct peer_host {
 _Static_assert(sizeof(struct peer_host) == 4, "peer_host");
 
 struct floating_key {
+	__u32 length;
 	__u8 realm[16];
 	__u8 fixed[4];
 };
-_Static_assert(sizeof(struct floating_key) == 20, "floating_key");
+_Static_assert(sizeof(struct floating_key) == 24, "floating_key");
 
 struct floating {
 	__u8 address[4];
@@ -86,8 +90,9 @@ struct floating {
 	__u32 vni;
 	__u8 mac[6];
 	__u16 mtu;
+	__u32 shared;
 };
-_Static_assert(sizeof(struct floating) == 20, "floating");
+_Static_assert(sizeof(struct floating) == 24, "floating");
 
 struct public_key {
 	__u32 link;
@@ -99,7 +104,7 @@ struct public {
 	__u8 realm[16];
 	__u8 fixed[4];
 	__u8 mac[6];
-	__u16 pad;
+	__u16 shared;
 };
 _Static_assert(sizeof(struct public) == 28, "public");
 
@@ -144,11 +149,51 @@ struct flow {
 };
 _Static_assert(sizeof(struct flow) == 112, "flow");
 
-struct tally {
-	__u64 packets[31];
-	__u64 bytes[31];
+struct asked {
+	__u64 begun;
+	__u64 seen;
+	__u64 packets;
 };
-_Static_assert(sizeof(struct tally) == 496, "tally");
+_Static_assert(sizeof(struct asked) == 24, "asked");
+
+struct translation {
+	__u64 read;
+	__u64 known;
+	__u8 address[4];
+	__u32 link;
+	__u16 port;
+	__u16 pad;
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct translation) == 32, "translation");
+
+struct shared_key {
+	__u32 link;
+	__u8 address[4];
+	__u8 peer[4];
+	__u16 port;
+	__u16 peer_port;
+	__u32 protocol;
+};
+_Static_assert(sizeof(struct shared_key) == 20, "shared_key");
+
+struct inner {
+	__u8 fixed[4];
+	__u16 port;
+	__u16 pad;
+};
+_Static_assert(sizeof(struct inner) == 8, "inner");
+
+struct voucher {
+	__u64 until;
+};
+_Static_assert(sizeof(struct voucher) == 8, "voucher");
+
+struct tally {
+	__u64 packets[32];
+	__u64 bytes[32];
+};
+_Static_assert(sizeof(struct tally) == 512, "tally");
 
 enum reason {
 	FAST = 0,
@@ -182,6 +227,7 @@ enum reason {
 	CONGESTION = 28,
 	STRANGER = 29,
 	DAMAGED = 30,
+	TRANSLATION = 31,
 };
 
 struct map { __u32 unused; };
@@ -195,6 +241,10 @@ struct map peers SECTION("maps"); /* __u32 -> struct peer_host */
 struct map floating SECTION("maps"); /* struct floating_key -> struct floating */
 struct map public SECTION("maps"); /* struct public_key -> struct public */
 struct map flows SECTION("maps"); /* struct flow_key -> struct flow */
+struct map asked SECTION("maps"); /* struct flow_key -> struct asked */
+struct map translations SECTION("maps"); /* struct flow_key -> struct translation */
+struct map shared SECTION("maps"); /* struct shared_key -> struct inner */
+struct map vouchers SECTION("maps"); /* __u32 -> struct voucher */
 struct map total SECTION("maps"); /* __u32 -> struct tally */
 struct map landed SECTION("maps"); /* __u32 -> struct tally */
 struct map tallies SECTION("maps"); /* __u32 -> struct tally */

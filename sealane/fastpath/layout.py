@@ -102,6 +102,7 @@ class Reason(IntEnum):
     CONGESTION = 28
     STRANGER = 29
     DAMAGED = 30
+    TRANSLATION = 31
 
 
 MEANING: Mapping[Reason, str] = {
@@ -136,6 +137,7 @@ MEANING: Mapping[Reason, str] = {
     Reason.CONGESTION: "congestion was marked on the way between the hosts",
     Reason.STRANGER: "not from the host, the port or the MAC to which the flow's packets go",
     Reason.DAMAGED: "dropped: the kernel had no memory to change its headers",
+    Reason.TRANSLATION: "by a port of the router's own address that is not known for sure just now",
 }
 
 PROBE = 1_000_000_000
@@ -163,6 +165,13 @@ ENTERS = 16
 """Where a packet goes, beside flags of endpoints: it is put on the link as though it had come in by it."""
 HANDED = 0x5EA1A7E0
 """A packet's mark from `leave` to `emerge`, when it has not been in Open vSwitch; behind that it has none."""
+ENDED = (1 << 64) - 1
+"""asked.begun, once a connection ends."""
+KNOWN = 20_000_000_000
+"""Nanoseconds for which a translation that connection tracking chose is known after it was seen: below the
+30 s after which Open vSwitch forgets a connection at the earliest."""
+SETTLED = 1_000_000_000
+"""Nanoseconds by which a connection's beginning has to lie before the question whose answer counts."""
 
 CONFIG = Record(
     "config",
@@ -213,6 +222,7 @@ SUBNET = Record(
 PEER_HOST = Record("peer_host", Field("__u32", "pad"))
 FLOATING_KEY = Record(
     "floating_key",
+    Field("__u32", "length"),  # in bits, of what follows
     Field("__u8", "realm", 16),  # the router
     Field("__u8", "fixed", 4),
 )
@@ -223,6 +233,7 @@ FLOATING = Record(
     Field("__u32", "vni"),  # OVN's number of the external network's datapath
     Field("__u8", "mac", 6),  # at which the outside finds it
     Field("__u16", "mtu"),  # of that link
+    Field("__u32", "shared"),  # 1: by several, whom connection tracking tells apart by ports
 )
 PUBLIC_KEY = Record(
     "public_key",
@@ -234,7 +245,7 @@ PUBLIC = Record(
     Field("__u8", "realm", 16),  # the router
     Field("__u8", "fixed", 4),
     Field("__u8", "mac", 6),
-    Field("__u16", "pad"),
+    Field("__u16", "shared"),  # as in FLOATING; then `fixed` is none
 )
 ENDPOINT_KEY = Record(
     "endpoint_key",
@@ -273,11 +284,43 @@ FLOW = Record(
     Field("__u64", "place"),  # of the end on another host: its host's address, OVN's number of its port
     Field("__u64", "mac"),
 )
+ASKED = Record(
+    "asked",  # of a flow whose translation connection tracking chooses; written by the programs alone
+    Field("__u64", "begun"),  # no answer to an earlier question counts; ENDED: none at all
+    Field("__u64", "seen"),  # when it last was sent to Open vSwitch for want of an answer
+    Field("__u64", "packets"),  # so often
+)
+TRANSLATION = Record(
+    "translation",  # the answer
+    Field("__u64", "read"),  # when the question was put
+    Field("__u64", "known"),  # when it was seen last that it holds
+    Field("__u8", "address", 4),  # outside
+    Field("__u32", "link"),
+    Field("__u16", "port"),
+    Field("__u16", "pad"),
+    Field("__u32", "reserved"),
+)
+SHARED_KEY = Record(
+    "shared_key",
+    Field("__u32", "link"),
+    Field("__u8", "address", 4),
+    Field("__u8", "peer", 4),
+    Field("__u16", "port"),
+    Field("__u16", "peer_port"),
+    Field("__u32", "protocol"),
+)
+SHARED = Record(
+    "inner",
+    Field("__u8", "fixed", 4),
+    Field("__u16", "port"),
+    Field("__u16", "pad"),
+)
+VOUCHER = Record("voucher", Field("__u64", "until"))
 TALLY = Record("tally", Field("__u64", "packets", len(Reason)), Field("__u64", "bytes", len(Reason)))
 RECORDS = (
     *(CONFIG, PORT, LOCATOR, LEG_KEY, LEG, SUBNET_KEY, SUBNET, PEER_HOST),
     *(FLOATING_KEY, FLOATING, PUBLIC_KEY, PUBLIC),
-    *(ENDPOINT_KEY, ENDPOINT, FLOW_KEY, FLOW, TALLY),
+    *(ENDPOINT_KEY, ENDPOINT, FLOW_KEY, FLOW, ASKED, TRANSLATION, SHARED_KEY, SHARED, VOUCHER, TALLY),
 )
 
 HASH, ARRAY, PERCPU_HASH, PERCPU_ARRAY, LPM_TRIE = 1, 2, 5, 6, 11
@@ -315,9 +358,13 @@ MAPS = (
     Map("legs", HASH, LEG_KEY, LEG, 8192),
     Map("subnets", LPM_TRIE, SUBNET_KEY, SUBNET, 8192),
     Map("peers", HASH, None, PEER_HOST, 8192),  # by address: hosts to which Open vSwitch has a tunnel
-    Map("floating", HASH, FLOATING_KEY, FLOATING, 8192),
+    Map("floating", LPM_TRIE, FLOATING_KEY, FLOATING, 8192),
     Map("public", HASH, PUBLIC_KEY, PUBLIC, 8192),
     Map("flows", HASH, FLOW_KEY, FLOW, 131072),
+    Map("asked", HASH, FLOW_KEY, ASKED, 16384),
+    Map("translations", HASH, FLOW_KEY, TRANSLATION, 16384),
+    Map("shared", HASH, SHARED_KEY, SHARED, 16384),
+    Map("vouchers", ARRAY, None, VOUCHER, 1),  # nanoseconds of the monotonic clock: till when all that holds
     Map("total", PERCPU_ARRAY, None, TALLY, 1),
     Map("landed", PERCPU_ARRAY, None, TALLY, 1),
     Map("tallies", PERCPU_HASH, None, TALLY, 8192),

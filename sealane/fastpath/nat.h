@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Floating IPs: OVN's distributed router translates one address into one other, and no port, so that the
- * translation is known without connection tracking; which of them there are is read from br-int.
+ * translation is known without connection tracking; which of them there are is read from br-int.  And what
+ * leaves by an address that is shared, whose ports are known by shared.h.
  *
  *   container ══ slh ── leave ──┬─ hit, translated ──────────────────────────────> slp ── emerge ─> outside
  *                               └─ miss ─> Open vSwitch ─> slp ── emerge ─> outside
@@ -13,7 +14,7 @@
  * frame.  `enter` makes no entry: whoever is outside could fill the table.
  */
 #pragma once
-#include "flow.h"
+#include "shared.h"
 
 #define IN_BY 1 /* BPF_F_INGRESS of a redirection */
 
@@ -22,32 +23,15 @@ struct frame4 {
 	struct iphdr ip;
 } __attribute__((packed));
 
-/* The sender's, or the receiver's; of IPv4. */
-INLINE __u32 address_of(const struct packet *packet, int sender)
-{
-	const __u64 *low = (const __u64 *)packet->key.low, *high = (const __u64 *)packet->key.high;
-
-	return (!sender == !packet->direction ? high[1] : low[1]) >> 32;
-}
-
-/* The key says another address, which may change the order of its ends. */
-INLINE void readdress(struct packet *packet, int sender, __u32 address)
-{
-	struct flow_key *key = &packet->key;
-	struct addresses found = {};
-	__u32 from = address_of(packet, 1), to = address_of(packet, 0);
-	__u16 from_port = packet->direction ? key->high_port : key->low_port;
-	__u16 to_port = packet->direction ? key->low_port : key->high_port;
-
-	found.from[1] = (__u64)(sender ? address : from) << 32;
-	found.to[1] = (__u64)(sender ? to : address) << 32;
-	fill_key(packet, &found, from_port, to_port);
-}
+struct ported4 {
+	struct frame4 frame;
+	__u16 from, to;
+} __attribute__((packed));
 
 /* What the packet's router makes of the sender's address, or of which one it has made the receiver's. */
 INLINE struct floating *floating_of(const struct packet *packet, int sender)
 {
-	struct floating_key key = {};
+	struct floating_key key = {.length = 8 * (sizeof(key) - sizeof(key.length))};
 	__u32 address = address_of(packet, sender);
 
 	if (packet->key.family != ETH_P_IP)
@@ -71,6 +55,12 @@ INLINE __u64 place_outside(__u32 link, const __u8 *address)
 	return (__u64)*(const __u32 *)address << 32 | FAR | link;
 }
 
+/* Where an address is shared, by which of its ports, too. */
+INLINE __u64 place_shared(const struct translation *as)
+{
+	return mixed(place_outside(as->link, as->address), as->port);
+}
+
 /* Of what has come in by the link for the address, and of what has gone out by it to a MAC. */
 INLINE __u64 mark_in(__u64 era, __u64 digest, __u64 place, __u32 link)
 {
@@ -83,50 +73,68 @@ INLINE __u64 mark_out(__u64 era, __u64 digest, __u64 place, __u64 to, __u32 link
 }
 
 /*
- * As the router does it: new MACs, a hop less, another address of the sender or the receiver.  The sum of
- * TCP or UDP holds the addresses, too; a datagram without one has none afterwards.
+ * As the router does it: new MACs, a hop less, another address of the sender or the receiver, and another port
+ * where that is shared.  The sum of TCP or UDP holds all of these; a datagram without one has none afterwards.
  */
 INLINE int translate(struct __sk_buff *skb, const struct packet *packet, __u64 destination, const __u8 *source,
-		     int sender, __u32 address)
+		     int sender, __u32 address, __u16 port)
 {
-	struct frame4 *there = (void *)(long)skb->data, made;
+	struct ported4 *there = (void *)(long)skb->data, made;
 	int udp = packet->key.protocol == IPPROTO_UDP;
-	__u32 at = sizeof(made) + (udp ? __builtin_offsetof(struct udphdr, check)
-				       : __builtin_offsetof(struct tcphdr, check));
-	__u32 before;
+	__u32 at = sizeof(struct frame4) + (udp ? __builtin_offsetof(struct udphdr, check)
+						: __builtin_offsetof(struct tcphdr, check));
+	__u32 mangled = udp ? BPF_F_MARK_MANGLED_0 : 0, before;
+	__u16 port_before;
 
 	if ((void *)(there + 1) > (void *)(long)skb->data_end)
 		return SHORT;
 	made = *there;
-	before = sender ? made.ip.saddr : made.ip.daddr;
-	fill_mac(made.ethernet.h_dest, destination);
-	__builtin_memcpy(made.ethernet.h_source, source, ETH_ALEN);
-	if (sender)
-		made.ip.saddr = address;
-	else
-		made.ip.daddr = address;
-	made.ip.ttl -= 1;
-	made.ip.check = 0;
-	made.ip.check = checksum(&made.ip);
-	if (replace_sum(skb, at, before, address, BPF_F_PSEUDO_HDR | 4 | (udp ? BPF_F_MARK_MANGLED_0 : 0)))
+	before = sender ? made.frame.ip.saddr : made.frame.ip.daddr;
+	port_before = sender ? made.from : made.to;
+	fill_mac(made.frame.ethernet.h_dest, destination);
+	__builtin_memcpy(made.frame.ethernet.h_source, source, ETH_ALEN);
+	if (sender) {
+		made.frame.ip.saddr = address;
+		made.from = port;
+	} else {
+		made.frame.ip.daddr = address;
+		made.to = port;
+	}
+	made.frame.ip.ttl -= 1;
+	made.frame.ip.check = 0;
+	made.frame.ip.check = checksum(&made.frame.ip);
+	if (replace_sum(skb, at, before, address, BPF_F_PSEUDO_HDR | 4 | mangled))
+		return DAMAGED;
+	if (port != port_before && replace_sum(skb, at, port_before, port, 2 | mangled))
 		return DAMAGED;
 	return store(skb, 0, &made, sizeof(made), 0) ? DAMAGED : FAST;
 }
 
-/* To the outside, from a sender who has a floating IP here. */
+/* To the outside, from a sender whose address is translated here. */
 INLINE int judge_outward(struct __sk_buff *skb, __u64 era, const struct port *port, const struct packet *packet,
 			 const struct floating *floating)
 {
 	__u64 digest = digest_of(&packet->key), place = place_outside(floating->link, floating->address), to;
 	struct marks marks = {.sent = mark_of(era, mixed(digest, packet->hops), port->link)};
+	__u32 address = *(const __u32 *)floating->address;
+	__u16 from = port_of(packet, 1);
 	struct flow *flow;
 	int reason;
 
-	if (packet->flags & TCP_SYN)
-		return note_begin(packet, &marks);
-	flow = map_lookup(&flows, &packet->key);
+	if (floating->shared) {
+		struct translation *as;
+
+		if (packet->flags & TCP_SYN)
+			return ask(packet, now(), BEGINS_OR_ENDS);
+		as = translation_of(packet);
+		if (!as || as->link != floating->link || *(__u32 *)as->address != address)
+			return ask(packet, 0, TRANSLATION);
+		from = as->port;
+		place = place_shared(as);
+	}
+	flow = flow_of(packet, &marks, &reason);
 	if (!flow)
-		return note_first(packet, marks.sent, now());
+		return reason;
 	to = once(&flow->mac);
 	marks.passed = mark_out(era, digest, place, to, port->link);
 	marks.back = mark_in(era, digest, place, floating->link);
@@ -134,7 +142,7 @@ INLINE int judge_outward(struct __sk_buff *skb, __u64 era, const struct port *po
 	if (reason != FAST)
 		return reason;
 	note_fast(flow, packet->direction, packet->length);
-	return translate(skb, packet, to, floating->mac, 1, *(const __u32 *)floating->address);
+	return translate(skb, packet, to, floating->mac, 1, address, from);
 }
 
 /* From the outside, to a receiver here; only what its own packets have made is known. */
@@ -163,36 +171,42 @@ INLINE int judge_inward(struct __sk_buff *skb, __u64 era, const struct packet *p
 	if (reason != FAST)
 		return reason;
 	note_fast(flow, packet->direction, packet->length);
-	return translate(skb, packet, word_of(to->mac), to->router, 0, address_of(packet, 0));
+	return translate(skb, packet, word_of(to->mac), to->router, 0, address_of(packet, 0), port_of(packet, 0));
 }
 
-/* Out of Open vSwitch has come what was sent to the outside with this mark. */
-INLINE void note_emerged(struct __sk_buff *skb, __u64 era, const struct packet *packet, const struct endpoint *from,
-			 __u32 address)
+/* Out of Open vSwitch has come what was sent to the outside with this mark, if it was; by that place. */
+INLINE int note_emerged(__u64 era, const struct packet *packet, const struct endpoint *from, __u64 place)
 {
-	__u64 digest = digest_of(&packet->key), to = word_of(packet->destination), place;
+	__u64 digest = digest_of(&packet->key), to = word_of(packet->destination);
 	struct flow *flow = map_lookup(&flows, &packet->key);
 
 	if (!flow || packet->destination[0] & 1 ||
 	    *OF(flow, sent, packet->direction) != mark_of(era, mixed(digest, packet->hops + 1), from->link))
-		return;
-	place = place_outside(skb->ifindex, (const __u8 *)&address);
+		return 0;
 	flow->mac = to;
 	note_passed(flow, packet->direction, mark_out(era, digest, place, to, from->link));
+	return 1;
 }
 
-/* Out of Open vSwitch has come, for a receiver with a floating IP, what its router has translated. */
+/* Out of Open vSwitch has come, for a receiver that is translated here, what its router has translated. */
 INLINE int note_entered(struct flow *flow, __u64 era, const struct packet *packet)
 {
 	const struct floating *floating = floating_of(packet, 0);
-	__u64 digest = digest_of(&packet->key), sent;
+	__u64 digest = digest_of(&packet->key), sent, place;
+	struct translation *as;
 
 	if (!floating)
 		return 0;
 	sent = mark_of(era, mixed(digest, packet->hops + 1), floating->link);
 	if (*OF(flow, sent, packet->direction) != sent)
 		return 0;
-	note_passed(flow, packet->direction,
-		    mark_in(era, digest, place_outside(floating->link, floating->address), floating->link));
+	place = place_outside(floating->link, floating->address);
+	if (floating->shared) {
+		as = translation_of(packet);
+		if (!as || as->link != floating->link)
+			return 0;
+		place = place_shared(as);
+	}
+	note_passed(flow, packet->direction, mark_in(era, digest, place, floating->link));
 	return 1;
 }

@@ -261,3 +261,28 @@ INLINE int pass_on(struct __sk_buff *skb, const struct packet *packet, const __u
 	__builtin_memcpy(macs + ETH_ALEN, source, ETH_ALEN);
 	return store(skb, 0, macs, sizeof(macs), 0) ? DAMAGED : take_hop(skb, packet, 0);
 }
+
+/* The sender's, or the receiver's; of IPv4. */
+INLINE __u32 address_of(const struct packet *packet, int sender)
+{
+	const __u64 *low = (const __u64 *)packet->key.low, *high = (const __u64 *)packet->key.high;
+
+	return (!sender == !packet->direction ? high[1] : low[1]) >> 32;
+}
+
+INLINE __u16 port_of(const struct packet *packet, int sender)
+{
+	return !sender == !packet->direction ? packet->key.high_port : packet->key.low_port;
+}
+
+/* The key says another address and port, which may change the order of its ends. */
+INLINE void readdress(struct packet *packet, int sender, __u32 address, __u16 port)
+{
+	struct addresses found = {};
+	__u32 from = address_of(packet, 1), to = address_of(packet, 0);
+	__u16 from_port = port_of(packet, 1), to_port = port_of(packet, 0);
+
+	found.from[1] = (__u64)(sender ? address : from) << 32;
+	found.to[1] = (__u64)(sender ? to : address) << 32;
+	fill_key(packet, &found, sender ? port : from_port, sender ? to_port : port);
+}

@@ -18,7 +18,7 @@
  *   container eth0 ══ slh ── leave ──> gw0 │ the kernel's conntrack │ up0 ══ host
  *   container eth0 <── leave ── slg ══ gw0 │                        │ up0 ══ host
  *
- * and by a floating IP of its own, by the physical network (nat.h).
+ * and by a floating IP of its own, or by its router's address, by the physical network (nat.h, shared.h).
  *
  * `leave` sees what a container sends, `arrive` what Open vSwitch has let through to one, `depart` what it
  * has let through to another host, `land` what comes from the underlay, `emerge` what Open vSwitch has sent to
@@ -209,10 +209,11 @@ SECTION("tc/emerge")
 int emerge(struct __sk_buff *skb)
 {
 	struct packet packet = {.length = skb->len};
+	struct translation *as = 0;
 	struct endpoint *from;
 	struct public *public;
 	__u32 address;
-	__u64 era;
+	__u64 era, place;
 
 	if (skb->mark == HANDED) { /* which nothing can have that comes out of another namespace */
 		skb->mark = 0;
@@ -225,11 +226,19 @@ int emerge(struct __sk_buff *skb)
 	public = public_at(skb->ifindex, address);
 	if (!public || !same_mac(packet.source, public->mac))
 		return TC_ACT_UNSPEC;
-	readdress(&packet, 1, *(__u32 *)public->fixed);
-	belongs_to(&packet, public->realm);
+	place = place_outside(skb->ifindex, (__u8 *)&address);
+	if (public->shared) {
+		as = translation_at(skb->ifindex, &packet, 1, public);
+		if (!as)
+			return TC_ACT_UNSPEC;
+		place = place_shared(as);
+	} else {
+		readdress(&packet, 1, *(__u32 *)public->fixed, port_of(&packet, 1));
+		belongs_to(&packet, public->realm);
+	}
 	from = endpoint_at(&packet, 1);
-	if (from && !endpoint_at(&packet, 0))
-		note_emerged(skb, era, &packet, from, address);
+	if (from && !endpoint_at(&packet, 0) && note_emerged(era, &packet, from, place) && as)
+		as->known = now();
 	return TC_ACT_UNSPEC;
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sealane.lab.lab import Lab
 from sealane.lab.plan import OUTSIDE
+from sealane.translate.gateways import order
 from tests.e2e.docker.engines import Api, Engine, until
 
 CIDR, WORLD = "172.31.100.0/24", "172.31.100.1"
@@ -107,6 +108,16 @@ class Routers:
         made = self.api.call("POST", "routers", {"router": body})["router"]
         self._made.append(str(made["id"]))
         return made
+
+    def router_at(self, host: str, name: str) -> Any:
+        """One whose gateway is on the host; which host that is goes by the gateway's id."""
+        while True:
+            made = self.router(name)
+            (gateway,) = self.api.list("ports", f"device_id={made['id']}&device_owner=network:router_gateway")
+            hosts = (node["name"] for node in self.api.call("GET", "sealane/nodes")["nodes"])
+            if order(gateway["id"], hosts)[0] == host:
+                return made
+            self.api.call("DELETE", f"routers/{self._made.pop()}")
 
     def network(self, name: str) -> str:
         """Its id; Docker tells its name a moment after it was made."""

@@ -56,6 +56,7 @@ kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 talker = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
 talker.settimeout(60 if kind == "tcp" else 0.5)
+talker.bind(("", int(sys.argv[4])))
 talker.connect((address, port))
 if kind == "tcp":
     talker.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -97,8 +98,11 @@ def serving(argv: Sequence[str], port: int) -> Iterator[None]:
 
 
 @contextmanager
-def talk(argv: Sequence[str], kind: str, address: str, port: int) -> Iterator[Callable[[], list[str]]]:
-    with running(argv, TALKER, kind, address, str(port)) as said:
+def talk(
+    argv: Sequence[str], kind: str, address: str, port: int, source: int = 0
+) -> Iterator[Callable[[], list[str]]]:
+    """From the port `source`, or any."""
+    with running(argv, TALKER, kind, address, str(port), str(source)) as said:
         until(said, what=f"somebody answers by {kind} at {address} {port}")
         yield said
 
@@ -106,6 +110,15 @@ def talk(argv: Sequence[str], kind: str, address: str, port: int) -> Iterator[Ca
 def goes_on(said: Callable[[], list[str]], more: int = 20) -> None:
     before = len(said())
     until(lambda: len(said()) > before + more, what="the conversation goes on")
+
+
+def counted(argv: Sequence[str], protocol: str, name: str) -> int:
+    """Of the network namespace in which the command's words are run (proc_net_snmp)."""
+    words = [*argv, "cat", "/proc/net/snmp"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    names, values = (line for line in lines if line[0] == f"{protocol}:")
+    return int(values[names.index(name)])
 
 
 def told(lab: Lab, host: str, what: str = "") -> Any:

@@ -19,8 +19,8 @@ from tests.e2e.docker.test_fastpath import (
     HOST,
     INSIDE,
     KINDS,
+    all_fast,
     fast,
-    flows_of,
     received,
     state_of,
     switch,
@@ -33,17 +33,12 @@ __all__ = ["fast", "groups", "lan", "routers"]
 
 
 @dataclass(frozen=True)
-class Web:
-    """A container with a floating IP."""
+class Behind:
+    """A container behind a router."""
 
     engine: Engine
     name: str
     port_id: str
-    floating: Any
-
-    @property
-    def address(self) -> str:
-        return str(self.floating["floating_ip_address"])
 
     @property
     def argv(self) -> list[str]:
@@ -62,6 +57,17 @@ class Web:
         yield
         enough = lambda: all(n > old + more for n, old in zip(self.passed_fast(), before, strict=True))  # noqa: E731
         until(enough, what="it is fast both ways")
+
+
+@dataclass(frozen=True)
+class Web(Behind):
+    """With a floating IP."""
+
+    floating: Any
+
+    @property
+    def address(self) -> str:
+        return str(self.floating["floating_ip_address"])
 
 
 def opened(groups: Groups) -> None:
@@ -143,10 +149,7 @@ def asks_on(lab: Lab, more: int = 5) -> None:
 
 
 def _sent(lab: Lab) -> int:
-    """Udp OutDatagrams (proc_net_snmp) of the world."""
-    lines = [line.split() for line in lab.exec(OUTSIDE, "cat", "/proc/net/snmp").stdout.splitlines()]
-    words, values = (line for line in lines if line[0] == "Udp:")
-    return int(values[words.index("OutDatagrams")])
+    return talk.counted(lab.command(OUTSIDE, []), "Udp", "OutDatagrams")
 
 
 def test_nothing_comes_in_once_it_leads_nowhere(
@@ -198,12 +201,6 @@ def test_tenants_with_the_same_addresses_stay_apart(
             webs.append(made)
             for kind, (argv, address, port, seen) in product(KINDS, ways(lab, made)):
                 talks.append((stack.enter_context(talk.talk(argv, kind, address, port)), seen))
-        for made in webs:
-            with made.becomes_fast(100):
-                pass
-        for said, seen in talks:
-            goes_on(said)
-            assert set(said()) == {seen}
-        flows = [flow for flow in flows_of(lab) if min(flow["packets"]) > 0]
+        flows = all_fast(lab, webs, talks)
         assert len({flow["router_id"] for flow in flows}) == len(webs)
         assert len(flows) == len(talks)

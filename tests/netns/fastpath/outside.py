@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, ip_network
+from ipaddress import IPv4Address, IPv4Network, ip_network
 
 from sealane.fastpath import bpf
 from sealane.fastpath.floating import Floating
@@ -23,20 +23,27 @@ WORLD = replace(NEXT, v4="192.0.2.9")
 PUBLIC = Station("fa:16:3e:00:00:50", "203.0.113.80", "")
 """Ann, as the outside knows her."""
 OUTSIDE_VNI, MTU = 0x14, 1500
-LINK = "slplan"
+LINK, OTHER = "slplan", "slpother"
 KINDS = ("tcp", "udp", "plain")
 """The last one is UDP without a checksum."""
 
 
-def said(kind: str, source: Station, target: Station, hops: int = 64, flags: int = ACK) -> bytes:
-    """From port 4000 to 4000, with right checksums."""
+def said(
+    kind: str,
+    source: Station,
+    target: Station,
+    hops: int = 64,
+    flags: int = ACK,
+    ports: tuple[int, int] = (4000, 4000),
+) -> bytes:
+    """With right checksums."""
     if kind == "tcp":
-        body = packets.tcp("data", flags)
+        body = struct.pack("!HH", *ports) + packets.tcp("data", flags)[4:]
         pseudo = frames._ip(source.v4) + frames._ip(target.v4) + struct.pack("!HH", TCP, len(body))
         body = body[:16] + struct.pack("!H", frames._sum(pseudo + body)) + body[18:]
         packet = frames._ipv4(source.v4, target.v4, TCP, body)
     else:
-        packet = frames.udp4(source, target, "data", (4000, 4000))
+        packet = frames.udp4(source, target, "data", ports)
         packet = packet if kind == "udp" else packet[:26] + b"\0\0" + packet[28:]
     return with_hops(frames.ethernet(source, target, IPV4, packet), hops)
 
@@ -68,7 +75,7 @@ class Outside(Site):
     floating: Floating = field(init=False)
 
     def __post_init__(self) -> None:
-        fixed, address = IPv4Address(ANN.v4), IPv4Address(PUBLIC.v4)
+        fixed, address = IPv4Network(ANN.v4), IPv4Address(PUBLIC.v4)
         self.floating = Floating(ROUTER, fixed, address, PUBLIC.mac, OUTSIDE_VNI, self.outer, MTU)
 
     def lead(self, *floating: Floating, routes: tuple[Route, ...] | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from ipaddress import IPv4Address, ip_network
+from ipaddress import IPv4Address, IPv4Network, ip_network
 
 import pytest
 
@@ -10,10 +10,10 @@ from sealane.fastpath import bpf, layout
 from sealane.fastpath.layout import Reason
 from sealane.fastpath.rows import Route, World
 from tests.e2e.overlay import frames
-from tests.netns.fastpath import outside, packets, tunnels
+from tests.netns.fastpath import outside, packets
 from tests.netns.fastpath.outside import (
     KINDS,
-    LINK,
+    OTHER,
     OUTSIDE_VNI,
     PUBLIC,
     WORLD,
@@ -25,19 +25,9 @@ from tests.netns.fastpath.outside import (
     said,
 )
 from tests.netns.fastpath.packets import ACK, ANN, FIN, PASSES, RED, RST, SYN
-from tests.netns.fastpath.routed import BLUE_LEG, EVE, GREEN_LEG, ROUTER, routes, with_hops
+from tests.netns.fastpath.routed import BLUE_LEG, EVE, GREEN_LEG, OTHER_ROUTER, ROUTER, routes, with_hops
 from tests.netns.fastpath.test_programs import IP, TRANSPORT4, put, resummed
 from tests.netns.hosts import Space
-
-OTHER, OTHER_ROUTER = "slpother", 0x2C
-
-
-@pytest.fixture(scope="module")
-def hosts() -> Iterator[Space]:
-    with tunnels.links() as space:
-        for link in (LINK, OTHER, "slhrita", "slsrita"):
-            space.run("ip", "link", "add", link, "type", "veth", "peer", "name", f"p{link}")
-        yield space
 
 
 @pytest.fixture
@@ -354,7 +344,7 @@ def test_a_receiver_that_is_no_port_here_is_left_to_the_switch(site: Outside) ->
 
 
 def test_an_address_of_several_is_nobodys(site: Outside) -> None:
-    twice = replace(site.floating, fixed=IPv4Address(EVE.v4))
+    twice = replace(site.floating, fixed=IPv4Network(EVE.v4))
     site.lead(site.floating, twice)
     assert site.ignores(back("tcp"))
     assert site.leaves(site.ann, asked("tcp")) == Reason.ELSEWHERE

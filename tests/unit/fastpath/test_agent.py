@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from sealane.agent.attachment import Attachment
-from sealane.agent.fastpath import is_eligible
+from sealane.agent.fastpath_ports import is_eligible
 from sealane.config import load
 from sealane.errors import BadRequest
 from sealane.ovn.applied import _fast
