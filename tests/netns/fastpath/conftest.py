@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.netns.fastpath import packets
+from tests.netns.fastpath import packets, tunnels
+from tests.netns.fastpath.outside import LINK, OTHER
 from tests.netns.fastpath.packets import Bench
 from tests.netns.hosts import Space
 
@@ -19,3 +20,12 @@ def links() -> Iterator[Space]:
 def bench(links: Space) -> Iterator[Bench]:
     with packets.bench(links) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[Space]:
+    """With an underlay, two ways to physical networks, and Rita's links."""
+    with tunnels.links() as space:
+        for link in (LINK, OTHER, "slhrita", "slsrita"):
+            space.run("ip", "link", "add", link, "type", "veth", "peer", "name", f"p{link}")
+        yield space

@@ -18,12 +18,6 @@ from tests.netns.fastpath.tunnels import ANNS, ELSEWHERE, HERE, VNI
 from tests.netns.hosts import Space
 
 
-@pytest.fixture(scope="module")
-def hosts() -> Iterator[Space]:
-    with tunnels.links() as space:
-        yield space
-
-
 @pytest.fixture
 def site(hosts: Space) -> Iterator[Site]:
     with world.site(hosts) as made:
@@ -190,7 +184,7 @@ def test_a_sender_of_no_subnet_of_the_routers_is_not_routed(site: Site) -> None:
 def test_an_address_that_two_would_have_is_nobodys(site: Site) -> None:
     twin = replace(site.ann, network=RED, addresses=(f"{EVE.v4}/24",), vni=world.GREEN_VNI, number=9)
     site.set_routes(routes(), twin, site.eve)
-    assert len(list(site.cache._keys("endpoints"))) == 3 + 1  # each in its network; Eve's IPv6 by the router
+    assert len(site.cache._tables.keys("endpoints")) == 3 + 1  # each in its network; Eve's IPv6 by the router
 
 
 def test_tenants_with_the_same_addresses_do_not_meet(site: Site) -> None:

@@ -17,12 +17,6 @@ from tests.netns.fastpath.tunnels import CARL, CARLS, ELSEWHERE, HERE, IN, OUT, 
 from tests.netns.hosts import Space
 
 
-@pytest.fixture(scope="module")
-def hosts() -> Iterator[Space]:
-    with tunnels.links() as space:
-        yield space
-
-
 @pytest.fixture
 def wire(hosts: Space) -> Iterator[Wire]:
     with tunnels.wire(hosts) as made:
