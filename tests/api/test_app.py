@@ -118,7 +118,7 @@ async def test_a_long_poll_wakes_with_the_change_that_it_waits_for(database: Ovs
         await api.make("port", network_id=network["id"])
         news = (await waiting).body
         assert news["sequence"] > now
-        assert news["changed"] == ["ports"]
+        assert news["changed"] == ["ports", "security_groups"], "the first one makes the default group"
         everything = (await api.call("GET /v2.0/sealane/changes?after=0")).body
         assert everything["changed"] == ["networks", "subnets", "ports", "security_groups"]
 
