@@ -107,7 +107,7 @@ def _router(
     apart = tuple(address_scopes.policies(router, lets, legs))
     return (
         _logical_router(router, outer),
-        *(_port(router, leg, legs, outer) for leg in legs),
+        *(_port(router, leg, inner, outer) for leg in legs),
         *(r for leg in outer for r in gateways.rows(router, leg.port, leg.network, nodes)),
         *(r for leg in outer if router.enable_snat for r in _snats(router, leg, inner)),
         *_default_routes(router, outer),
@@ -146,14 +146,14 @@ def _logical_router(router: Router, outer: Iterable[Leg]) -> Row:
     return row("Logical_Router", names.logical_router(router.id), columns)
 
 
-def _port(router: Router, leg: Leg, legs: Iterable[Leg], outer: list[Leg]) -> Row:
+def _port(router: Router, leg: Leg, inner: Iterable[Leg], outer: list[Leg]) -> Row:
     cidrs = [f"{address}/{prefix_length(subnet)}" for address, subnet in leg.addresses()]
     columns: dict[str, Value] = {
         "mac": leg.port.mac_address,
         "networks": frozenset(cidrs),
         "enabled": leg.port.admin_state_up,
         "ipv6_ra_configs": {} if leg.is_gateway else _advertised(leg),
-        "options": {**_length(leg, legs), **({} if leg.is_gateway else _options(leg, outer))},
+        "options": {**_length(leg, inner), **({} if leg.is_gateway else _options(leg, outer))},
         "external_ids": {
             "neutron:cidrs": " ".join(cidrs),
             "neutron:network_name": names.logical_switch(leg.network.id),
@@ -165,10 +165,11 @@ def _port(router: Router, leg: Leg, legs: Iterable[Leg], outer: list[Leg]) -> Ro
     return row("Logical_Router_Port", names.router_port(leg.port.id), columns, _hold(router, "ports"))
 
 
-def _length(leg: Leg, legs: Iterable[Leg]) -> dict[str, str]:
-    """What comes from a network with a larger MTU and is too large is answered with 'fragmentation needed' or
-    'packet too big' (RFC 1191, RFC 8201), at a price: each packet to there is measured."""
-    larger = any(other.network.mtu > leg.network.mtu for other in legs)
+def _length(leg: Leg, inner: Iterable[Leg]) -> dict[str, str]:
+    """What comes from a tenant's network with a larger MTU and is too large is answered with 'fragmentation
+    needed' or 'packet too big' (RFC 1191, RFC 8201), at a price: packets to there are measured, and nothing
+    of the router's floating IPs is fast. So it isn't for what comes from outside, where 1500 is the rule."""
+    larger = any(other.network.mtu > leg.network.mtu for other in inner)
     return {"gateway_mtu": str(leg.network.mtu)} if larger else {}
 
 
