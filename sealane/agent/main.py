@@ -31,6 +31,7 @@ from sealane.agent.memory import Memory
 from sealane.agent.metering import Metering
 from sealane.agent.packet_log import PacketLog
 from sealane.agent.peers import Peers
+from sealane.agent.plain_commits import PlainCommits
 from sealane.agent.plug import PlugDoor
 from sealane.agent.reconciler import RESYNC, Reconciler
 from sealane.agent.resolver.feed import FIELDS, SERVERS
@@ -101,6 +102,7 @@ class Agent:
             settings.host_name,
             self._gateway_meters,
         )
+        self._commits = PlainCommits(self._switch, settings.ovs_run_dir)
         self._packets = PacketLog(self._api, settings.run_dir / names.ACL_LOG, settings.host_name)
         self._labels = RuntimeLabels(self._docker.labels, self._memory, services=self._docker.services)
         app = App(self._door, self._memory, view, cni, plugs, self._status)
@@ -134,6 +136,11 @@ class Agent:
                 tasks.create_task(self._renew(), name="renewal"),
                 tasks.create_task(self._packets.follow(), name="packets"),
                 tasks.create_task(self._metering.follow(), name="metering"),
+                *(
+                    [tasks.create_task(self._commits.follow(), name="commits")]
+                    if self._datapath != "kernel"
+                    else ()
+                ),
                 tasks.create_task(Renewal(self._memory, self._door.expire).follow(), name="leases"),
                 tasks.create_task(
                     feed.follow(

@@ -25,7 +25,8 @@ _CMS_OPTIONS = "ovn-cms-options"
 _PATIENCE = 4.0  # seconds for one transaction, the wait for br-int included
 _COLUMNS: Mapping[str, list[str]] = {
     "Bridge": ["name", "ports", "external_ids"],
-    "Open_vSwitch": ["external_ids"],
+    "Datapath": ["capabilities"],
+    "Open_vSwitch": ["external_ids", "datapaths"],
     "Port": ["name", "interfaces", "external_ids"],
     "Interface": ["name", "external_ids", "ofport", "options"],
 }
@@ -118,6 +119,23 @@ class Switch:
                 if after:
                     changes.append(("external_ids", "insert", ["map", [[_CMS_OPTIONS, after]]]))
                 await self._transact([operations.mutate("Open_vSwitch", uuid, *changes)])
+
+    def capable(self, capability: str) -> bool:
+        """Whether ovs-vswitchd says of the datapath in user space that it can do that."""
+        return any(row["capabilities"].get(capability) == "true" for row in self._in_user_space().values())
+
+    async def deny(self, capability: str) -> None:
+        """Have ovn-controller believe that it can't. Raises Unavailable, DeadlineExceeded."""
+        said: list[tuple[str, str, object]] = [
+            ("capabilities", "delete", ["set", [capability]]),
+            ("capabilities", "insert", ["map", [[capability, "false"]]]),
+        ]
+        await self._transact([operations.mutate("Datapath", u, *said) for u in self._in_user_space()])
+
+    def _in_user_space(self) -> Mapping[str, Mapping[str, Any]]:
+        rows = self._rows("Datapath")
+        held = (row["datapaths"].get("netdev") for row in self._rows("Open_vSwitch").values())
+        return {uuid: rows[uuid] for uuid in held if uuid in rows}
 
     def installed(self, iface_id: str) -> bool:
         """Has ovn-controller put the flows of this logical port into br-int?"""
