@@ -468,6 +468,7 @@ class Node(Resource):
     """That it has a bridge to."""
     datapath_type: DatapathType = "system"
     """Of its br-int, in Open vSwitch's words: the kernel's is "system", that in user space "netdev"."""
+    away: bool = False  # whether its ovn-controller has not been heard of for long (api/absence.py)
 
 
 @dataclass(frozen=True, kw_only=True)

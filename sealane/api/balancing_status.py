@@ -1,6 +1,7 @@
 """operating_status of load balancers and what belongs to them, and the tree of all of it.
 
 member        ONLINE, ERROR by its checks, OFFLINE before the first one; NO_MONITOR without checks;
+              ERROR while its host is away;
               DRAINING with weight 0; OFFLINE when switched off
 pool          ONLINE; DEGRADED with some members in ERROR, ERROR with all of them
 listener      that of its pool; OFFLINE when switched off, or without one
@@ -24,10 +25,12 @@ def of_member(member: Member, look: Look) -> str:
         return OFFLINE
     if member.weight == 0:
         return "DRAINING"
+    port = look.holders.get((member.subnet_id, member.address))
+    if port is not None and port.host in look.away:
+        return ERROR
     monitors = look.below(pool.id, HealthMonitor)
     if not any(monitor.admin_state_up for monitor in monitors):
         return "NO_MONITOR"
-    port = look.holders.get((member.subnet_id, member.address))
     if port is None:
         return ERROR
     said = look.bindings.health(port.id, pool.protocol.lower(), member.protocol_port)

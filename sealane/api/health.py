@@ -12,6 +12,7 @@ own. Open to all, so it tells no secrets.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -98,13 +99,18 @@ def gate_answers(settings: Settings) -> Probe:
     async def probe() -> str:
         if not settings.gate_socket.exists():
             return "none here"
-        raw = await _exchange(str(settings.gate_socket), b"GET / HTTP/1.1\r\n\r\n")
-        found = _decoded(raw.partition(b"\r\n\r\n")[2])
+        found = await gate_says(settings.gate_socket)
         if "nodes" not in found:
             raise Unavailable("the gate does not answer")
         return f"open, {len(found['nodes'])} nodes" if found["open"] else "closed, as there is no other host"
 
     return probe
+
+
+async def gate_says(path: Path) -> dict[str, Any]:
+    """What the gate knows of itself; nothing when it does not answer as one. Raises OSError."""
+    raw = await _exchange(str(path), b"GET / HTTP/1.1\r\n\r\n")
+    return _decoded(raw.partition(b"\r\n\r\n")[2])
 
 
 def translator_keeps_up(store: Store, northbound: Client) -> Probe:

@@ -93,6 +93,11 @@ class Look:
         return {node.name: node.physical_networks for node in self.state.nodes.values()}
 
     @cached_property
+    def away(self) -> Collection[str]:
+        """Names of the nodes that are away."""
+        return {node.name for node in self.state.nodes.values() if node.away}
+
+    @cached_property
     def segments(self) -> Mapping[str, Sequence[Segment]]:
         """Further segments by network, the oldest first."""
         found: dict[str, list[Segment]] = defaultdict(list)

@@ -60,6 +60,7 @@ NODES = Kind(
         Attribute(
             name="datapath_type", type=one_of("system", "netdev"), default="system", post=True, put=True
         ),
+        Attribute(name="away", type=BOOLEAN),
         Attribute(
             name="ports", type=convert.INTEGER, read=lambda node, look: look.ports_on(node.name), filter=False
         ),

@@ -24,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sealane import config, failpoint, listening, log
 from sealane.api import auth, health, sockets
+from sealane.api.absence import Absence
 from sealane.api.agents import Agents
 from sealane.api.app import create_app
 from sealane.api.desk import Desk
@@ -146,6 +147,9 @@ async def serve(settings: Settings, closing: asyncio.Event) -> None:
         watch = Watch(store, bindings, journal, seen.gone)
         watching = asyncio.create_task(watch.run(), name="events")
         stack.callback(watching.cancel)
+        absence = Absence(store, bindings, settings.gate_socket)
+        missing = asyncio.create_task(absence.follow(), name="absence")
+        stack.callback(missing.cancel)
         routes = (
             Route("/healthz", _health(settings, store, clients, watch).show, methods=["GET"]),
             *Agents(desk, bindings.all_chassis, seen).routes(),

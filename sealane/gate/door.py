@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from sealane import log
 from sealane.errors import Unauthorized
+from sealane.gate.presence import Presence
 from sealane.gate.session import CHUNK, Inside, Session, is_told
 from sealane.model import Node
 from sealane.pki.certificate import Certificate, of_peer
@@ -26,6 +27,9 @@ GREETED_IN_ALL = 256
 SESSIONS = 4
 """Connections of one node; one more ends the oldest, whose host may have lost its power."""
 BACKLOG = 128
+ALIVE = {"TCP_KEEPIDLE": 3, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 12_000}
+"""tcp(7): a connection ends 12 s after its host's kernel was heard last, whatever was on its way.  The kernel
+answers, so an ovn-controller that is busy for longer keeps it."""
 _BREATH = 0.1
 """Seconds without a new connection when the kernel refuses one (EMFILE)."""
 _log = log.get("gate")
@@ -37,6 +41,7 @@ Admit = Callable[[Certificate | None], Node]
 class Door:
     def __init__(self, admit: Admit, inside: Inside) -> None:
         self.sessions: list[Session] = []
+        self.presence = Presence()
         self.refused = 0
         """Connections that were not let in, since the start."""
         self._admit = admit
@@ -107,12 +112,14 @@ class Door:
         session = Session(node, peer, outer, self._inside)
         self._make_room(node.name)
         self.sessions.append(session)
+        self.presence.came(node.name)
         _log.info("a node is connected", node=node.name, address=host)
         try:
             await session.run()
         finally:
             session.close()
             self.sessions.remove(session)
+            self.presence.went(node.name)
             _log.info("a node is gone", node=node.name, address=host)
 
     def _tell(self, what: str, host: str, reason: str) -> None:
@@ -147,6 +154,9 @@ async def _handshake(
     try:
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in ALIVE.items():
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
         transport, _ = await loop.connect_accepted_socket(
             lambda: protocol,
             connection,

@@ -24,7 +24,7 @@ from sealane.gate import status, view
 from sealane.gate.door import Door
 from sealane.gate.rules import DATABASE
 from sealane.gate.session import Inside
-from sealane.model import Node, Token
+from sealane.model import Node, State, Token
 from sealane.ovsdb.client import Client
 from sealane.pki import admission, files, tls
 from sealane.pki.certificate import Certificate
@@ -59,6 +59,8 @@ class Gate:
         return {
             "open": self._at,
             "nodes": sorted({session.node.name for session in sessions}),
+            "there": self._door.presence.there() if self._door else {},
+            "away": self._door.presence.away(_joined(self._store.state)) if self._at and self._door else {},
             "refused_connections": self._door.refused if self._door else 0,
             "refused_requests": dict(self._inside[1].refusals) if self._inside else {},
         }
@@ -130,7 +132,7 @@ class Gate:
 
         Which nodes there were is kept in a file: one may be removed while the gate is being started again.
         """
-        now = frozenset(node.name for node in self._store.state.nodes.values() if node.serials)
+        now = _joined(self._store.state)
         for name in self._known - now:
             where = [["name", "==", name]]
             tables = ("Chassis_Private", "Chassis")
@@ -160,6 +162,11 @@ class Gate:
 
     def _admit(self, peer: Certificate | None) -> Node:
         return admission.node_of(peer, self._store.state, time.time())
+
+
+def _joined(state: State) -> frozenset[str]:
+    """Names of the nodes that come in here."""
+    return frozenset(node.name for node in state.nodes.values() if node.serials)
 
 
 def _remembered(memory: Path) -> frozenset[str]:

@@ -1,16 +1,17 @@
 """OVN's southbound database as far as the API tells about it: where ports are, and which hosts exist.
 
 ovn-controller claims a port for its chassis (Port_Binding.chassis) and says when its flows are in
-place (Port_Binding.up, ovn-sb(5)).  Nothing here writes.
+place (Port_Binding.up, ovn-sb(5)).  Nothing here writes, but for checks of servers that nobody carries out.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from sealane import log
 from sealane.errors import Unavailable
+from sealane.ovsdb import operations
 from sealane.ovsdb.client import Client
 from sealane.ovsdb.replica import Change, Replica
 from sealane.ovsdb.values import Row
@@ -116,6 +117,28 @@ class Bindings:
         protocol: "tcp", "udp".
         """
         return self._health.get((port_id, protocol, port), "")
+
+    def unasked(self, lost: Collection[str]) -> list[str]:
+        """Checks (UUIDs) of servers that nobody asks for their health, and that don't say so: of ports that
+        are on hosts that are lost, by name, and of ports that no host has.
+
+        ovn-northd(8) itself takes back that one is "online" whose port is no more; one that nobody has asked
+        yet counts as well.
+        """
+        rows = self._replica.tables["Service_Monitor"].items() if self._replica else ()
+        return [uuid for uuid, row in rows if self._is_unasked(row, lost)]
+
+    def _is_unasked(self, row: Row, lost: Collection[str]) -> bool:
+        port, said = str(row["logical_port"]), str(row["status"] or "")
+        return (said in ("", "online") and self.chassis(port) in lost) or (not said and not self.up(port))
+
+    async def call_off(self, checks: Collection[str], timeout: float) -> None:
+        """Have these say that their servers are out of reach. Raises Unavailable."""
+        schema, row = self._client.schema, {"status": "offline"}
+        if checks:
+            await self._client.transact(
+                [operations.update(schema, "Service_Monitor", uuid, row) for uuid in checks], timeout
+            )
 
     def chassis_of(self, port_id: str) -> Chassis | None:
         """The chassis that has claimed the port."""

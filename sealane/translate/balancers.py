@@ -18,6 +18,9 @@ A server's weight is how often it stands in the list; OVN has no other (ovn-nb(5
 A gateway without SNAT turns back the answers of those alone who stand in some list (ovn-northd(8),
 lr_out_undnat).  So with a floating IP those who get no new connections stand in a list of their own, at an
 address that nobody can ask: what they have begun goes on.
+
+A health monitor's checks tell of servers on hosts that are away, too (api/absence.py); without one they are
+left out here, unless nobody else is left: then it may be us who are cut off.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -70,6 +73,8 @@ class Server(NamedTuple):
     """Id of the port that has the address; "" for none."""
     asked_from: str
     """The address that health is asked from."""
+    away: bool = False
+    """Whether its host is."""
 
 
 def rows(state: State, memo: Memo) -> Iterator[Row]:
@@ -120,10 +125,12 @@ def _servers(state: State) -> Mapping[str, tuple[Server, ...]]:
     asking = {
         subnet: address for (subnet, address), port in held.items() if port.device_owner == names.HEALTH_PORT
     }
+    away = {node.name for node in state.nodes.values() if node.away}
     found: dict[str, list[Server]] = {}
     for member in sorted(state.members.values(), key=lambda member: member.id):
         port = held.get((member.subnet_id, member.address))
-        server = Server(member, port.id if port else "", asking.get(member.subnet_id, ""))
+        lost = port is not None and port.host in away
+        server = Server(member, port.id if port else "", asking.get(member.subnet_id, ""), lost)
         found.setdefault(member.pool_id, []).append(server)
     return {pool: tuple(servers) for pool, servers in found.items()}
 
@@ -218,7 +225,7 @@ def _balancer(
     if not (balancer.admin_state_up and listener.admin_state_up and pool and pool.admin_state_up):
         return ()
     watched = monitor if monitor is not None and monitor.admin_state_up else None
-    chosen = [s for s in servers if _serves(s.member) and (watched is None or (s.port and s.asked_from))]
+    chosen = _chosen(servers, watched)
     backends = ",".join(_listed(chosen))
     vips = {_at(address, listener.protocol_port): backends for address in (balancer.vip_address, *floating)}
     resting = [s for s in servers if s not in chosen] if floating else []
@@ -241,6 +248,14 @@ def _balancer(
     )
     made = row("Load_Balancer", names.balancer(listener.id), columns, *places)
     return (made, *(_check(made, vip, watched) for vip in vips if watched is not None))
+
+
+def _chosen(servers: Iterable[Server], watched: HealthMonitor | None) -> list[Server]:
+    """Who gets new connections."""
+    serving = [server for server in servers if _serves(server.member)]
+    if watched is not None:
+        return [server for server in serving if server.port and server.asked_from]
+    return [server for server in serving if not server.away] or serving
 
 
 def _serves(member: Member) -> bool:
@@ -292,7 +307,7 @@ def _check(balancer: Row, vip: str, monitor: HealthMonitor) -> Row:
     columns: dict[str, Value] = {
         "vip": vip,
         "options": {
-            "interval": str(monitor.delay),
+            "interval": str(_interval(monitor)),
             "timeout": str(monitor.timeout),
             "success_count": str(monitor.max_retries),
             "failure_count": str(monitor.max_retries_down),
@@ -300,3 +315,13 @@ def _check(balancer: Row, vip: str, monitor: HealthMonitor) -> Row:
     }
     key = f"{balancer.key} {vip}"
     return row("Load_Balancer_Health_Check", key, columns, Parent(balancer.ref, "health_check"))
+
+
+def _interval(monitor: HealthMonitor) -> int:
+    """Seconds from the end of one question to the next: OVN counts from the answer, or from its missing after
+    `timeout`, where Octavia's `delay` is from question to question.
+
+    So that a server that is silent is asked every `delay` seconds; one that answers is asked at most twice as
+    often as was wished.
+    """
+    return max(monitor.delay - monitor.timeout, (monitor.delay + 1) // 2)

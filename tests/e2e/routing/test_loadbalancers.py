@@ -16,7 +16,7 @@ from tests import labs
 from tests.e2e.overlay.machines import Machine, attach, listening, until
 from tests.e2e.overlay.test_fastpath import ECHO, TALK, heard, python, running, told
 from tests.e2e.routing.site import PORT, Tenant
-from tests.e2e.routing.world import CABLED, GATEWAY, SERVER, World, now, serving
+from tests.e2e.routing.world import CABLED, GATEWAY, World, serving
 
 VIP_PORT = 80
 LBAAS = "lbaas"
@@ -271,32 +271,35 @@ def test_by_a_floating_ip_it_goes_on_too(
 
 
 STEADY = """
-import socket, sys
-address, port = sys.argv[1], int(sys.argv[2])
+import socket, sys, time
+address, port, patience = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 print("begins", flush=True)
 while True:
+    begun = time.monotonic()
     try:
-        with socket.create_connection((address, port), timeout=5) as asking:
+        with socket.create_connection((address, port), timeout=patience) as asking:
             said = asking.recv(99).decode().split()[0]
     except (OSError, IndexError) as exc:
         said = f"-{type(exc).__name__}"
     try:
-        print(said, flush=True)
+        print(begun, said, flush=True)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit()
 """
-"""One connection after the other, without a pause; tells who answered each, or what went wrong."""
+"""One connection after the other, without a pause; tells when each began, who answered, what went wrong."""
 
 
 class Customer:
-    """Asks without a pause, from a machine."""
+    """Asks without a pause, from a machine. patience: seconds for one answer."""
 
-    def __init__(self, machine: Machine, address: str) -> None:
-        argv = ["ip", "netns", "exec", machine.name, "python3", "-c", STEADY, address, str(VIP_PORT)]
+    def __init__(self, machine: Machine, address: str, patience: float = 5.0) -> None:
+        words = [address, str(VIP_PORT), str(patience)]
+        argv = ["ip", "netns", "exec", machine.name, "python3", "-c", STEADY, *words]
         self._process = subprocess.Popen(
             machine.lab.command(machine.host, argv), stdout=subprocess.PIPE, text=True
         )
+        self._begun: list[float] = []
         self._said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -315,7 +318,9 @@ class Customer:
         assert self._process.stdout
         assert self._process.stdout.readline() == "begins\n"
         while line := self._process.stdout.readline():
-            self._said.append(line.strip())
+            begun, said = line.split()
+            self._begun.append(float(begun))
+            self._said.append(said)
             if self._process.returncode is not None:
                 return
 
@@ -326,6 +331,18 @@ class Customer:
     @property
     def asked(self) -> int:
         return len(self._said)
+
+    def last(self, *said: str) -> float:
+        """When the last connection began that was answered so, or failed; by now()."""
+        ends = (
+            when for when, who in zip(self._begun, self._said, strict=False) if who in said or who[0] == "-"
+        )
+        return max(ends, default=0.0)
+
+    def first(self, who: str, since: float) -> float:
+        """When the first one began, since then, that this server has answered."""
+        pairs = zip(self._begun, self._said, strict=False)
+        return min(when for when, name in pairs if name == who and when >= since)
 
     def is_served_by(self, *names: str) -> None:
         """From now on: of the next hundred that are asked in a row."""
@@ -401,27 +418,6 @@ def test_nothing_fails_while_servers_come_and_go(world: World, red: Tenant) -> N
             customer.is_served_by("three")
             print(f"load balancer: {customer.asked} connections, {len(customer.failures)} failed")
             assert customer.failures == []
-
-
-def test_a_server_that_is_dead_is_out_until_it_is_back(world: World, red: Tenant, lab: Lab) -> None:
-    one, two, client = (red.put(h, n) for h, n in (("host1", "one"), ("host2", "two"), ("host1", "client")))
-    with shop(red, "tcp") as made:
-        made.add(one)
-        made.add(two)
-        monitor = {"pool_id": made.pools["tcp"], "type": "TCP", "delay": 1, "timeout": 1, "max_retries": 1}
-        red.api.create(f"{LBAAS}/healthmonitors", {**monitor, "max_retries_down": 2})
-        good = {machine.addresses[0]: "ONLINE" for machine in (one, two)}
-        until(lambda: made.statuses() == good, "both are found well")
-        all_answer(by(client), "tcp", made.address, "one", "two")
-        lab.exec("host2", "sh", "-c", "kill $(ip netns pids two)")
-        begun = now()
-        until(lambda: made.statuses() == {**good, two.addresses[0]: "ERROR"}, "it is found dead")
-        print(f"load balancer: a dead server is found after {now() - begun:.1f} s")
-        all_answer(by(client), "tcp", made.address, "one")
-        words = ["ip", "netns", "exec", "two", "python3", "-c", SERVER, "two", str(PORT)]
-        with serving(lab.command("host2", words)):
-            until(lambda: made.statuses() == good, "it is found well again")
-            all_answer(by(client), "tcp", made.address, "one", "two")
 
 
 SERVER6 = """
