@@ -7,17 +7,40 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
 PATIENCE = 60.0
 """Seconds that a test waits for what should take one."""
 
 
-def until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-    """Poll `holds`. Raises AssertionError that says what has not come true."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
+"""Seconds between two looks."""
+
+
+def until(holds: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+    """Look until `holds` does. Raises AssertionError that says what has not come true."""
+    become(holds, what, patience)
+
+
+def become(look: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
+    """What a look sees, as soon as it is something true.
+
+    The pause after a look is twice the time that it took of the processor: one that starts programs again and
+    again leaves it to those who are waited for.
+    """
     end = time.monotonic() + patience
-    while not holds():
-        assert time.monotonic() < end, f"not within {patience:.0f} s: {what}"
-        time.sleep(0.02)
+    while True:
+        before = _computed()
+        if value := look():
+            return value
+        assert time.monotonic() < end, f"not within {patience:g} s: {what}"
+        time.sleep(min(LONGEST_PAUSE, max(SHORTEST_PAUSE, 2 * (_computed() - before))))
+
+
+def _computed() -> float:
+    """Seconds of the processor that we and the programs that we have waited for have had (times(2))."""
+    return sum(os.times()[:4])
 
 
 class OvsdbServer:

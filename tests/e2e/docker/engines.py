@@ -2,12 +2,13 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Callable
 from typing import Any
 
+from sealane.cli.exchange import over_unix
 from sealane.lab.image import archive
 from sealane.lab.lab import Lab
+from tests.daemons import become
 
 DOCKER = "/usr/bin/docker"  # Debian's own: a newer command may ask for a newer engine
 IMAGE = "box:1"
@@ -22,12 +23,8 @@ class Failed(Exception):
 
 
 def until(condition: Callable[[], Any], seconds: float = PATIENCE, what: str = "") -> Any:
-    """The condition's value as soon as it is true; asked for every 50 ms."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what or condition}"
-        time.sleep(0.05)
-    return value
+    """The condition's value as soon as it is true (tests.daemons.become)."""
+    return become(condition, f"{what or condition}", seconds)
 
 
 class Engine:
@@ -115,11 +112,10 @@ class Api:
         self._socket = lab.plan.api_socket
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        data = ("-H", "Content-Type: application/json", "-d", json.dumps(body)) if body is not None else ()
-        url = f"http://localhost/v2.0/{path}"
-        argv = ("curl", "-sS", "-m", "20", "-X", method, "--unix-socket", str(self._socket), *data, url)
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True)
-        answer = json.loads(done.stdout) if done.stdout else {}
+        data = None if body is None else json.dumps(body).encode()
+        kind = {"Content-Type": "application/json"}
+        raw = over_unix(str(self._socket), 20, method, f"/v2.0/{path}", data, kind).raw
+        answer = json.loads(raw) if raw else {}
         assert "NeutronError" not in answer, answer
         return answer
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,15 +11,13 @@ from typing import Any
 
 from sealane.cli.api import Api
 from sealane.lab.lab import Lab
+from tests.daemons import become
 
 PATIENCE = 60.0
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
-        time.sleep(0.1)
+    become(condition, what, seconds)
 
 
 def api(lab: Lab) -> Api:
