@@ -100,7 +100,12 @@ class Runs:
                     return Done(part, -signal.SIGINT, 0.0, "not run")
                 argv = (sys.executable, "-m", "pytest", "-q", *part.paths)
                 process = subprocess.Popen(
-                    argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
+                    argv,
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # timeout(1) signals its whole group
                 )
                 self._running.add(process)
             print(f"{part.name} begins", flush=True)
