@@ -1,10 +1,14 @@
 """`docker network create`, with all kinds of options, on real engines."""
 
 import json
+import subprocess
 
 import pytest
 
 from tests.e2e.docker.engines import IMAGE, Api, Engine, Failed, until
+from tests.e2e.docker.outside import command
+from tests.e2e.docker.talk import running
+from tests.e2e.overlay.lengths import ANSWERS, asking, heard
 
 
 def made(api: Api, name: str) -> dict[str, object]:
@@ -55,6 +59,16 @@ def test_subnet_gateway_range_auxiliary_ipv6_and_mtu(one: Engine, two: Engine, a
     assert port["mac_address"] == "02:42:00:00:00:99"
     (network,) = api.call("GET", "networks?name=six")["networks"]
     assert network["sealane:multicast_snooping"]
+    for size in (1280, 1440):  # it may change while containers are there
+        api.call("PUT", f"networks/{network['id']}", {"network": {"mtu": size}})
+        for engine, name in ((one, "ca"), (two, "cb")):
+            shown = lambda e=engine, n=name: e("exec", n, "ip", "link", "show", "eth0")  # noqa: E731
+            until(lambda shown=shown, size=size: f"mtu {size}" in shown(), what=f"{name} has {size}")
+        with running(command(two, "cb"), ANSWERS) as said:
+            until(said, what="it listens")
+            argv = [*command(one, "ca"), *asking("10.50.0.129", size, size + 1)]
+            found = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+            assert heard(found) == {size: "arrived", size + 1: f"told {size}"}
 
 
 def test_address_in_use_on_another_host_is_refused(one: Engine, two: Engine) -> None:
@@ -166,6 +180,7 @@ def test_wrong_options_are_explained(one: Engine, api: Api) -> None:
         (("-o", "sealane.mut=1400"), "unknown option 'sealane.mut'"),
         (("-o", "sealane.network=nothing"), "there is no network 'nothing'"),
         (("-o", "sealane.mtu=9"), "not a number of bytes"),
+        (("-o", "sealane.mtu=1443"), "MTU is too big, maximum is 1442"),
     ):
         with pytest.raises(Failed, match=says):
             one("network", "create", "-d", "sealane", *given, "wrong")

@@ -1,4 +1,4 @@
-"""Limits of a floating IP: what passes by its address, in both directions, and nothing else."""
+"""Limits and marks of a floating IP: what passes by its address, in both directions, and nothing else."""
 
 import subprocess
 import tempfile
@@ -6,14 +6,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from sealane.cli.api import Api
-from tests.e2e.overlay.machines import until
-from tests.e2e.overlay.test_fastpath import ENDS, running
-from tests.e2e.overlay.test_qos import FLOOD, METER, Flow, holds, passes
+from sealane.lab.lab import Lab
+from tests.e2e.overlay.machines import Machine, until
+from tests.e2e.overlay.test_fastpath import ENDS, fast, fast_packets, running
+from tests.e2e.overlay.test_qos import CAPTURE, EF, FLOOD, METER, Flow, holds, passes
 from tests.e2e.routing.site import Tenant
-from tests.e2e.routing.world import GATEWAY, World
+from tests.e2e.routing.world import CABLED, GATEWAY, World
 
 PORT = 7779
+OUT, IN = 4000, 2000
+"""Kilobits a second."""
 
 
 @contextmanager
@@ -27,29 +32,54 @@ def in_world(world: World, program: str, *words: str) -> Iterator[Flow]:
         yield Flow(lambda: Path(heard.name).read_text())
 
 
-def test_a_floating_ip_is_limited_in_both_directions(world: World, red: Tenant, api: Api) -> None:
+@contextmanager
+def sending(world: World, machine: Machine, address: str) -> Iterator[Flow]:
+    """From the world to the machine's floating IP."""
+    with running(machine, METER) as counted:
+        until(lambda: "listens" in counted(), "it listens")
+        with in_world(world, FLOOD, address):
+            yield Flow(counted)
+
+
+@pytest.fixture
+def policy(api: Api) -> Iterator[str]:
+    """Limits in both directions, and a mark."""
+    made = str(api.create("qos/policies", {"name": "slow"})["id"])
+    limits = f"qos/policies/{made}/bandwidth_limit_rules"
+    api.create(limits, {"max_kbps": OUT, "max_burst_kbps": 240})
+    api.create(limits, {"max_kbps": IN, "max_burst_kbps": 150, "direction": "ingress"})
+    api.create(f"qos/policies/{made}/dscp_marking_rules", {"dscp_mark": EF})
+    yield made
+    for row in api.list("floatingips", qos_policy_id=made):
+        api.update("floatingips", row["id"], {"qos_policy_id": None})
+    api.delete("qos/policies", made)
+
+
+@pytest.mark.parametrize("how", ["off", "on"])
+def test_a_floating_ip_is_limited_in_both_directions(
+    lab: Lab, world: World, red: Tenant, api: Api, policy: str, how: str
+) -> None:
+    """Under traffic that was fast before, where hosts are fast; another port's is as it was."""
     one, two = red.put("host1", "one"), red.put("host2", "two")
     rule = {"security_group_id": red.group, "direction": "ingress", "protocol": "udp"}
     api.create("security-group-rules", {**rule, "port_range_min": PORT, "port_range_max": PORT})
-    policy = str(api.create("qos/policies", {"name": "slow"})["id"])
-    limits = f"qos/policies/{policy}/bandwidth_limit_rules"
-    api.create(limits, {"max_kbps": 4000, "max_burst_kbps": 240})
-    api.create(limits, {"max_kbps": 2000, "max_burst_kbps": 150, "direction": "ingress"})
     floating = {m.name: red.take(port_id=m.port_id) for m in (one, two)}
+    address = {name: str(row["floating_ip_address"]) for name, row in floating.items()}
     api.wait = 60
-    api.update("floatingips", floating["one"]["id"], {"qos_policy_id": policy})
-    try:
+    with fast(lab, *CABLED, how=how):
         with in_world(world, METER) as out:
             with running(one, FLOOD, GATEWAY):
-                holds(out, 4000)
+                if how == "on":
+                    until(lambda: fast_packets(lab, one) > 50, "it is fast")
+                api.update("floatingips", floating["one"]["id"], {"qos_policy_id": policy})
+                before = fast_packets(lab, one)
+                holds(out, OUT)
+                assert world.exec("python3", "-c", CAPTURE, "br0", address["one"]).split() == [str(EF)] * 5
+                assert fast_packets(lab, one) == before
             with running(two, FLOOD, GATEWAY):
                 passes(out, 5000)
-        for machine, limited in ((one, True), (two, False)):
-            address = floating[machine.name]["floating_ip_address"]
-            with running(machine, METER) as counted:
-                until(lambda read=counted: "listens" in read(), "it listens")  # type: ignore[misc]
-                with in_world(world, FLOOD, address):
-                    holds(Flow(counted), 2000) if limited else passes(Flow(counted), 5000)
-    finally:
-        api.update("floatingips", floating["one"]["id"], {"qos_policy_id": None})
-        api.delete("qos/policies", policy)
+                assert world.exec("python3", "-c", CAPTURE, "br0", address["two"]).split() == ["0"] * 5
+        with sending(world, one, address["one"]) as back:
+            holds(back, IN)
+        with sending(world, two, address["two"]) as back:
+            passes(back, 5000)
