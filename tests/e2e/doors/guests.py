@@ -50,7 +50,9 @@ class Tap:
             house.run(*inside, "link", "set", self.inner, "address", mac, "mtu", "1400", "up")
             house.run(*inside, "address", "add", f"{address}/24", "dev", self.inner)
             # Its system would announce the address, which had another MAC with the guest before.
-            house.lab.exec("host2", "ip", "-n", "far", "neigh", "flush", "all")
+            House(house.lab, "host2").exec(
+                "ip", "-n", "far", "neigh", "flush", "all"
+            )  # it may have lost power
         return str(self.port["fixed_ips"][0]["ip_address"])
 
     @property

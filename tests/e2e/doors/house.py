@@ -155,12 +155,12 @@ def _is_of(link: str, ports: set[str]) -> bool:
     return any(port.startswith(link[3:]) for port in ports)
 
 
-def be_far(lab: Lab) -> None:
-    """The namespace `far` on host2, in the groups default and `open`."""
-    there = House(lab, "host2")
-    there.run("ip", "netns", "add", "far")
-    attached = there.json("attach", "far", "--network", "blue", "--ip", FAR)
-    assert attached["addresses"] == [f"{FAR}/24"]
+def be_far(lab: Lab, host: str = "host2", name: str = "far", address: str = FAR) -> None:
+    """A namespace in the groups default and `open`."""
+    there = House(lab, host)
+    there.run("ip", "netns", "add", name)
+    attached = there.json("attach", name, "--network", "blue", "--ip", address)
+    assert attached["addresses"] == [f"{address}/24"]
     there.central.sealane("port", "add", attached["port_id"], "--security-group", "open")
 
 

@@ -1,10 +1,12 @@
 """The life of an attachment is the same through every door."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.e2e.docker.outside import plug
 from tests.e2e.doors.every import DOORS, Tenant, tenants
-from tests.e2e.doors.house import House, eventually
+from tests.e2e.doors.house import FAR, House, be_far, eventually
 
 COLLECTED = 60.0
 """Seconds; a look at the host every 20 s finds what has died, on a machine with other things to do."""
@@ -82,27 +84,48 @@ LASTING = {"docker", "host", "os-vif"}
 """Doors with something behind them after a boot: what Docker starts, the host, devices for nova's guests."""
 
 
-def test_a_host_that_lost_power_has_what_comes_back_and_nothing_of_the_rest(house: House) -> None:
-    everyone = tenants(house)
+@pytest.fixture(params=("host1", "host2"))
+def cut(request: pytest.FixtureRequest, house: House) -> Iterator[tuple[House, House, str]]:
+    """The host that is to lose power, with the central part or without it; another one, and who is there."""
+    if request.param == house.host:
+        yield house, House(house.lab, "host2"), "far"
+        return
+    be_far(house.lab, house.host, "boxfar", NEAR)
+    other = House(house.lab, request.param)
+    yield other, house, "boxfar"
+    other.tidy()
+    be_far(house.lab)
+
+
+NEAR = "10.7.0.251"
+"""Of who is on the host with the central part, when the other one loses power."""
+
+
+def test_a_host_that_lost_power_has_what_comes_back_and_nothing_of_the_rest(
+    cut: tuple[House, House, str],
+) -> None:
+    place, distant, witness = cut
+    everyone = tenants(place)
     for tenant in everyone:
         tenant.attach()
-    house.lab.power_cut(house.host)
-    house.stop()
-    house.lab.boot(house.host)
-    plug(house.lab)
+    place.lab.power_cut(place.host)
+    place.stop()
+    place.lab.boot(place.host)
+    plug(place.lab)
     back = {tenant.address: tenant for tenant in everyone if tenant.door.comes_back}
+    target = FAR if witness == "far" else NEAR
     for tenant in back.values():
-        eventually(lambda t=tenant: house.pings(t.target), f"{tenant.name} is back")  # type: ignore[misc]
-        House(house.lab, "host2").reaches("far", tenant.address)
-    eventually(lambda: {row["door"] for row in house.json("ps")} == LASTING, "the rest is gone", COLLECTED)
-    devices = {row["port_id"] for row in house.json("ps") if row["door"] == "os-vif"}
-    used = {row["port_id"] for row in house.json("ps")}
-    eventually(lambda: set(house.ports()) == used | devices, "and its ports", COLLECTED)
+        eventually(lambda t=tenant: place.pings(t.target, target), f"{tenant.name} is back")  # type: ignore[misc]
+        distant.reaches(witness, tenant.address)
+    eventually(lambda: {row["door"] for row in place.json("ps")} == LASTING, "the rest is gone", COLLECTED)
+    devices = {row["port_id"] for row in place.json("ps") if row["door"] == "os-vif"}
+    used = {row["port_id"] for row in place.json("ps")}
+    eventually(lambda: set(place.ports()) == used | devices, "and its ports", COLLECTED)
     for tenant in everyone:
         if tenant not in back.values():
             tenant.live()
             tenant.attach()
-            tenant.reaches()
+            place.reaches(tenant.target, target)
 
 
 def test_all_doors_meet_on_two_hosts(house: House) -> None:
