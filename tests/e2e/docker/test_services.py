@@ -196,6 +196,52 @@ def one_answers(argv: list[str], address: str) -> bool:
     return subprocess.run(words, capture_output=True, timeout=60, check=False).stdout == b"box1\n"
 
 
+COMPOSE = """
+version: "3.7"
+networks:
+  back:
+    driver: sealane
+    ipam:
+      driver: sealane
+services:
+  web:
+    image: box:1
+    command: sh -c "busybox hostname > /index.html; httpd -f -p 8080 -h /"
+    labels:
+      sealane.service: shop:80:8080
+    networks: [back]
+  client:
+    image: box:1
+    command: sleep 3600
+    networks: [back]
+"""
+
+
+def test_a_service_of_a_compose_file(one: Engine, tmp_path: Path) -> None:
+    """Its label is a line under `labels`, and it grows and shrinks by --scale."""
+    file = tmp_path / "docker-compose.yml"
+    file.write_text(COMPOSE)
+    command = ("docker-compose", "-H", f"unix://{one.socket}", "-p", "app", "-f", str(file))
+
+    def compose(*words: str) -> None:
+        subprocess.run([*command, *words], capture_output=True, timeout=180, check=True)
+
+    def served() -> bool:
+        names = {one("exec", c, "busybox", "hostname") for c in one("ps", "-q", "-f", "name=app_web").split()}
+        shop = address_of(one, "app_client_1", "shop")
+        return bool(shop) and fetched(one, "app_client_1", shop) == names
+
+    compose("up", "-d")
+    try:
+        until(served, what="the one serves")
+        for number in (3, 1):
+            compose("up", "-d", "--no-recreate", "-t", "1", "--scale", f"web={number}")
+            assert len(one("ps", "-q", "-f", "name=app_web").split()) == number
+            until(served, what=f"{number} serve, all of them and nobody else")
+    finally:
+        compose("down", "-t", "1")
+
+
 def test_a_service_by_an_endpoint_s_option(one: Engine, api: Api) -> None:
     """It goes before the label; what is none is refused at once."""
     one(*CREATE)
