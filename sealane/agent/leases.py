@@ -47,13 +47,15 @@ class Leases:
         return await self._one("networks", wanted)
 
     async def segment(self, physical: str, vlan: int) -> Body:
-        """The network that is this part of a physical network; 0: what has no tag.  Raises NotFound."""
-        tag = {"provider:segmentation_id": str(vlan)} if vlan else {}
+        """The network that has this part of a physical network as a segment, its own or a further one.
+
+        vlan 0: what has no tag.  Raises NotFound.
+        """
+        tag = {"segmentation_id": str(vlan)} if vlan else {}
         kind = "vlan" if vlan else "flat"
-        wanted = {"provider:physical_network": physical, "provider:network_type": kind, **tag}
-        found = await self._api.list("networks", **wanted)
+        found = await self._api.list("segments", physical_network=physical, network_type=kind, **tag)
         if found:
-            return found[0]
+            return await self._api.get("networks", str(found[0]["network_id"]))
         words = f"--physical-network {physical}" + (f" --vlan {vlan}" if vlan else "")
         field, what = ("vlan", f"VLAN {vlan}") if vlan else ("physical", "the untagged part")
         raise NotFound(

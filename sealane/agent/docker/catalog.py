@@ -6,7 +6,7 @@ What changes is forgotten when the API's sequence number moves (mirror.py follow
 import asyncio
 import ipaddress
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ BUILTIN_LABEL = "sealane.ipam"
 """The label "docker": the engine where the network was made picks addresses, from the pool's bottom."""
 
 Body = Mapping[str, Any]
+PhysicalNetworks = Callable[[], Iterable[str]]
+"""The physical networks that this host leads to."""
 
 
 def network_tag(docker_id: str) -> str:
@@ -51,6 +53,7 @@ class SubnetView:
     gateway: str  # "": none
     routes: tuple[Route, ...]
     pools: tuple[tuple[int, int], ...]  # first and last address, both included
+    segment: str = ""  # id; "": of none
 
     @property
     def version(self) -> int:
@@ -83,6 +86,11 @@ class NetworkView:
     subnets: tuple[SubnetView, ...]
 
     @property
+    def is_routed(self) -> bool:
+        """Do its hosts give addresses of different subnets (Neutron: routed provider network)?"""
+        return len({subnet.segment for subnet in self.subnets}) > 1
+
+    @property
     def from_top(self) -> bool:
         return self.labels.get(BUILTIN_LABEL) == "docker"
 
@@ -99,13 +107,16 @@ class NetworkView:
 class Catalog:
     """Reads through to the API. Every method raises what ApiClient raises."""
 
-    def __init__(self, api: ApiClient) -> None:
+    def __init__(self, api: ApiClient, ways: PhysicalNetworks = tuple) -> None:
         self._api = api
+        self._ways = ways
         self._networks: dict[str, NetworkView] = {}
+        self._segments: dict[str, Mapping[str, str]] = {}
         self._pools: dict[str, tuple[str, str]] = {}
 
     def forget(self) -> None:
         self._networks.clear()
+        self._segments.clear()
 
     async def all(self) -> dict[str, NetworkView]:
         """Every network there is, fresh."""
@@ -149,6 +160,16 @@ class Catalog:
             raise NotFound(f"pool {pool_id} is unknown: its network was removed")
         self._pools[pool_id] = str(found[0]["network_id"]), str(found[0]["id"])
         return self._pools[pool_id]
+
+    async def here(self, network: NetworkView) -> tuple[SubnetView, ...]:
+        """The subnets that this host can have addresses of: where there are several segments, of its own."""
+        if not network.is_routed:
+            return network.subnets
+        if network.id not in self._segments:
+            rows = await self._api.list("segments", network_id=network.id)
+            self._segments[network.id] = {str(row["id"]): str(row["physical_network"]) for row in rows}
+        ways, segments = set(self._ways()), self._segments[network.id]
+        return tuple(subnet for subnet in network.subnets if segments.get(subnet.segment) in ways)
 
     async def groups(self, network: NetworkView, names: Iterable[str]) -> list[str]:
         """Ids of security groups, by names in the network's project or ids. Raises BadRequest."""
@@ -265,4 +286,5 @@ def _subnet(body: Body) -> SubnetView:
         gateway=str(body.get("gateway_ip") or ""),
         pools=tuple((_number(p["start"]), _number(p["end"])) for p in body.get("allocation_pools") or ()),
         routes=tuple(Route(destination=r["destination"], nexthop=r["nexthop"]) for r in routes),
+        segment=str(body.get("segment_id") or ""),
     )

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from sealane import log
+from sealane.agent import ways
 from sealane.agent.docker import drivers
 from sealane.agent.docker.collect import Collector
 from sealane.agent.docker.engine import NETWORKS, Body, Engine
@@ -54,7 +55,9 @@ class DockerDoor:
         self._settings = settings
         self._memory = memory
         self.engine = Engine(settings.docker_socket)
-        self.drivers = d = drivers.build(api, reconciler, memory, settings.host_name)
+        self.drivers = d = drivers.build(
+            api, reconciler, memory, settings.host_name, ways=lambda: ways.found(settings)
+        )
         d.network.sandboxes = names
         self._identities = Identities(api, d.catalog, self.engine, memory)
         self.labels = self._identities.labels

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sealane.agent.docker.catalog import Catalog
+from sealane.agent.docker.catalog import Catalog, PhysicalNetworks
 from sealane.agent.docker.claims import Claims
 from sealane.agent.docker.ipam import IpamDriver
 from sealane.agent.docker.libnetwork import NetworkDriver
@@ -25,10 +25,15 @@ class Drivers:
 
 
 def build(
-    api: ApiClient, reconciler: Reconciler, memory: Memory, host: str, deadline: float = DEADLINE
+    api: ApiClient,
+    reconciler: Reconciler,
+    memory: Memory,
+    host: str,
+    deadline: float = DEADLINE,
+    ways: PhysicalNetworks = tuple,
 ) -> Drivers:
-    """`host` is this node's name, as ports are bound to it."""
-    catalog, pools = Catalog(api), PendingPools(memory)
+    """`host` is this node's name, as ports are bound to it; `ways` to physical networks are its own."""
+    catalog, pools = Catalog(api, ways), PendingPools(memory)
     claims = Claims(api, host)
     networks = Networks(api, catalog, pools, claims, memory)
     network = NetworkDriver(networks, catalog, claims, memory, reconciler)

@@ -74,6 +74,8 @@ class IpamDriver:
         address = inside(subnet.cidr, request.address) if request.address else ""
         if options.get(ADDRESS_TYPE) == GATEWAY:
             return _gateway_of(subnet, address)
+        if not address:
+            subnet = await self._here(network, subnet)
         name = options.get(ENDPOINT_NAME, "")
         return m.Address(address=await self._claims.reserve(network, subnet, address, name))
 
@@ -91,11 +93,20 @@ class IpamDriver:
 
     async def _existing_pool(self, hint: NetworkOptions, request: m.RequestPool) -> m.Pool:
         network = await self._catalog.named(str(hint.network), hint.project)
-        subnet = _chosen(network, request)
+        subnet = _named(network, request) or await self._here(network, _first(network, request))
         if not request.pool:
             self._refuse_loop(subnet)
         data = {GATEWAY: f"{subnet.gateway}/{subnet.length}"} if subnet.gateway else {}
         return m.Pool(pool_id=subnet.id, pool=subnet.cidr, data=data)
+
+    async def _here(self, network: NetworkView, subnet: SubnetView) -> SubnetView:
+        """The subnet, or, in a network of several segments, one of the family of this host's segment.
+
+        dockerd asks of the network's first pool, and takes an address of another one as well.  Where this
+        host is in none, the API says so better than could be said here.
+        """
+        there = [one for one in await self._catalog.here(network) if one.version == subnet.version]
+        return subnet if subnet in there or not there else there[0]
 
     def _refuse_loop(self, subnet: SubnetView) -> None:
         now = time.monotonic()
@@ -149,15 +160,25 @@ def _gateway_of(subnet: SubnetView, address: str) -> m.Address:
     return m.Address(address=f"{granted}/{subnet.length}")
 
 
-def _chosen(network: NetworkView, request: m.RequestPool) -> SubnetView:
-    """The subnet that --subnet names, or the network's first of the family."""
-    version = 6 if request.v6 else 4
-    if request.pool:
-        subnet = network.subnet_with(subnet_cidr(request.pool))
-    else:
-        subnet = next((s for s in network.subnets if s.version == version), None)
+def _named(network: NetworkView, request: m.RequestPool) -> SubnetView | None:
+    """The subnet that --subnet names. Raises BadRequest."""
+    if not request.pool:
+        return None
+    subnet = network.subnet_with(subnet_cidr(request.pool))
     if subnet is None:
-        have = ", ".join(s.cidr for s in network.subnets) or "none"
-        wanted = request.pool or f"any of IPv{version}"
-        raise BadRequest(f"network '{network.name}' has no subnet {wanted}; its subnets: {have}")
+        raise _no_subnet(network, request.pool)
     return subnet
+
+
+def _first(network: NetworkView, request: m.RequestPool) -> SubnetView:
+    """Of the family. Raises BadRequest."""
+    version = 6 if request.v6 else 4
+    subnet = next((s for s in network.subnets if s.version == version), None)
+    if subnet is None:
+        raise _no_subnet(network, f"any of IPv{version}")
+    return subnet
+
+
+def _no_subnet(network: NetworkView, wanted: str) -> BadRequest:
+    have = ", ".join(s.cidr for s in network.subnets) or "none"
+    return BadRequest(f"network '{network.name}' has no subnet {wanted}; its subnets: {have}")

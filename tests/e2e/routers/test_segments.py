@@ -4,10 +4,13 @@ host1 ── e0 ── east (bridge outside, 10.91.1.1) ── the world routes 
                                                                        wv (VLAN 7 of west)
 """
 
+import ipaddress
+import json
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from sealane.cli.api import Api
 from sealane.errors import Conflict
 from sealane.lab.lab import Lab
 from tests import labs
+from tests.e2e.docker.engines import Engine, Failed
 from tests.e2e.overlay import machines
 from tests.e2e.overlay.machines import until
 from tests.e2e.routers.conftest import plug
@@ -32,7 +36,7 @@ HOSTS = {"east": "host1", "west": "host2"}
 def lab() -> Iterator[Lab]:
     """Both hosts have both mappings in their settings, and a cable for one of them."""
     mappings = ["east:e0", "west:w0"]
-    made = Lab(labs.name("segments"), hosts=2, settings={"bridge_mappings": mappings})
+    made = Lab(labs.name("segments"), hosts=2, docker=True, settings={"bridge_mappings": mappings})
     made.down()  # of a run that was killed
     with made:
         for name, gateway in GATEWAYS.items():
@@ -144,6 +148,103 @@ def test_a_tag_is_of_its_segment_only(site: Site) -> None:
     two, three = site.machine("host2", "b", network), site.machine("host2", "c", network)
     two.soon_reaches(three.addresses[0])
     assert not two.reaches(GATEWAYS["west"]), "who knows nothing of tags"
+
+
+def test_a_part_of_a_lan_is_found_whichever_segment_it_is(site: Site) -> None:
+    """`sealane attach --physical`, of a network's own segment and of a further one."""
+    racks(site)
+    for name, host in HOSTS.items():
+        site.lab.exec(host, "ip", "netns", "add", "x")
+        try:
+            words = ("sealane", "attach", "/run/netns/x", "--physical", name, "-o", "json")
+            shown = json.loads(site.lab.exec(host, *words).stdout)
+            assert shown["addresses"][0].startswith(CIDRS[name][:-4])
+            ping = ("ip", "netns", "exec", "x", "busybox", "ping", "-c", "1", "-W", "1", GATEWAYS[name])
+            until(partial(succeeds, site.lab, host, *ping), "it is there")
+        finally:
+            site.lab.exec(host, "sealane", "detach", "/run/netns/x", check=False)
+            site.lab.exec(host, "ip", "netns", "delete", "x")
+
+
+@pytest.fixture
+def engines(lab: Lab, site: Site) -> Iterator[tuple[Engine, Engine]]:
+    """Without containers and networks of their own when they are left; before the site goes."""
+    both = Engine(lab, "host1"), Engine(lab, "host2")
+    for engine in both:
+        engine.image()
+    yield both
+    for engine in both:
+        engine.clear()
+        for name in engine.networks() - {"racks"}:
+            engine("network", "rm", name)
+
+
+def test_containers_get_addresses_of_their_hosts_segment(site: Site, engines: tuple[Engine, Engine]) -> None:
+    """By plain `docker run` on the mirror, whose pools begin with the other's (docs/how-to/segments.md)."""
+    one, two = engines
+    racks(site, both=True)
+    for engine in engines:
+        until(partial(is_whole, engine), f"the mirror on {engine.host} is whole")
+    one.run("anna", "racks")
+    two.run("bert", "racks")
+    for engine, name, segment in ((one, "anna", "east"), (two, "bert", "west")):
+        shown = engine.settings(name, "racks")
+        assert ipaddress.ip_address(shown["IPAddress"]) in ipaddress.ip_network(CIDRS[segment])
+        assert ipaddress.ip_address(shown["GlobalIPv6Address"]) in ipaddress.ip_network(CIDRS6[segment])
+        until(partial(engine.reaches, name, GATEWAYS[segment]), "the outside of its segment")
+    until(lambda: one.reaches("anna", "bert"), "by name, by the outside's route")
+    address6 = two.settings("bert", "racks")["GlobalIPv6Address"]
+    until(lambda: one.raw("exec", "anna", "ping", "-6", "-c1", "-W2", address6).returncode == 0, "by IPv6")
+    outside(site.lab, "sysctl", "-qw", "net.ipv4.ip_forward=0")
+    try:
+        assert not one.reaches("anna", two.address("bert", "racks")), "no way but by the outside"
+    finally:
+        outside(site.lab, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+    with pytest.raises(Failed, match="not connected to a segment"):
+        two.run("carl", "racks", "--ip", "10.91.1.40")
+    two.run("dora", "racks", "--ip", "10.91.2.40")
+    assert two.address("dora", "racks") == "10.91.2.40"
+    until(lambda: one.reaches("anna", "dora"), "an address of its own segment can be chosen")
+    two("restart", "-t", "0", "bert")
+    assert two.address("bert", "racks").startswith("10.91.2.")
+
+
+def test_an_engine_can_have_a_network_of_its_segment_alone(
+    site: Site, engines: tuple[Engine, Engine]
+) -> None:
+    """Joined by an option: with our addresses, and with those of Docker's own management."""
+    _, two = engines
+    racks(site)
+    join = ("network", "create", "-d", "sealane", "-o", "sealane.network=racks")
+    two(*join, "--ipam-driver", "sealane", "--ipam-opt", "sealane.network=racks", "mine")
+    assert subnets_of(two, "mine") == {CIDRS["west"]}
+    plain = ("--subnet", CIDRS["west"], "--gateway", GATEWAYS["west"], "--ip-range", "10.91.2.128/25")
+    two(*join, *plain, "plain")
+    for name in ("mine", "plain"):
+        two.run(f"in-{name}", name)
+        until(partial(two.reaches, f"in-{name}", GATEWAYS["west"]), "the outside of its segment")
+    assert two.reaches("in-mine", two.address("in-plain", "plain")), "they are of one network"
+    wrong = ("--subnet", CIDRS["east"], "--gateway", GATEWAYS["east"])
+    two(*join, *wrong, "other")
+    with pytest.raises(Failed, match="not connected to a segment"):
+        two.run("eve", "other")
+
+
+def succeeds(lab: Lab, host: str, *words: str) -> bool:
+    return lab.exec(host, *words, check=False).returncode == 0
+
+
+def is_whole(engine: Engine) -> bool:
+    return subnets_of(engine, "racks") == EVERY
+
+
+EVERY = {*CIDRS.values(), *CIDRS6.values()}
+
+
+def subnets_of(engine: Engine, network: str) -> set[str]:
+    """As the engine knows it; none where it does not have it yet."""
+    done = engine.raw("network", "inspect", network, "-f", "{{range .IPAM.Config}}{{.Subnet}} {{end}}")
+    return set(done.stdout.split())
 
 
 def test_what_a_host_can_t_have_is_refused_and_leaves_nothing(site: Site) -> None:
