@@ -55,6 +55,8 @@ class Claim:
     mac: str
     addresses: tuple[str, ...]
     adopted: bool = False
+    carries: bool = False
+    """It is the parent of a trunk."""
     quarantined: bool = False
     guarded: bool = True
     born: float = 0.0  # on the monotonic clock
@@ -142,6 +144,14 @@ class Claims:
         claim = await self._complete(network, claim, mac, addresses, groups)
         self._open.pop(key, None)
         return claim
+
+    def carrier(self, network: NetworkView, addresses: tuple[str, ...]) -> str | None:
+        """The port that was asked for by its address, where it is a trunk's parent, made before.
+
+        A compose file of version 2 or 3 can't give an endpoint's options, but it can give an address.
+        """
+        claims = (self._open.get((network.id, _bare(address))) for address in addresses)
+        return next((c.port_id for c in claims if c is not None and c.adopted and c.carries), None)
 
     async def parent(self, trunk: str) -> str:
         """The port that carries it, to be adopted. Raises NotFound, Conflict."""
@@ -253,7 +263,8 @@ class Claims:
     async def _from_sibling(self, network: NetworkView, subnet: SubnetView, name: str) -> Claim:
         """dockerd can't read "exhausted" from a remote IPAM, so the next --subnet is tried here."""
         for other in network.subnets:
-            if other.version == subnet.version and other.id != subnet.id:
+            same = (other.version, other.segment) == (subnet.version, subnet.segment)
+            if same and other.id != subnet.id:
                 try:
                     return await self._create(network, [_wish(other, "")], "", name)
                 except AddressesExhausted:
@@ -369,5 +380,6 @@ def _claim(network: NetworkView, body: dict[str, Any]) -> Claim:
         addresses=addresses,
         guarded=body.get("port_security_enabled") is not False,
         quarantined=body.get("sealane:quarantine") is True,
+        carries=bool(body.get("trunk_details")),
         born=time.monotonic(),
     )

@@ -226,6 +226,7 @@ class NetworkDriver:
         if options.watched.meters and (record.internal or network.gateway in ("docker", "none")):
             raise BadRequest(f"{METERING}: nothing leaves this network where it is counted; leave it out")
         port = await self._claims.parent(options.trunk) if options.trunk else options.port
+        port = port or self._claims.carrier(network, addresses)
         if port:
             if groups is not None:
                 raise BadRequest(f"port {port} has groups of its own: leave the option out")

@@ -1,6 +1,8 @@
-"""A container whose link carries a trunk, by an option of its endpoint."""
+"""A container whose link carries a trunk: by an option of its endpoint, by its address in a compose file."""
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +23,22 @@ def carried(api: Api) -> Iterator[dict[str, str]]:
             api.call("DELETE", f"ports/{made[name]}")
 
 
-def test_a_container_s_link_carries_a_trunk(api: Api, one: Engine, carried: dict[str, str]) -> None:
+COMPOSE = """
+version: "2.4"
+networks:
+  own:
+    external: {name: blue}
+services:
+  firewall:
+    image: box:1
+    command: sleep 3600
+    networks: {own: {ipv4_address: 10.64.0.9}}
+"""
+
+
+def test_a_container_s_link_carries_a_trunk(
+    api: Api, one: Engine, carried: dict[str, str], tmp_path: Path
+) -> None:
     one(*CREATE, "--subnet", "10.64.0.0/24", "blue")
     (blue,) = until(lambda: api.list("networks", "name=blue"), what="it is in the API")
     green = api.call("POST", "networks", {"network": {"name": "inner"}})["network"]["id"]
@@ -37,9 +54,25 @@ def test_a_container_s_link_carries_a_trunk(api: Api, one: Engine, carried: dict
     with pytest.raises(Failed, match="no trunk 'none'"):
         one.run("wrong", "name=blue,ip=10.64.0.9,driver-opt=sealane.trunk=none")
     one.run("carrier", "name=blue,ip=10.64.0.9,driver-opt=sealane.trunk=all")
-    until(lambda: api.call("GET", "trunks?name=all")["trunks"][0]["status"] == "ACTIVE", what="all is ACTIVE")
-    shown = api.call("GET", f"ports/{inner['id']}")["port"]
-    assert (shown["status"], shown["binding:host_id"]) == ("ACTIVE", "host1")
+    active(api, inner["id"])
     one("rm", "-f", "carrier")
+    gone(api, inner["id"])
+    file = tmp_path / "docker-compose.yml"
+    file.write_text(COMPOSE)
+    command = ("docker-compose", "-H", f"unix://{one.socket}", "-p", "lines", "-f", str(file))
+    subprocess.run([*command, "up", "-d"], capture_output=True, timeout=120, check=True)
+    active(api, inner["id"])
+    assert api.call("GET", f"ports/{parent['id']}")["port"]["device_owner"] == "sealane:docker:adopted"
+    subprocess.run([*command, "down", "-t", "1"], capture_output=True, timeout=120, check=True)
+    gone(api, inner["id"])
+
+
+def active(api: Api, inner: str) -> None:
+    until(lambda: api.call("GET", "trunks?name=all")["trunks"][0]["status"] == "ACTIVE", what="all is ACTIVE")
+    shown = api.call("GET", f"ports/{inner}")["port"]
+    assert (shown["status"], shown["binding:host_id"]) == ("ACTIVE", "host1")
+
+
+def gone(api: Api, inner: str) -> None:
     until(lambda: api.call("GET", "trunks?name=all")["trunks"][0]["status"] == "DOWN", what="it is DOWN")
-    assert api.call("GET", f"ports/{inner['id']}")["port"]["binding:host_id"] == ""
+    assert api.call("GET", f"ports/{inner}")["port"]["binding:host_id"] == ""

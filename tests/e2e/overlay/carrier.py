@@ -50,7 +50,9 @@ def station(carrier: Machine, api: Api, vlan: int, port: str) -> Iterator[Statio
         for machine, link in ((made, "eth0"), (carrier, plain)):
             machine.exec("ethtool", "-K", link, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
             machine.exec("ip", "link", "set", link, "up")
-        made.exec("ip", "address", "add", f"{addresses[0]}/24", "dev", "eth0")
+        for address in addresses:
+            kind = ("/64", "nodad") if ":" in address else ("/24",)
+            made.exec("ip", "address", "add", f"{address}{kind[0]}", "dev", "eth0", *kind[1:])
         inside = ["ip", "netns", "exec", carrier.name, "python3", tagger.__file__, plain, "eth0", str(vlan)]
         with subprocess.Popen(lab.command(host, inside)) as process:
             try:

@@ -89,10 +89,10 @@ def leg(api: Api, router: str, network: str) -> Leg:
     return Leg(port["id"], port["mac_address"])
 
 
-def attach(lab: Lab, host: str, name: str, network: str, ip: str = "") -> Machine:
+def attach(lab: Lab, host: str, name: str, network: str, *ips: str) -> Machine:
     lab.exec(host, "ip", "netns", "add", name)
     lab.exec(host, "ip", "-n", name, "link", "set", "lo", "up")
-    options = ("--ip", ip) if ip else ()
+    options = [word for ip in filter(None, ips) for word in ("--ip", ip)]
     said = lab.exec(
         host, "sealane", "attach", f"/run/netns/{name}", "--network", network, *options, "-o", "json"
     )

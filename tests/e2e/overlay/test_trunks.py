@@ -2,6 +2,7 @@
 
 host1: carrier (own network; VLAN 101: blue 10.55.0.5; VLAN 102: green 10.55.0.5)
 host2: a peer in blue and one in green, both 10.55.0.9, and one in the parent's own network
+All have an IPv6 address as well, fd55::5 and fd55::9.
 """
 
 import json
@@ -19,11 +20,12 @@ from tests import labs
 from tests.e2e.overlay import frames, machines
 from tests.e2e.overlay.carrier import Station, active, carrying
 from tests.e2e.overlay.conftest import remove
-from tests.e2e.overlay.frames import IPV4, ears, ethernet, udp4
+from tests.e2e.overlay.frames import IPV4, IPV6, ears, ethernet, udp4, udp6
 from tests.e2e.overlay.machines import Machine, attach, transfer, until
 from tests.e2e.overlay.test_faults import kill
 
 INNER, PEER = "10.55.0.5", "10.55.0.9"
+INNER6, PEER6 = "fd55::5", "fd55::9"
 VLANS = {101: "blue", 102: "green"}
 
 
@@ -53,9 +55,11 @@ def site(lab: Lab) -> Iterator[Site]:
     api, networks = machines.api(lab), {}
     for name in ("own", *VLANS.values()):
         networks[name] = str(api.create("networks", {"name": f"trunk-{name}"})["id"])
-        api.create("subnets", {"network_id": networks[name], "cidr": "10.55.0.0/24", "ip_version": 4})
+        for cidr, version in (("10.55.0.0/24", 4), ("fd55::/64", 6)):
+            api.create("subnets", {"network_id": networks[name], "cidr": cidr, "ip_version": version})
+    fixed = [{"ip_address": address} for address in (INNER, INNER6)]
     ports = {
-        name: str(api.create("ports", {"network_id": id, "fixed_ips": [{"ip_address": INNER}]})["id"])
+        name: str(api.create("ports", {"network_id": id, "fixed_ips": fixed})["id"])
         for name, id in networks.items()
     }
     within = {vlan: ports[name] for vlan, name in VLANS.items()}
@@ -63,7 +67,7 @@ def site(lab: Lab) -> Iterator[Site]:
         {"port_id": id, "segmentation_type": "vlan", "segmentation_id": vlan} for vlan, id in within.items()
     ]
     trunk = str(api.create("trunks", {"name": "all", "port_id": ports["own"], "sub_ports": wishes})["id"])
-    peers = {name: attach(lab, "host2", f"peer-{name}", id, PEER) for name, id in networks.items()}
+    peers = {name: attach(lab, "host2", f"peer-{name}", id, PEER, PEER6) for name, id in networks.items()}
     yield Site(lab, api, networks, trunk, ports["own"], within, peers)
     for peer in peers.values():
         peer.remove()
@@ -90,12 +94,12 @@ def link_mac(machine: Machine) -> str:
     return machine.exec("cat", "/sys/class/net/eth0/address").stdout.strip()
 
 
-def meets(station: Machine, peer: Machine) -> None:
+def meets(station: Machine, peer: Machine, inner: str = INNER, outer: str = PEER) -> None:
     """Each hears the other, and it is him: others have his address in their networks."""
-    station.soon_reaches(PEER)
-    assert mac_of(station, PEER) == link_mac(peer)
-    peer.soon_reaches(INNER)
-    assert mac_of(peer, INNER) == link_mac(station)
+    station.soon_reaches(outer)
+    assert mac_of(station, outer) == link_mac(peer)
+    peer.soon_reaches(inner)
+    assert mac_of(peer, inner) == link_mac(station)
 
 
 def test_each_vlan_is_a_network_of_its_own(site: Site, carried: Any) -> None:
@@ -103,6 +107,7 @@ def test_each_vlan_is_a_network_of_its_own(site: Site, carried: Any) -> None:
     until(lambda: site.status() == "ACTIVE", "the trunk is ACTIVE")
     for station in stations:
         meets(station, site.peers[VLANS[station.vlan]])
+        meets(station, site.peers[VLANS[station.vlan]], INNER6, PEER6)
     (row,) = [r for r in site.api.list("trunks", name="all") if r["id"] == site.trunk]
     assert {place["segmentation_id"] for place in row["sub_ports"]} == set(VLANS)
     for station in stations:
@@ -128,6 +133,10 @@ def test_nothing_gets_from_one_into_another(site: Site, carried: Any) -> None:
     def said(text: str, source: frames.Station, mac: str = "") -> bytes:
         return ethernet(source, everybody, IPV4, udp4(source, everybody, text), mac=mac)
 
+    def said6(text: str, v6: str) -> bytes:
+        source, peer = replace(blue, v6=v6), frames.Station(link_mac(site.peers["blue"]), PEER, PEER6)
+        return tagged(ethernet(source, peer, IPV6, udp6(source, peer, text)), 101)
+
     bad = {
         "an unknown tag": tagged(said("unknown tag.", blue), 103),
         "the last tag": tagged(said("last tag.", base), 4095),
@@ -138,23 +147,27 @@ def test_nothing_gets_from_one_into_another(site: Site, carried: Any) -> None:
         "green's source in blue": tagged(said("green in blue.", green), 101),
         "a forged MAC": tagged(said("forged mac.", blue, "02:66:66:66:66:66"), 101),
         "a forged address": tagged(said("forged address.", replace(blue, v4="10.55.0.77")), 101),
+        "a forged IPv6 address": said6("forged six.", "fd55::77"),
     }
     honest = {
         "own": said("own is honest", base),
         "blue": tagged(said("blue is honest", blue), 101),
         "green": tagged(said("green is honest", green), 102),
     }
+    also = said6("six of blue is honest", INNER6)
     for station in stations:
         meets(station, site.peers[VLANS[station.vlan]])
     with ExitStack() as stack:
         heard = {name: stack.enter_context(ears(peer)) for name, peer in site.peers.items()}
-        frames.say(carrier, *bad.values(), *honest.values())
+        frames.say(carrier, *bad.values(), also, *honest.values())
+        until(lambda: b"six of blue is honest".hex() in heard["blue"](), "blue hears IPv6")
         for name in honest:
             until(lambda n=name: f"{n} is honest".encode().hex() in heard[n](), f"{name} hears its own")  # type: ignore[misc]
         everything = {name: read() for name, read in heard.items()}
     for name, text in everything.items():
         others = [other for other in honest if other != name]
         assert not [o for o in others if f"{o} is honest".encode().hex() in text], name
+        assert name == "blue" or b"six of blue".hex() not in text, name
         assert not [what for what, frame in bad.items() if frame[-10:].hex() in text], name
 
 
