@@ -43,7 +43,7 @@ ADDRESS_GROUP = noun.Noun(
 )
 
 
-ADDRESSES = Members("addresses", fields.span, "office 198.51.100.7")
+ADDRESSES = Members("addresses", fields.span, "office 198.51.100.7", "SUBNET")
 address_group = noun.group(ADDRESS_GROUP, creating.create(ADDRESS_GROUP))
 for _verb, _call, _help in (
     ("add", "add_addresses", "Add addresses."),

@@ -15,21 +15,22 @@ from sealane.cli.waiting import Patient, settle, wait_option
 
 @dataclass(frozen=True)
 class Members:
-    """key: of the list in the body. example: a noun's name and a member."""
+    """key: of the list in the body. example: a noun's name and a member. metavar: what a member is called."""
 
     key: str
     read: Read
     example: str
+    metavar: str
 
 
 def changing(of: Noun, what: Members, verb: str, call: str, help: str) -> click.Command:
-    """`verb` NOUN SUBNET…: PUT …/ID/`call` with the members."""
+    """`verb` NOUN MEMBER…: PUT …/ID/`call` with the members."""
 
     @click.command(
         verb, cls=Patient, help=help, epilog=f"\b\nExample:\n  sealane {of.name} {verb} {what.example}"
     )
     @click.argument("wanted", metavar=of.name.upper(), shell_complete=names(of.collection))
-    @click.argument("members", metavar="SUBNET…", nargs=-1, required=True)
+    @click.argument("members", metavar=f"{what.metavar}…", nargs=-1, required=True)
     @wait_option
     @output_option
     def command(
@@ -40,7 +41,7 @@ def changing(of: Noun, what: Members, verb: str, call: str, help: str) -> click.
         try:
             given = [what.read(text, Scope(client)) for text in members]
         except ValueError as exc:
-            raise click.BadParameter(str(exc), param_hint="SUBNET") from exc
+            raise click.BadParameter(str(exc), param_hint=what.metavar) from exc
         id = noun.find(client, of, wanted, within)["id"]
         client.change("PUT", f"{of.collection}/{id}/{call}", {what.key: given})
         show_one(client.find(of.collection, id), output)

@@ -18,11 +18,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table; `key` is the attribute of the API."""
+    """One column of a table; `key` is the attribute of the API.
+
+    of: the attribute holds ids of that collection ("ports"), which people are shown by their names.
+    """
 
     title: str
     key: str
     text: Callable[[Any], str] = lambda value: plain(value)
+    of: str = ""
 
 
 MOST_FITTED = 500

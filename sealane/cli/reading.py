@@ -49,7 +49,7 @@ def listing(noun: Noun) -> click.Command:
             return _chosen(client, noun, pairs, given, output)
         rows = _listed(client, noun, pairs, (), given)
         if output == "table":
-            rows = named(client, rows)
+            rows = named(client, by_name(client, rows, noun.columns))
         show_many(rows, (*noun.columns, *noun.more) if given["is_long"] else noun.columns, output)
 
     command.params = [*(_option(f) for f in filters), *command.params]
@@ -80,10 +80,13 @@ def show(noun: Noun) -> click.Command:
     @click.option("--fields", metavar="KEY,…", help="Only these attributes.")
     @output_option
     def command(wanted: str, fields: str | None, output: str, **within: str | None) -> None:
-        row = find(api(), noun, wanted, within)
+        client = api()
+        row = find(client, noun, wanted, within)
         if fields:
             _known(words(fields), row)
             row = {key: row[key] for key in words(fields)}
+        if output == "table":
+            (row,) = by_name(client, [row], noun.columns, with_id=True)
         show_one(row, output)
 
     command.params += scope_options(noun)
@@ -104,8 +107,41 @@ def named(client: Api, rows: list[Body]) -> list[Body]:
     return shown
 
 
-def _lookup(client: Api, collection: str, key: str) -> dict[str, str]:
-    rows = client.list(collection, ("fields", "id"), ("fields", key))
+def by_name(client: Api, rows: list[Body], columns: Iterable[Column], *, with_id: bool = False) -> list[Body]:
+    """For people: what columns are `of`, by the names that it was given; what has none by its id.
+
+    with_id: the id behind the name.
+    """
+    for column in columns:
+        ids = {id for row in rows for id in _ids(row.get(column.key))} if column.of else set[str]()
+        if not ids:
+            continue
+        some = [("id", id) for id in sorted(ids)] if len(ids) <= MOST_ASKED else []
+        known = _lookup(client, column.of, "name", *some)
+        texts = {id: f"{name} ({id})" if with_id else name for id, name in known.items() if name}
+        rows = [{**row, column.key: _with_names(row.get(column.key), texts)} for row in rows]
+    return rows
+
+
+MOST_ASKED = 50
+"""Ids in one question; of more, all names are asked for."""
+
+
+def _ids(value: Any) -> Iterable[str]:
+    """Of an attribute that is an id, or a list of objects with a port."""
+    if isinstance(value, str):
+        return [value]
+    return [one["port_id"] for one in value] if isinstance(value, list) else []
+
+
+def _with_names(value: Any, texts: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [{**one, "port_id": texts.get(one["port_id"], one["port_id"])} for one in value]
+    return texts.get(value, value)
+
+
+def _lookup(client: Api, collection: str, key: str, *which: tuple[str, str]) -> dict[str, str]:
+    rows = client.list(collection, *which, ("fields", "id"), ("fields", key))
     return {row["id"]: row[key] for row in rows}
 
 

@@ -113,7 +113,7 @@ def onboard(wanted: str, network: str, wait: int | None, output: str, **within: 
 
 
 onboard.params += noun.scope_options(SUBNET_POOL)
-PREFIXES = Members("prefixes", fields.network, "low 172.16.0.0/12")
+PREFIXES = Members("prefixes", fields.network, "low 172.16.0.0/12", "SUBNET")
 subnet_pool = noun.group(SUBNET_POOL, creating.create(SUBNET_POOL))
 for _verb, _call, _help in (
     ("add", "add_prefixes", "Add prefixes."),

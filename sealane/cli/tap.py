@@ -30,9 +30,9 @@ TAP = Noun(
     columns=(
         Column("ID", "id"),
         Column("NAME", "name"),
-        Column("PORT", "port_id"),
+        Column("PORT", "port_id", of="ports"),
         Column("STATUS", "status"),
-        Column("SOURCES", "sealane:sources", _sources),
+        Column("SOURCES", "sealane:sources", _sources, of="ports"),
         Column("PROJECT", "project_id"),
     ),
     more=(Column("DESCRIPTION", "description"), Column("TAGS", "tags"), Column("CREATED", "created_at")),

@@ -1,17 +1,14 @@
 """`sealane trunk`: a port that carries others, each by a VLAN tag of its own."""
 
-from collections.abc import Sequence
 from typing import Any
-
-import click
 
 from sealane.cli import creating, fields, noun
 from sealane.cli.api import Api, Body
 from sealane.cli.complete import names
 from sealane.cli.fields import Field, Scope, reference
+from sealane.cli.members import Members, changing
 from sealane.cli.noun import Filter
-from sealane.cli.output import Column, output_option, show_one
-from sealane.cli.waiting import Patient, settle, wait_option
+from sealane.cli.output import Column
 from sealane.errors import BadRequest
 
 
@@ -35,8 +32,8 @@ TRUNK = noun.Noun(
         Column("ID", "id"),
         Column("NAME", "name"),
         Column("STATUS", "status"),
-        Column("PARENT", "port_id"),
-        Column("SUB-PORTS", "sub_ports"),
+        Column("PARENT", "port_id", of="ports"),
+        Column("SUB-PORTS", "sub_ports", of="ports"),
         Column("PROJECT", "project_id"),
     ),
     more=(
@@ -93,36 +90,10 @@ def _prepare(client: Api, body: Body, given: dict[str, Any]) -> Body:
     return {**body, "project_id": client.find("ports", given["parent"])["project_id"]}
 
 
-def _change(verb: str, call: str, metavar: str, help: str) -> click.Command:
-    words = {"add": "fw-green=102", "remove": "fw-green"}
-
-    @click.command(
-        verb, cls=Patient, help=help, epilog=f"\b\nExample:\n  sealane trunk {verb} uplinks {words[verb]}"
-    )
-    @click.argument("wanted", metavar="TRUNK", shell_complete=names("trunks"))
-    @click.argument("members", metavar=f"{metavar}…", nargs=-1, required=True)
-    @wait_option
-    @output_option
-    def command(
-        wanted: str, members: Sequence[str], wait: int | None, output: str, **within: str | None
-    ) -> None:
-        client = noun.api()
-        client.wait = wait
-        scope = Scope(client)
-        try:
-            given = [_member(m, scope) if verb == "add" else {"port_id": _port(m, scope)} for m in members]
-        except ValueError as exc:
-            raise click.BadParameter(str(exc), param_hint=metavar) from exc
-        found = noun.find(client, TRUNK, wanted, within)
-        show_one(client.change("PUT", f"trunks/{found['id']}/{call}", {"sub_ports": given}), output)
-        settle(client, "changed")
-
-    command.params += noun.scope_options(TRUNK)
-    return command
-
-
+_CARRIED = Members("sub_ports", _member, "uplinks fw-green=102", "PORT=VLAN")
+_FREED = Members("sub_ports", lambda text, scope: {"port_id": _port(text, scope)}, "uplinks fw-green", "PORT")
 trunk = noun.group(TRUNK, creating.create(TRUNK, _prepare))
-trunk.add_command(_change("add", "add_subports", "PORT=VLAN", "Add sub-ports."))
+trunk.add_command(changing(TRUNK, _CARRIED, "add", "add_subports", "Add sub-ports."))
 trunk.add_command(
-    _change("remove", "remove_subports", "PORT", "Take sub-ports away; they are ports as before.")
+    changing(TRUNK, _FREED, "remove", "remove_subports", "Take sub-ports away; they are ports as before.")
 )

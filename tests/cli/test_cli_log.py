@@ -10,7 +10,9 @@ def test_a_log_from_its_birth_to_its_end(sealane):
     assert (made["event"], made["target_id"], made["enabled"]) == ("DROP", port["id"], True)
     assert made["resource_id"] == sealane.json("security-group", "show", "web")["id"]
     assert sealane.json("log", "set", "refused", "--disable")["enabled"] is False
-    assert "refused" in sealane("log", "list", "--port", "shop").out
+    listed = sealane("log", "list", "--port", "shop").out
+    assert "refused" in listed and " shop " in listed, "by the names that a user gave"
+    assert made["target_id"] not in listed and made["target_id"] in sealane("log", "show", "refused").out
     assert sealane("log", "entries").out == ""
     assert sealane("log", "delete", "refused").status == 0
     assert "no log 'refused'" in sealane.fails(1, "log", "show", "refused")

@@ -8,7 +8,11 @@ def test_a_tap_from_its_birth_to_its_end(sealane):
     assert (made["port_id"], made["project_id"]) == (probe["id"], probe["project_id"])
     seen = sealane.json("tap", "mirror", "watch", "web", "--direction", "in")
     assert seen["sealane:sources"] == [{"port_id": web["id"], "direction": "IN"}]
-    assert f"{web['id']} (in)" in sealane("tap", "list").out
+    (line,) = [words for words in sealane("tap", "list").out.splitlines() if "watch" in words]
+    assert "web (in)" in line and " probe " in line, "by the names that a user gave"
+    assert web["id"] not in line and probe["id"] not in line
+    shown = sealane("tap", "show", "watch").out
+    assert f"probe ({probe['id']})" in shown and f"web ({web['id']})" in shown
     assert sealane.json("tap", "unmirror", "watch", "web")["sealane:sources"] == []
     assert "no flow leads" in sealane.fails(1, "tap", "unmirror", "watch", "web")
     sealane.json("port", "set", "web", "--tap", "watch:out")

@@ -14,7 +14,8 @@ def test_a_trunk_from_its_birth_to_its_end(sealane):
     assert [place["segmentation_id"] for place in more["sub_ports"]] == [101, 102]
     shown = sealane.json("port", "show", "p-own")["trunk_details"]
     assert {place["port_id"] for place in shown["sub_ports"]} == {ids["blue"], ids["green"]}
-    assert "all" in sealane("trunk", "list", "--parent", "p-own").out
+    listed = sealane("trunk", "list", "--parent", "p-own").out
+    assert "all" in listed and " p-own " in listed and "port_id=p-blue" in listed, "by names"
     assert sealane.json("trunk", "set", "all", "--disable", "--name", "every")["admin_state_up"] is False
     assert "disabled" in sealane.fails(1, "trunk", "remove", "every", "p-blue")
     sealane.json("trunk", "set", "every", "--enable")

@@ -4,6 +4,7 @@ With names that a user gave, and nothing of Neutron named by him.
 """
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,6 +128,57 @@ def test_a_compose_file(lab: Lab, api: Api, closed: str, one: Engine, tmp_path: 
     assert not log(verdict="ACCEPT"), "only what is dropped is asked for"
     subprocess.run([*command, "down", "-t", "1"], capture_output=True, timeout=120, check=True)
     until(lambda: taps(api) == {}, what="the tap goes with its container")
+
+
+NAMELESS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-")
+
+
+@pytest.fixture
+def shop(api: Api) -> Iterator[str]:
+    """A group with a rule that has a description, and a log of it, all with names."""
+    made = api.call("POST", "security-groups", {"security_group": {"name": "shop"}})["security_group"]["id"]
+    rule = {"security_group_id": made, "direction": "ingress", "protocol": "icmp", "description": "the bell"}
+    api.call("POST", "security-group-rules", {"security_group_rule": rule})
+    wish = {"name": "till", "resource_type": "security_group", "resource_id": made, "event": "ALL"}
+    log = api.call("POST", "log/logs", {"log": wish})["log"]["id"]
+    yield str(made)
+    api.call("DELETE", f"log/logs/{log}")
+    api.call("DELETE", f"security-groups/{made}")
+
+
+def test_people_are_shown_names_only(lab: Lab, api: Api, shop: str, one: Engine, two: Engine) -> None:
+    """What is accepted, dropped and mirrored, of containers on two hosts, by the commands for people."""
+    one(*CREATE, "--subnet", "10.67.4.0/24", "blue")
+    until(lambda: "blue" in two.networks(), what="the mirror")
+    labels = ("--label", "sealane.security-groups=shop", "--label", "sealane.tap=watch:in")
+    one.run("web", "blue", *labels)
+    two.run("client", "blue")
+    two.run("probe", "blue", "--label", "sealane.tap-port=watch")
+    web, begin = one.address("web", "blue"), api.call("GET", f"log/entries?after={10**17}")["last"]
+
+    def told(verdict: str) -> list[str]:
+        words = ("sealane", "log", "entries", "--since", str(begin), f"--{verdict}")
+        return [line for line in lab.exec("host1", *words).stdout.splitlines() if " web " in line]
+
+    def drops() -> list[str]:
+        two.raw("exec", "client", "nc", "-w", "1", web, "81", timeout=20)
+        return told("dropped")
+
+    until(lambda: two.reaches("client", "web") and told("accepted"), what="what is let in is told")
+    accepted = told("accepted")
+    assert all("(client)  the bell of shop, on blue, host host1" in line for line in accepted), accepted
+    dropped = until(drops, what="what was not let in is told")
+    assert all("(client)  no rule of shop, on blue, host host1" in line for line in dropped), dropped
+    assert not [line for line in (*accepted, *dropped) if NAMELESS.search(line)]
+    by_log = ("sealane", "log", "entries", "--since", str(begin), "--log", "till")
+    assert len(lab.exec("host1", *by_log).stdout.splitlines()) >= 2
+
+    def shown() -> str:
+        rows = lab.exec("host1", "sealane", "tap", "list").stdout.splitlines()
+        return " ".join(" ".join(row.split()[1:]) for row in rows if " watch " in row)
+
+    until(lambda: "watch probe ACTIVE web (in)" in shown(), what="the tap is told of by names")
+    assert not NAMELESS.search(shown())
 
 
 def test_labels_of_containers(lab: Lab, api: Api, closed: str, one: Engine) -> None:
