@@ -11,6 +11,7 @@
     │   └── PortInUse              a port of the host that is to be published
     ├── OverQuota             409  no Conflict: another try gets the same answer
     ├── RevisionMismatch      412
+    ├── MissingDependency     442  OpenDaylight's own: what a resource refers to isn't there
     ├── TooMany               429  failed log-ins; says when to come again
     ├── Unavailable           503  the other end is dead or slow
     │   └── DeadlineExceeded
@@ -76,6 +77,11 @@ class OverQuota(SealaneError):
 class RevisionMismatch(SealaneError):
     status = 412
     type = "RevisionNumberConstraintFailed"
+
+
+class MissingDependency(SealaneError):
+    status = 442
+    type = "MissingDependency"
 
 
 class TooMany(SealaneError):

