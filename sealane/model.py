@@ -33,6 +33,7 @@ Direction = Literal["ingress", "egress"]
 EtherType = Literal["IPv4", "IPv6"]
 LoggedEvent = Literal["ALL", "ACCEPT", "DROP"]
 TapDirection = Literal["IN", "OUT", "BOTH"]
+MirrorType = Literal["gre", "erspanv1"]
 """IN: what a port is sent; OUT: what it sends."""
 
 
@@ -420,6 +421,18 @@ class TapFlow(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TapMirror(Resource):
+    """Copies of a port's packets go to an address outside, by a tunnel for each direction."""
+
+    port_id: str
+    remote_ip: str
+    mirror_type: MirrorType
+    in_number: int | None = None
+    """Of the tunnel with what the port is sent; None: that is not mirrored."""
+    out_number: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class MeteringLabel(Resource):
     """What crosses its project's routers, or all routers (shared), is counted by its rules."""
 
@@ -564,6 +577,7 @@ class State:
     sub_ports: Mapping[str, SubPort] = field(default_factory=dict)
     tap_services: Mapping[str, TapService] = field(default_factory=dict)
     tap_flows: Mapping[str, TapFlow] = field(default_factory=dict)
+    tap_mirrors: Mapping[str, TapMirror] = field(default_factory=dict)
     metering_labels: Mapping[str, MeteringLabel] = field(default_factory=dict)
     metering_label_rules: Mapping[str, MeteringLabelRule] = field(default_factory=dict)
     projects: Mapping[str, Project] = field(default_factory=dict)

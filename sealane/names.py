@@ -260,6 +260,11 @@ def tap_links(service_id: str, *, entry: bool) -> tuple[str, str]:
     return f"{one}{service_id[:11]}", f"{other}{service_id[:11]}"
 
 
+def mirror(mirror_id: str, way: str) -> str:
+    """Mirror of one direction of a tap mirror, "IN" or "OUT". Its link, ovn-NAME, has 15 bytes at most."""
+    return f"{mirror_id[-10:]}{way[0].lower()}"
+
+
 def logical_router(router_id: str) -> str:
     return f"neutron-{router_id}"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class TapSource:
-    """A port whose packets are copied: those that it sends, those that it is sent."""
+    """A port whose packets are copied: those that it sends, those that it is sent; neither: by OVN."""
 
     port_id: str
     out: bool

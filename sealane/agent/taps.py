@@ -16,7 +16,7 @@ from sealane.agent.memory import Memory
 from sealane.agent.tapping import TapHere, parse, sources
 from sealane.client import ApiClient
 
-NEWS = frozenset({"tap_services", "tap_flows"})
+NEWS = frozenset({"tap_services", "tap_flows", "tap_mirrors"})
 PORTS = "ports"
 _log = log.get("taps")
 

@@ -88,7 +88,7 @@ def taps(attachments: Iterable[Attachment], layout: Layout) -> set[Fact]:
     copies: dict[tuple[str, bool], set[str]] = {}
     for id, tap in sorted(layout.taps.items()):
         entry, _ = names.tap_links(id, entry=True)
-        sources = [source for source in tap.sources if source.port_id in here]
+        sources = [one for one in tap.sources if one.port_id in here and (one.out or one.into)]
         for source in sources:
             for place in _passed(here[source.port_id], source, layout):
                 copies.setdefault(place, set()).add(entry)

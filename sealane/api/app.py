@@ -36,6 +36,7 @@ from sealane.api import (
     services,
     subnet_pools,
     subnets,
+    tap_mirrors,
     taps,
     trunks,
 )
@@ -84,6 +85,7 @@ RESOURCES = (
     TRUNKS := Resource(trunks.TRUNKS, trunks.create, trunks.update, trunks.delete),
     Resource(taps.SERVICES, taps.create_service, taps.update, taps.delete_service),
     Resource(taps.FLOWS, taps.create_flow, taps.update, taps.delete_flow),
+    Resource(tap_mirrors.MIRRORS, tap_mirrors.create, tap_mirrors.update, tap_mirrors.delete),
     Resource(metering.LABELS, metering.create_label, metering.update, metering.delete_label),
     Resource(metering.RULES, metering.create_rule, metering.update, metering.delete_rule),
     Resource(rbac.RBAC_POLICIES, rbac.create, rbac.update, rbac.delete),

@@ -56,6 +56,7 @@ EXTENSIONS = {
     "ip-substring-filtering": ("IP address substring filtering", "Filter by a part of an address"),
     "l3-ha": ("HA Router extension", "Gateways move to another host"),
     "taas": ("Neutron Tap as a Service", "Copies of what ports send and are sent"),
+    "tap-mirror": ("Port mirroring to tunnels", "Copies of what ports send and are sent, by GRE and ERSPAN"),
     "metering": ("Neutron Metering", "What crosses routers, counted by labels"),
     "metering_source_and_destination_fields": (
         "Neutron Metering with source and destination filtering",

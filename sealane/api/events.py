@@ -64,6 +64,7 @@ KINDS: Mapping[str, Callable[[State], Mapping[str, Any]]] = {
     "log": lambda state: state.logs,
     "tap_service": lambda state: state.tap_services,
     "tap_flow": lambda state: state.tap_flows,
+    "tap_mirror": lambda state: state.tap_mirrors,
     "metering_label": lambda state: state.metering_labels,
     "metering_label_rule": lambda state: state.metering_label_rules,
     "rbac_policy": lambda state: state.rbac_policies,

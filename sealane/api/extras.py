@@ -24,7 +24,7 @@ PASSED_OVER = 64
 """Free subnets of a pool of which one is told."""
 COLLECTIONS = (
     *("networks", "subnets", "ports", "nodes", "floatingips", "trunks", "sub_ports"),
-    *("tap_services", "tap_flows", "security_groups"),
+    *("tap_services", "tap_flows", "tap_mirrors", "security_groups"),
 )
 
 

@@ -35,6 +35,7 @@ from sealane.model import (
     Subnet,
     SubnetPool,
     TapFlow,
+    TapMirror,
     TapService,
     Trunk,
 )
@@ -47,7 +48,7 @@ LIMITED: Mapping[str, str] = {
     for kind in (
         *(Network, Subnet, SubnetPool, Port, Trunk, Router, FloatingIP),
         *(SecurityGroup, SecurityGroupRule, RBACPolicy, Log),
-        *(TapService, TapFlow),
+        *(TapService, TapFlow, TapMirror),
         *(LoadBalancer, Listener, ServerPool, Member, HealthMonitor),
     )
 }

@@ -23,7 +23,8 @@ from sealane.api.body import read_object
 from sealane.api.caller import Caller, caller_of
 from sealane.api.desk import Desk
 from sealane.errors import BadRequest, Forbidden
-from sealane.model import State
+from sealane.model import Port, State, TapMirror
+from sealane.translate.tap_mirrors import mirrors
 from sealane.translate.taps import Tap, taps
 
 _TURN = 0.05  # seconds between two looks while somebody waits
@@ -90,7 +91,16 @@ def _views(state: State) -> Mapping[str, View]:
     for tap in taps(state):
         for host in {tap.port.host, *tap.hosts} - {""}:
             found.setdefault(host, []).append(_row(tap, host))
+    for mirror, port in mirrors(state):
+        if port.host:
+            found.setdefault(port.host, []).append(_passing(mirror, port))
     return {host: View(rows) for host, rows in found.items()}
+
+
+def _passing(mirror: TapMirror, port: Port) -> Row:
+    """Open vSwitch copies; all that the host has to do is to let all of the port's packets pass there."""
+    source = {"port_id": port.id, "out": False, "in": False}
+    return {"id": mirror.id, "port_id": "", "mac_address": "", "mtu": 0, "sources": [source]}
 
 
 def _row(tap: Tap, host: str) -> Row:
@@ -106,6 +116,10 @@ def _row(tap: Tap, host: str) -> Row:
             if source.host == host
         ],
     }
+
+
+def _any(state: State) -> bool:
+    return bool(state.tap_services or state.tap_mirrors)
 
 
 class TapDesk:
@@ -125,7 +139,7 @@ class TapDesk:
         state = self._desk.look().state
         view = self._tapped.view(state, host)
         told = self._tapped.told(host)
-        body = {"taps": view.rows, "digest": view.digest, "told": told, "any": bool(state.tap_services)}
+        body = {"taps": view.rows, "digest": view.digest, "told": told, "any": _any(state)}
         return answer(body)
 
     async def take(self, request: Request) -> Response:

@@ -41,7 +41,7 @@ TAPS: Type = listing(to_tap, {"type": "string", "minLength": 1, "maxLength": LON
 DIRECTION = Type(one_of(*DIRECTIONS).convert, {"type": "string", "enum": list(DIRECTIONS)})
 
 
-def _is_up(port_id: str, look: Look) -> bool:
+def carries(port_id: str, look: Look) -> bool:
     port = look.state.ports.get(port_id)
     return port is not None and port.admin_state_up and look.bindings.up(port_id)
 
@@ -67,7 +67,7 @@ SERVICES = Kind(
         Attribute(
             name="status",
             type=convert.NAME,
-            read=lambda service, look: "ACTIVE" if _is_up(service.port_id, look) else "DOWN",
+            read=lambda service, look: "ACTIVE" if carries(service.port_id, look) else "DOWN",
         ),
         Attribute(
             name="sealane:sources",
@@ -98,12 +98,12 @@ FLOWS = Kind(
 
 def _is_flowing(flow: TapFlow, look: Look) -> bool:
     service = look.state.tap_services.get(flow.tap_service_id)
-    return service is not None and _is_up(flow.source_port, look) and _is_up(service.port_id, look)
+    return service is not None and carries(flow.source_port, look) and carries(service.port_id, look)
 
 
 def create_service(id: str, values: Values, draft: Draft) -> TapService:
     state = draft.look.state
-    port = _port(values["port_id"], "Destination", state)
+    port = has_link(values["port_id"], "Destination", state)
     _is_of(port, values["project_id"], "port_id")
     for flow in state.tap_flows.values():
         if flow.source_port == port.id:
@@ -125,7 +125,7 @@ def create_flow(id: str, values: Values, draft: Draft) -> TapFlow:
     service = state.tap_services.get(values["tap_service_id"])
     if service is None:
         raise NotFound(f"Tap Service {values['tap_service_id']} does not exist", type="TapServiceNotFound")
-    source = _port(values["source_port"], "Source", state)
+    source = has_link(values["source_port"], "Source", state)
     made = TapFlow(id=id, revision_number=1, created_at=draft.now, updated_at=draft.now, **values)
     if source.id == service.port_id:
         raise BadRequest(
@@ -166,6 +166,7 @@ def without(gone: Iterable[Port], draft: Draft) -> None:
     flows |= {f.id: f for s in services for f in _flows_of(s, state)}
     draft.also += [Delete(flow) for flow in flows.values()]
     draft.also += [Delete(service) for service in services]
+    draft.also += [Delete(mirror) for mirror in state.tap_mirrors.values() if mirror.port_id in ids]
 
 
 def check_port(port: Port, state: State) -> None:
@@ -183,7 +184,8 @@ def is_out_of_taps(port: Port, state: State) -> None:
     """Neither copied nor given copies: it is about to have no link of its own. Raises Conflict."""
     services = (s.id for s in state.tap_services.values() if s.port_id == port.id)
     flows = (f.id for f in state.tap_flows.values() if f.source_port == port.id)
-    used = [*services, *flows, *port.taps]
+    mirrors = (m.id for m in state.tap_mirrors.values() if m.port_id == port.id)
+    used = [*services, *flows, *mirrors, *port.taps]
     if used:
         raise Conflict(
             f"Port {port.id} is tapped ({used[0]}), as no port in a trunk can be: delete that first.",
@@ -195,7 +197,8 @@ def _flows_of(service: TapService, state: State) -> list[TapFlow]:
     return [flow for flow in state.tap_flows.values() if flow.tap_service_id == service.id]
 
 
-def _port(id: str, what: str, state: State) -> Port:
+def has_link(id: str, what: str, state: State) -> Port:
+    """The port, which is to be a machine's. Raises NotFound, BadRequest."""
     port = state.ports.get(id)
     if port is None:
         raise NotFound(f"{what} Port {id} does not exist", type=f"Invalid{what}Port")

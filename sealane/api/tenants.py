@@ -375,6 +375,7 @@ TENANTS: Mapping[str, Tenancy] = {
     "tap_flow": Tenancy(
         sees=(own,), writes=(own,), refers={"tap_service_id": "tap_service", "source_port": "port"}
     ),
+    "tap_mirror": Tenancy(sees=(own,), writes=(), refers={"port_id": "port"}),
     "metering_label": Tenancy(sees=(own,), writes=()),
     "metering_label_rule": Tenancy(sees=(own,), writes=(), refers={"metering_label_id": "metering_label"}),
     "rbac_policy": Tenancy(

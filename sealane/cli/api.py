@@ -28,6 +28,7 @@ NOUNS = {
     "subnetpools": "subnet-pool",
     "taas/tap_services": "tap",
     "taas/tap_flows": "tap flow",
+    "taas/tap_mirrors": "tap-mirror",
     "metering/metering-labels": "metering label",
     "metering/metering-label-rules": "metering rule",
 }

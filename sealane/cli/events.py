@@ -41,6 +41,7 @@ KINDS = (
     "sub_port",
     "tap_service",
     "tap_flow",
+    "tap_mirror",
     "metering_label",
     "metering_label_rule",
     "rbac_policy",

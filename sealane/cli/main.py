@@ -75,6 +75,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
             "sealane.cli.log:log", "Logs of security groups: list, create, …; entries shows the packets."
         ),
         "tap": Entry("sealane.cli.tap:tap", "Copies of what ports carry: list, create, mirror, unmirror, …"),
+        "tap-mirror": Entry(
+            "sealane.cli.tap_mirror:tap_mirror", "Copies to an address outside: list, create, …"
+        ),
         "metering": Entry(
             "sealane.cli.metering:metering", "What crosses routers, counted: label, rule, show."
         ),

@@ -19,6 +19,7 @@ from pathlib import Path
 from sealane import names
 from sealane.engine.command import run, succeeds
 from sealane.engine.underlay import Underlay
+from sealane.errors import HostError
 
 NAMESPACE = "switch"
 HOST_LINK, SWITCH_LINK, BRIDGE = names.TUNNEL_LINK, "slx1", "br-phy"
@@ -61,6 +62,7 @@ table inet {TABLE} {{
     chain leaving {{
         type filter hook postrouting priority srcnat; policy accept;
         {ip} saddr {link.switch} udp dport {GENEVE_PORT} {ip} saddr set {underlay.address}
+        {ip} saddr {link.switch} meta l4proto gre {ip} saddr set {underlay.address}
     }}
 }}
 """
@@ -131,10 +133,18 @@ async def _make_link(netns: Path, underlay: Underlay) -> None:
 
 async def ensure_underlay(underlay: Underlay) -> None:
     """The rewriting, and leave to forward; repeated, since firewalls get reloaded behind our back."""
-    if not await succeeds("nft", "list", "table", "inet", TABLE):
+    if not await _is_loaded():
         await run("nft", "-f", "-", input=ruleset(underlay))
     for direction in ("-i", "-o"):
         await _accept(underlay.family, direction)
+
+
+async def _is_loaded() -> bool:
+    """Also that it is not the table of an earlier version, which lets no mirror's GRE out."""
+    try:
+        return "gre" in await run("nft", "list", "table", "inet", TABLE)
+    except HostError:
+        return False
 
 
 async def _accept(family: int, direction: str) -> None:

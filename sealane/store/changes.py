@@ -34,6 +34,7 @@ from sealane.model import (
     SubnetPool,
     SubPort,
     TapFlow,
+    TapMirror,
     TapService,
     Token,
     Trunk,
@@ -70,6 +71,7 @@ Stored = (
     | SubPort
     | TapService
     | TapFlow
+    | TapMirror
     | MeteringLabel
     | MeteringLabelRule
     | Project

@@ -32,6 +32,7 @@ from sealane.model import (
     SubnetPool,
     SubPort,
     TapFlow,
+    TapMirror,
     TapService,
     Token,
     Trunk,
@@ -70,6 +71,7 @@ FIXED: Mapping[type[Stored], tuple[str, ...]] = {
     BandwidthLimitRule: ("qos_policy_id",),
     DscpMarkingRule: ("qos_policy_id",),
     TapService: ("port_id",),
+    TapMirror: ("port_id", "remote_ip", "mirror_type", "in_number", "out_number"),
     MeteringLabel: ("shared",),
     MeteringLabelRule: (
         *("metering_label_id", "direction", "excluded"),

@@ -27,6 +27,7 @@ _DUPLICATES = {
     "SubPort": ("DuplicateSubPort", "the trunk has a sub-port with this segmentation_id already"),
     "TrunkPlace": ("PortInUse", "the port is a trunk's parent or sub-port already"),
     "TapFlow": ("TapFlowExists", "the tap service has this source port already: delete that flow first"),
+    "TapMirror": ("TapMirrorTunnelConflict", "a tap mirror goes there by these numbers already: give others"),
     "RBACPolicy": ("RbacPolicyExists", "an RBAC policy says the same already"),
     "Segment": (
         "SegmentNotSupported",

@@ -29,10 +29,23 @@ from sealane.model import (
     SubnetPool,
     SubPort,
     TapFlow,
+    TapMirror,
     TapService,
     Trunk,
 )
-from sealane.translate import balancers, dhcp, floatingips, groups, logs, ports, qos, routers, switches, taps
+from sealane.translate import (
+    balancers,
+    dhcp,
+    floatingips,
+    groups,
+    logs,
+    ports,
+    qos,
+    routers,
+    switches,
+    tap_mirrors,
+    taps,
+)
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Row
 
@@ -47,13 +60,14 @@ PIPELINE: tuple[Callable[[State, Memo], Iterable[Row]], ...] = (
     logs.rows,  # Log, SecurityGroup, SecurityGroupRule -> ACL, Meter
     qos.rows,  # BandwidthLimitRule, DscpMarkingRule -> QoS
     taps.rows,  # TapService, TapFlow, Port -> a Logical_Switch of its own for each service
+    tap_mirrors.rows,  # TapMirror, Port -> Mirror
 )
 READS = (
     *(Network, Segment, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup),
     *(Router, Node, FloatingIP, PortForwarding, SubnetPool, AddressScope),
     *(LoadBalancer, ServerPool, Listener, Member, HealthMonitor),
     *(BandwidthLimitRule, DscpMarkingRule, Log, Trunk, SubPort),
-    *(TapService, TapFlow),
+    *(TapService, TapFlow, TapMirror),
     *(MeteringLabel, MeteringLabelRule),
 )
 """What the stages look at; the translator's state has nothing else."""

@@ -5,6 +5,7 @@
          ──qos_rules──> QoS
     Logical_Router ──ports──> Logical_Router_Port ──gateway_chassis──> Gateway_Chassis
          ──nat──> NAT    ──static_routes──> Logical_Router_Static_Route ··bfd··> BFD    ──policies──> …_Policy
+    Logical_Switch_Port ··mirror_rules··> Mirror
     Port_Group ··ports··> Logical_Switch_Port        Port_Group ──acls──> ACL    Meter ──bands──> Meter_Band
 
     ──>  strong: the child is the parent's own, and goes when nothing of that kind refers to it
@@ -158,6 +159,7 @@ TABLES: Mapping[str, Table] = {
             "enabled",
             "dhcpv4_options",
             "dhcpv6_options",
+            "mirror_rules",
             "external_ids",
             "options",
         ),
@@ -179,8 +181,15 @@ TABLES: Mapping[str, Table] = {
                 "virtual-parents",
             ),
         },
+        shares={"mirror_rules": "Mirror"},
         refers={"dhcpv4_options": "DHCP_Options", "dhcpv6_options": "DHCP_Options"},
         unique_name=True,
+    ),
+    "Mirror": Table(
+        columns=("name", "type", "filter", "sink", "index", "external_ids"),
+        maps=IDS,
+        unique_name=True,
+        root=True,
     ),
     "Logical_Router_Port": Table(
         columns=(

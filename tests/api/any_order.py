@@ -173,7 +173,7 @@ def sweep(api: Api) -> None:
         for forwarding in api.list(below):
             api.delete(below, forwarding["id"])
         api.delete("floatingips", floating["id"])
-    for collection in ("log/logs", "taas/tap_services", "trunks"):
+    for collection in ("log/logs", "taas/tap_services", "taas/tap_mirrors", "trunks"):
         _all(api, collection)
     _all(api, "lbaas/loadbalancers", cascade="true")
     for router in api.list("routers"):

@@ -69,7 +69,7 @@ def plural(kind: str) -> str:
         return "log/logs"
     if kind.startswith("metering_"):
         return f"metering/{kind.replace('_', '-')}s"
-    if kind in ("tap_service", "tap_flow"):
+    if kind.startswith("tap_"):
         return f"taas/{kind}s"
     return (f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s").replace("_", "-")
 

@@ -162,6 +162,8 @@ async def _furnish(api: Live) -> dict[str, str]:
     tap = await api.make("tap_service", port_id=sink["id"])
     tapped = {"tap_service_id": tap["id"], "source_port": port["id"], "direction": "IN"}
     flow = await api.make("tap_flow", **tapped)
+    there = {"remote_ip": "198.51.100.9", "mirror_type": "gre", "directions": {"IN": 7}}
+    mirror = await api.make("tap_mirror", port_id=port["id"], **there)
     label = await api.make("metering_label", name="all")
     metered = {"metering_label_id": label["id"], "source_ip_prefix": "10.0.0.0/24"}
     meter = await api.make("metering_label_rule", **metered)
@@ -191,6 +193,7 @@ async def _furnish(api: Live) -> dict[str, str]:
         "trunk": trunk["id"],
         "tap_service": tap["id"],
         "tap_flow": flow["id"],
+        "tap_mirror": mirror["id"],
         "metering_label": label["id"],
         "metering_label_rule": meter["id"],
     }

@@ -212,6 +212,7 @@ CALLS: dict[str, int] = {
     "GET /v2.0/taas/tap_services": 200,
     "GET /v2.0/segments": 200,
     "GET /v2.0/taas/tap_flows": 403,
+    "GET /v2.0/taas/tap_mirrors": 403,
     "GET /v2.0/metering/metering-labels": 200,
     "GET /v2.0/metering/metering-label-rules": 403,
     "GET /v2.0/sealane/metering?node=h1": 200,

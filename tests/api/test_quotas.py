@@ -9,7 +9,7 @@ KINDS = dict.fromkeys(
     (
         *("network", "subnet", "subnetpool", "port", "router", "floatingip"),
         *("security_group", "security_group_rule", "rbac_policy", "log", "trunk"),
-        *("tap_service", "tap_flow"),
+        *("tap_service", "tap_flow", "tap_mirror"),
         *("loadbalancer", "listener", "pool", "member", "healthmonitor"),
     ),
     -1,

@@ -51,6 +51,8 @@ class Tagging(AnyOrder):
         self.make("taas/tap_services", port_id=self.id("ports"))
         flow = {"tap_service_id": self.id("taas/tap_services"), "source_port": other}
         self.make("taas/tap_flows", direction="BOTH", **flow)
+        there = {"remote_ip": "198.51.100.9", "mirror_type": "gre", "directions": {"IN": 7}}
+        self.make("taas/tap_mirrors", port_id=other, **there)
         self.make("metering/metering-labels")
         label = {"metering_label_id": self.id("metering/metering-labels")}
         self.make("metering/metering-label-rules", source_ip_prefix="10.0.0.0/8", **label)

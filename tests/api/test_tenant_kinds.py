@@ -57,6 +57,7 @@ PUTS: dict[str, dict[str, tuple[Any, int]]] = {
     "tap_service": {"name": ("x", 200), "description": ("x", 200)},
     "tap_flow": {"name": ("x", 200), "description": ("x", 200)},
     # an admin's to write
+    "tap_mirror": {"name": ("x", 403), "description": ("x", 403)},
     "metering_label": {},
     "metering_label_rule": {},
     "policy": {
@@ -151,6 +152,14 @@ POSTS: dict[str, dict[str, tuple[Any, int]]] = {
         "source_port": ("GUEST", 403),
         "direction": ("IN", 201),
     },
+    "tap_mirror": {
+        **{name: (value, 403) for name, (value, _) in NAMED.items()},
+        "project_id": ("theirs", 400),
+        "port_id": ("GUEST", 403),
+        "remote_ip": ("198.51.100.8", 403),
+        "mirror_type": ("erspanv1", 403),
+        "directions": ({"OUT": 7}, 403),
+    },
     "metering_label": {
         **{name: (value, 403) for name, (value, _) in NAMED.items()},
         "project_id": ("theirs", 400),
@@ -182,7 +191,7 @@ ROW_CALLS = {
     "DELETE": 204,
 }
 _SEEN = {call: wanted if call.startswith("GET") else 403 for call, wanted in ROW_CALLS.items()}
-CALLS_OF = dict.fromkeys(("policy", "metering_label", "metering_label_rule"), _SEEN)
+CALLS_OF = dict.fromkeys(("policy", "tap_mirror", "metering_label", "metering_label_rule"), _SEEN)
 
 
 @dataclass
@@ -219,7 +228,7 @@ class Yard:
     async def _tap(self, situation: str, project: str) -> None:
         """A tap service, and ports that can be copied to it, each for one flow."""
         place = {"network_id": self.rooms.networks[situation], "project_id": project, "fixed_ips": []}
-        made = await self.root.call("POST /v2.0/ports", {"ports": [place] * 100})
+        made = await self.root.call("POST /v2.0/ports", {"ports": [place] * 200})
         first, *others = (port["id"] for port in made.body["ports"])
         tap = await self.root.make("tap_service", project_id=project, port_id=first)
         self.ids |= {f"tap {situation}": tap["id"], f"sink {situation}": first}
@@ -240,6 +249,9 @@ class Yard:
             source = next(self.sources[situation])
             service = self.ids[f"tap {situation}"]
             return {"tap_service_id": service, "source_port": source, "direction": "BOTH"}
+        if kind == "tap_mirror":
+            there = {"remote_ip": "198.51.100.9", "mirror_type": "gre", "directions": {"IN": number}}
+            return {"port_id": next(self.sources[situation]), **there}
         ports = {"protocol": "tcp", "port_range_min": number, "port_range_max": number}
         return {
             "security_group_rule": {

@@ -106,7 +106,7 @@ def running() -> Iterator[Central]:
         yield central
 
 
-FIRST = ("metering/metering-labels", "taas/tap_services", "trunks")
+FIRST = ("metering/metering-labels", "taas/tap_services", "taas/tap_mirrors", "trunks")
 LAST = ("subnetpools", "address-scopes", "qos/policies", "log/logs")
 
 

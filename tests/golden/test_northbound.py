@@ -40,6 +40,7 @@ from sealane.model import (
     SubnetPool,
     SubPort,
     TapFlow,
+    TapMirror,
     TapService,
     Trunk,
 )
@@ -79,6 +80,7 @@ KINDS = {
     "sub_ports": SubPort,
     "tap_services": TapService,
     "tap_flows": TapFlow,
+    "tap_mirrors": TapMirror,
     "metering_labels": MeteringLabel,
     "metering_label_rules": MeteringLabelRule,
 }

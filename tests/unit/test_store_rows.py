@@ -45,6 +45,7 @@ from sealane.model import (
     SubnetPool,
     SubPort,
     TapFlow,
+    TapMirror,
     TapService,
     Token,
     Trunk,
@@ -277,6 +278,15 @@ quality = (
         tap_service_id=ids,
         source_port=ids,
         direction=st.sampled_from(["IN", "OUT", "BOTH"]),
+    )
+    | st.builds(
+        TapMirror,
+        **standard,
+        port_id=ids,
+        remote_ip=st.ip_addresses(v=4).map(str),
+        mirror_type=st.sampled_from(["gre", "erspanv1"]),
+        in_number=st.none() | st.integers(0, 2**32 - 1),
+        out_number=st.none() | st.integers(0, 2**32 - 1),
     )
     | st.builds(MeteringLabel, **standard, shared=st.booleans())
     | st.builds(
