@@ -5,13 +5,9 @@ Attributes are named as in the OpenStack Networking API v2.0
 HTTP body to the northbound row.  Nothing here imports anything of ours.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, cast
-from weakref import ref
-
-T = TypeVar("T")
-Key = TypeVar("Key")
+from typing import Literal
 
 GatewayMode = Literal["host", "router", "docker", "none"]
 """Who is the default gateway of a network's containers.
@@ -584,31 +580,3 @@ class State:
     users: Mapping[str, User] = field(default_factory=dict)
     role_assignments: Mapping[str, RoleAssignment] = field(default_factory=dict)
     revocations: Mapping[str, Revocation] = field(default_factory=dict)
-
-
-class Rows(dict[str, T]):
-    """A collection of a State that knows what of it is another object than in the State before.
-
-    It begins as a copy of that one; whoever fills it sets `moved`.
-    """
-
-    def __init__(self, before: Mapping[str, T]) -> None:
-        super().__init__(before)
-        self.moved: frozenset[str] = frozenset()
-        self._before = ref(before) if isinstance(before, Rows) else None
-
-    def follows(self, other: Mapping[Any, T]) -> bool:
-        """Whether `moved` tells it from `other`."""
-        return self._before is not None and self._before() is other
-
-
-def moved(before: Mapping[Key, T], after: Mapping[Key, T]) -> Collection[Key]:
-    """Keys of what came, went or is another object; of two States in a row at no cost."""
-    if before is after:
-        return ()
-    if isinstance(after, Rows) and after.follows(before):
-        return cast(Collection[Key], after.moved)
-    others = [key for key, row in after.items() if before.get(key) is not row]
-    if len(after) - sum(key not in before for key in others) == len(before):
-        return others  # all that were there still are
-    return [*others, *(before.keys() - after.keys())]

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sealane.model import AddressGroup, FloatingIP, Node, Port, State, Subnet, SubnetPool, moved
+from sealane.model import AddressGroup, FloatingIP, Node, Port, State, Subnet, SubnetPool
+from sealane.moves import moved
 from sealane.ovn.southbound import Binding
 
 What = Literal[

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from sealane.api import ipam
-from sealane.model import Port, moved
+from sealane.model import Port
+from sealane.moves import moved
 
 Ports = Mapping[str, Port]
 

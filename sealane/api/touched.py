@@ -12,7 +12,7 @@ always for a node that does not see all.
 import secrets
 from collections.abc import Mapping, Set
 
-from sealane.model import moved
+from sealane.moves import moved
 
 LIMIT = 20_000
 """Changed rows that are remembered; who is further behind reads all."""

@@ -16,7 +16,8 @@ from contextlib import suppress
 from sealane import log
 from sealane.api import events
 from sealane.api.journal import Journal
-from sealane.model import Port, State, moved
+from sealane.model import Port, State
+from sealane.moves import moved
 from sealane.ovn.southbound import BindingChange, Bindings
 from sealane.store.db import Store
 

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from sealane.model import Rows, State
+from sealane.model import State
+from sealane.moves import Rows
 from sealane.ovsdb.replica import Change
 from sealane.ovsdb.values import Row
 from sealane.store.changes import Stored

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, TypeVarTuple
 
-from sealane.model import moved
+from sealane.moves import moved
 from sealane.translate.rows import Row
 
 T = TypeVar("T")

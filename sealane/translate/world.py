@@ -19,7 +19,7 @@ from operator import is_
 from typing import NamedTuple
 
 from sealane import names
-from sealane.model import moved
+from sealane.moves import moved
 from sealane.translate.rows import Ref, Row
 from sealane.translate.tables import TABLES, key_of
 

@@ -157,7 +157,7 @@ POSTS: dict[str, dict[str, tuple[Any, int]]] = {
         "project_id": ("theirs", 400),
         "port_id": ("GUEST", 403),
         "remote_ip": ("198.51.100.8", 403),
-        "mirror_type": ("erspanv1", 403),
+        "mirror_type": ("gre", 403),
         "directions": ({"OUT": 7}, 403),
     },
     "metering_label": {

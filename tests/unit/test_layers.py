@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2] / "sealane"
 
 MAY_IMPORT = {
     "model": set(),
+    "moves": set(),
     "errors": set(),
     "names": {"errors"},
     "protocols": set(),
@@ -24,11 +25,11 @@ MAY_IMPORT = {
     "client": {"errors", "failpoint", "log", "names", "pki"},
     "shims": set(),
     "openstack": {"cli", "config", "errors"},
-    "translate": {"errors", "model", "names", "protocols"},
-    "store": {"config", "errors", "log", "model", "names", "ovsdb"},
+    "translate": {"errors", "model", "moves", "names", "protocols"},
+    "store": {"config", "errors", "log", "model", "moves", "names", "ovsdb"},
     "ovn": {"config", "errors", "failpoint", "log", "model", "names", "ovsdb", "store", "translate"},
     "api": {
-        *("config", "errors", "failpoint", "listening", "log", "model"),
+        *("config", "errors", "failpoint", "listening", "log", "model", "moves"),
         *("names", "ovn", "ovsdb", "pki", "protocols", "store", "translate"),
     },
     "agent": {
@@ -59,6 +60,7 @@ PURE = (
     "fastpath/elf.py",
     "fastpath/layout.py",
     "model.py",
+    "moves.py",
     "names.py",
     "protocols.py",
     "translate",

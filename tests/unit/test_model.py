@@ -5,7 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealane.model import Rows, State, moved
+from sealane.model import State
+from sealane.moves import Rows, moved
 from sealane.store.rows import TABLES
 from sealane.store.snapshot import advance
 

@@ -134,6 +134,12 @@ def policy(a: int, b: int) -> Row:
     )
 
 
+def mirror(a: int, b: int) -> Row:
+    columns: dict[str, Value] = {"type": "gre", "filter": "to-lport", "sink": "192.0.2.1", "index": b}
+    places = [on("Logical_Switch_Port", f"p{b % 4}", "mirror_rules")] if b % 3 else []
+    return row("Mirror", f"mirror{a % 2}", columns, *places)
+
+
 MAKERS: list[Callable[[int, int], Row]] = [
     switch,
     router,
@@ -153,6 +159,7 @@ MAKERS: list[Callable[[int, int], Row]] = [
     session,
     route,
     policy,
+    mirror,
 ]
 
 
