@@ -92,6 +92,9 @@ class Nonsense:
                     "tap_service_id": self.ids["tap_service"],
                     "metering_label_id": self.ids["metering_label"],
                     "target_tenant": f"p{self.chance.randrange(99)}",
+                    "remote_ip": f"198.51.100.{self.chance.randrange(256)}",
+                    "mirror_type": "gre",
+                    "directions": {"IN": self.chance.randrange(256)},
                 }
                 given[attribute.name] = right[attribute.name]
         names = [*kind.by_name, "colour", "", "tenant_id"]
