@@ -29,11 +29,11 @@ def digest() -> str:
     return whole.hexdigest()
 
 
-def compiled(target: Path) -> None:
-    """Raises CalledProcessError; clang tells why."""
+def compiled(target: Path, *further: str) -> None:
+    """With further options, if any.  Raises CalledProcessError; clang tells why."""
     warnings = ("-Wall", "-Wextra", "-Werror", "-Wno-sign-compare", "-Wno-address-of-packed-member")
     define = f'-DSOURCE="{digest()}"'
-    argv = ("clang", "-target", "bpf", "-O2", *warnings, f"-I{_INCLUDE}", define, "-c", SOURCE.name)
+    argv = ("clang", "-target", "bpf", "-O2", *warnings, f"-I{_INCLUDE}", define, *further, "-c", SOURCE.name)
     subprocess.run([*argv, "-o", str(target)], cwd=HERE, check=True, timeout=120)
 
 

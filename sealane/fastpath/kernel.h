@@ -28,6 +28,8 @@ static __u64 (*now)(void) = (void *)BPF_FUNC_ktime_get_coarse_ns;
 static long (*pull)(struct __sk_buff *skb, __u32 length) = (void *)BPF_FUNC_skb_pull_data;
 static long (*adjust_room)(struct __sk_buff *skb, __s32 length, __u32 mode, __u64 flags) =
 	(void *)BPF_FUNC_skb_adjust_room;
+static long (*change_protocol)(struct __sk_buff *skb, __be16 protocol, __u64 flags) =
+	(void *)BPF_FUNC_skb_change_proto;
 static long (*store)(struct __sk_buff *skb, __u32 offset, const void *from, __u32 length, __u64 flags) =
 	(void *)BPF_FUNC_skb_store_bytes;
 static long (*replace_sum)(struct __sk_buff *skb, __u32 offset, __u64 from, __u64 to, __u64 flags) =

@@ -179,16 +179,30 @@ INLINE int wrap(struct __sk_buff *skb, const struct config *config, const struct
 	return store(skb, 0, &headers, sizeof(headers), 0) ? DAMAGED : FAST;
 }
 
+/* A kernel before Linux 6.3 can't be told that what is inside is of another protocol than the tunnel is: but first it can
+ * make of the tunnel's header one of that protocol. */
+INLINE int unwrap_by_force(struct __sk_buff *skb)
+{
+	__u32 more = sizeof(struct ipv6hdr) - sizeof(struct iphdr);
+
+	if (change_protocol(skb, NETWORK_ORDER(ETH_P_IPV6), 0))
+		return OUTER;
+	return adjust_room(skb, -(int)(OVERHEAD + more), BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) ? DAMAGED : FAST;
+}
+
 /* Out of the tunnel; likewise. */
 INLINE int unwrap(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u64 flags = packet->key.family == ETH_P_IPV6 ? BPF_F_ADJ_ROOM_DECAP_L3_IPV6 : 0;
 	struct ethhdr ethernet;
+	int reason = FAST;
 
 	__builtin_memcpy(ethernet.h_dest, packet->destination, ETH_ALEN);
 	__builtin_memcpy(ethernet.h_source, packet->source, ETH_ALEN);
 	ethernet.h_proto = NETWORK_ORDER(packet->key.family);
 	if (adjust_room(skb, -(int)OVERHEAD, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO | flags))
-		return OUTER;
+		reason = flags ? unwrap_by_force(skb) : OUTER;
+	if (reason != FAST)
+		return reason;
 	return store(skb, 0, &ethernet, sizeof(ethernet), 0) ? DAMAGED : FAST;
 }

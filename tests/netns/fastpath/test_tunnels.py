@@ -3,10 +3,11 @@
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from sealane.fastpath import bpf, cache
+from sealane.fastpath import bpf, build, cache
 from sealane.fastpath.cache import Cache
 from sealane.fastpath.layout import Reason
 from tests.e2e.overlay import frames
@@ -464,3 +465,13 @@ def test_programs_are_at_the_underlay_as_long_as_it_is_one(wire: Wire) -> None:
     assert wire.within(there) == [1, 1]
     wire.within(lambda: cache.detach((wire.underlay.link, wire.underlay.tunnel)))
     assert wire.within(there) == [0, 0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tunnels_end_without_what_kernels_before_6_3_lack(hosts: Space, tmp_path: Path, kind: str) -> None:
+    """The programs with a flag that no kernel knows instead of the one that those do not."""
+    programs = tmp_path / "programs.o"
+    build.compiled(programs, "-DBPF_F_ADJ_ROOM_DECAP_L3_IPV6=(1ULL<<40)")
+    with tunnels.wire(hosts, programs) as made:
+        _, back = made.establish(kind)
+        assert made.receives(IN.around(back)) == (Reason.FAST, back)

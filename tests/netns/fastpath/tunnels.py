@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
+from pathlib import Path
 
 from sealane.fastpath import bpf, elf, layout
 from sealane.fastpath.build import OBJECT
@@ -144,8 +145,8 @@ def ports(space: Space) -> tuple[Port, Port]:
 
 
 @contextmanager
-def wire(space: Space) -> Iterator[Wire]:
-    cache = Cache({one.name: bpf.create_map(one) for one in layout.MAPS}, elf.read(OBJECT.read_bytes()))
+def wire(space: Space, programs: Path = OBJECT) -> Iterator[Wire]:
+    cache = Cache({one.name: bpf.create_map(one) for one in layout.MAPS}, elf.read(programs.read_bytes()))
     link, tunnel = (packets.index(space, name) for name in (UNDERLAY, TUNNEL))
     made = Wire(space, cache, *ports(space), Underlay(link, tunnel, IPv4Address(HERE)))
     try:
