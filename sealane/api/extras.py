@@ -15,7 +15,7 @@ from sealane.api.either import first_of
 from sealane.errors import BadRequest, Forbidden, NotFound
 from sealane.model import State
 from sealane.store import draws
-from sealane.translate.floatingips import is_out_there
+from sealane.translate.floatingips import is_out_there, servers
 
 MAX_WAIT = 60.0
 """Seconds that a long poll may last."""
@@ -84,12 +84,15 @@ class Extras:
 
 def _announced(state: State) -> Iterator[dict[str, object]]:
     nodes = {node.name: node for node in state.nodes.values()}
+    answering = servers(state)
     for floating in state.floatingips.values():
         inner, outer = state.ports.get(floating.port_id or ""), state.ports.get(floating.floating_port_id)
         network = state.networks.get(floating.floating_network_id)
         if inner is None or outer is None or network is None or network.physical_network is None:
             continue
-        if floating.router_id and is_out_there(inner, nodes.get(inner.host), network):
+        if not floating.router_id or inner.id in answering:
+            continue
+        if is_out_there(inner, nodes.get(inner.host), network):
             yield {
                 "id": floating.id,
                 "node": inner.host,

@@ -7,7 +7,9 @@
 The address of a port is translated on its own host, if that has a bridge to the outside: `logical_port`
 tells where, and `external_mac` is what the outside finds it at, the same wherever the port is (ovn-nb(5),
 NAT).  Else it is translated where the router's gateway is; so are forwarded ports, as a load balancer of a
-router always is.
+router always is.  A server of a load balancer that itself has a floating IP is translated there as well: from
+its own host its answers to the load balancer's clients would leave as its own (ovn-northd(8), Gateway
+Redirect), past the gateway that has to translate them back.
 Machines inside meet a load balancer on their own switch: what they send to it never is the gateway's.
 """
 
@@ -28,16 +30,30 @@ def rows(state: State, memo: Memo) -> Iterator[Row]:
 def _addresses(state: State, memo: Memo) -> list[Row]:
     ports, routers, networks = state.ports, state.routers, state.networks
     nodes = {node.name: node for node in state.nodes.values()}
+    answering = servers(state)
 
     def given(floating: FloatingIP) -> tuple[FloatingIP, Port, Port, str | None, bool] | None:
         inner, outer = ports.get(floating.port_id or ""), ports.get(floating.floating_port_id)
         router, network = routers.get(floating.router_id or ""), networks.get(floating.floating_network_id)
         if inner is None or outer is None or router is None or network is None:
             return None
-        there = is_out_there(inner, nodes.get(inner.host), network)
+        there = inner.id not in answering and is_out_there(inner, nodes.get(inner.host), network)
         return floating, inner, outer, gateway(router, floating, ports), there
 
-    return memo.each(_nat, state.floatingips, given, (ports, routers, networks, state.nodes))
+    balancing = (state.loadbalancers, state.pools, state.members, state.floatingips) if answering else ()
+    return memo.each(_nat, state.floatingips, given, (ports, routers, networks, state.nodes, *balancing))
+
+
+def servers(state: State) -> frozenset[str]:
+    """Ids of the ports to which load balancers lead that have a floating IP."""
+    led_to = {floating.port_id for floating in state.floatingips.values()} if state.loadbalancers else ()
+    balancers = {each.id for each in state.loadbalancers.values() if each.vip_port_id in led_to}
+    pools = {pool.id for pool in state.pools.values() if pool.loadbalancer_id in balancers}
+    places = {(each.subnet_id, each.address) for each in state.members.values() if each.pool_id in pools}
+    if not places:
+        return frozenset()
+    held = ((port.id, f.subnet_id, f.ip_address) for port in state.ports.values() for f in port.fixed_ips)
+    return frozenset(id for id, *place in held if tuple(place) in places)
 
 
 def is_out_there(port: Port, host: Node | None, network: Network) -> bool:

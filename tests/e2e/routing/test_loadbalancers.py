@@ -102,16 +102,20 @@ def by(machine: Machine) -> Ask:
     return lambda *words: machine.exec("python3", "-c", ASK, *words).stdout
 
 
+def from_outside(world: World) -> Ask:
+    return lambda *words: world.exec("python3", "-c", ASK, *words)
+
+
 def answers(ask: Ask, kind: str, address: str, port: int = VIP_PORT, times: int = TRIES) -> dict[str, str]:
     """Name of who answered -> whom it took the question from; "-" is nobody."""
     said = ask(kind, address, str(port), str(times))
     return dict(line.split() for line in said.splitlines())
 
 
-def all_answer(ask: Ask, kind: str, address: str, *names: str) -> None:
+def all_answer(ask: Ask, kind: str, address: str, *names: str, port: int = VIP_PORT) -> None:
     until(
-        lambda: answers(ask, kind, address).keys() == set(names),
-        f"{names} answer by {kind} at {address}, all of them and nobody else",
+        lambda: answers(ask, kind, address, port).keys() == set(names),
+        f"{names} answer by {kind} at {address}:{port}, all of them and nobody else",
     )
 
 
@@ -129,7 +133,7 @@ def nobody_answers(ask: Ask, kind: str, address: str, port: int = VIP_PORT) -> N
 
 def test_servers_on_two_hosts_share_what_comes(world: World, red: Tenant) -> None:
     one, two, client = (red.put(h, n) for h, n in (("host1", "one"), ("host2", "two"), ("host1", "client")))
-    inside, outside = by(client), lambda *words: world.exec("python3", "-c", ASK, *words)
+    inside, beyond = by(client), from_outside(world)
     with shop(red, "tcp", "udp") as made:
         made.add(one)
         made.add(two)
@@ -141,19 +145,19 @@ def test_servers_on_two_hosts_share_what_comes(world: World, red: Tenant) -> Non
         nobody_answers(inside, "tcp", made.address, VIP_PORT + 1)
         outer = red.take(port_id=made.balancer["vip_port_id"])["floating_ip_address"]
         for kind in ("tcp", "udp"):
-            all_answer(outside, kind, outer, "one", "two")
-            seen_as(outside, kind, outer, GATEWAY)
+            all_answer(beyond, kind, outer, "one", "two")
+            seen_as(beyond, kind, outer, GATEWAY)
         all_answer(inside, "tcp", outer, "one", "two")
-        nobody_answers(outside, "tcp", outer, PORT)
+        nobody_answers(beyond, "tcp", outer, PORT)
         made.change(one, weight=0)
         all_answer(inside, "tcp", made.address, "two")
-        all_answer(outside, "tcp", outer, "two")
+        all_answer(beyond, "tcp", outer, "two")
         made.change(one, weight=1)
         made.remove(two)
         all_answer(inside, "tcp", made.address, "one")
         red.api.update(f"{LBAAS}/listeners", made.listeners["tcp"], {"admin_state_up": False})
         nobody_answers(inside, "tcp", made.address)
-        nobody_answers(outside, "tcp", outer)
+        nobody_answers(beyond, "tcp", outer)
         all_answer(inside, "udp", made.address, "one")
         red.api.update(f"{LBAAS}/loadbalancers", made.balancer["id"], {"admin_state_up": False})
         nobody_answers(inside, "udp", made.address)
@@ -177,7 +181,7 @@ def test_the_fast_path_changes_nothing(world: World, red: Tenant, lab: Lab) -> N
     one, two, client = (red.put(h, n) for h, n in (("host1", "one"), ("host2", "two"), ("host1", "client")))
     rule = {"direction": "ingress", "protocol": "tcp", "port_range_min": ECHOES, "port_range_max": ECHOES}
     red.api.create("security-group-rules", {"security_group_id": red.group, **rule, "project_id": red.name})
-    inside, outside = by(client), lambda *words: world.exec("python3", "-c", ASK, *words)
+    inside, beyond = by(client), from_outside(world)
     with fast(lab, *CABLED), beside(red, "10.45.0.0/24") as network:
         far = red.put("host1", "far", network=network)
         with shop(red, "tcp", "udp") as made:
@@ -187,7 +191,7 @@ def test_the_fast_path_changes_nothing(world: World, red: Tenant, lab: Lab) -> N
             for kind in ("tcp", "udp"):
                 for ask in (inside, by(two), by(far)):
                     all_answer(ask, kind, made.address, "one", "two")
-                all_answer(outside, kind, outer, "one", "two")
+                all_answer(beyond, kind, outer, "one", "two")
                 seen_as(inside, kind, made.address, client.addresses[0])
             for server, other in ((one, two), (two, one)):
                 made.change(other, weight=0)
@@ -268,6 +272,19 @@ def test_by_a_floating_ip_it_goes_on_too(
                 goes_on(said, 300)
                 red.api.update(below, member, rest)
                 goes_on(said, 300)
+
+
+def test_a_server_has_a_floating_ip_of_its_own(world: World, red: Tenant) -> None:
+    """Its answers to who came by the load balancer's are the load balancer's."""
+    one, two = red.put("host1", "one"), red.put("host2", "two")
+    with shop(red, "tcp") as made:
+        made.add(one)
+        made.add(two)
+        balanced = red.take(port_id=made.balancer["vip_port_id"])["floating_ip_address"]
+        for server in (one, two):
+            own = red.take(port_id=server.port_id)["floating_ip_address"]
+            all_answer(from_outside(world), "tcp", own, server.name, port=PORT)
+            all_answer(from_outside(world), "tcp", balanced, "one", "two")
 
 
 STEADY = """
