@@ -56,7 +56,10 @@ EXTENSIONS = {
     "ip-substring-filtering": ("IP address substring filtering", "Filter by a part of an address"),
     "l3-ha": ("HA Router extension", "Gateways move to another host"),
     "taas": ("Neutron Tap as a Service", "Copies of what ports send and are sent"),
-    "tap-mirror": ("Port mirroring to tunnels", "Copies of what ports send and are sent, by GRE and ERSPAN"),
+    "tap-mirror": (
+        "Tap as a Service GRE or ERSPAN mirror",
+        "Copies of what ports send and are sent, by tunnels",
+    ),
     "metering": ("Neutron Metering", "What crosses routers, counted by labels"),
     "metering_source_and_destination_fields": (
         "Neutron Metering with source and destination filtering",

@@ -1,6 +1,7 @@
 """`If-Match: revision_number=N` of each kind (Neutron's extension revision-if-match): nothing of an old
 revision is changed or deleted, also where the answer shows no number."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sealane.api.app import KINDS
@@ -46,6 +47,8 @@ async def every_kind(api: Live) -> Ids:
     await make("trunk", "trunks", port_id=other)
     tap = await make("tap_service", "taas/tap_services", port_id=port)
     await make("tap_flow", "taas/tap_flows", tap_service_id=tap, source_port=other, direction="BOTH")
+    mirrored = {"remote_ip": "192.0.2.9", "mirror_type": "gre", "directions": {"IN": 7}}
+    await make("tap_mirror", "taas/tap_mirrors", port_id=other, **mirrored)
     label = await make("metering_label", "metering/metering-labels")
     await make(
         "metering_label_rule",
@@ -58,6 +61,11 @@ async def every_kind(api: Live) -> Ids:
     floating = await make("floatingip", "floatingips", floating_network_id=world, subnet_id=outer)
     ends = {"external_port": 80, "internal_port": 80, "internal_port_id": port, "protocol": "tcp"}
     await make("port_forwarding", f"floatingips/{floating}/port_forwardings", **ends)
+    await balancing(make, subnet)
+    return made
+
+
+async def balancing(make: Callable[..., Awaitable[str]], subnet: str) -> None:
     balancer = await make("loadbalancer", "lbaas/loadbalancers", vip_subnet_id=subnet)
     where = {"loadbalancer_id": balancer, "protocol": "TCP"}
     pool = await make("pool", "lbaas/pools", lb_algorithm="SOURCE_IP_PORT", **where)
@@ -65,7 +73,6 @@ async def every_kind(api: Live) -> Ids:
     await make("member", f"lbaas/pools/{pool}/members", address="10.0.0.9", protocol_port=80)
     times = {"delay": 5, "timeout": 2, "max_retries": 2, "max_retries_down": 2}
     await make("healthmonitor", "lbaas/healthmonitors", pool_id=pool, type="TCP", **times)
-    return made
 
 
 async def test_nothing_of_an_old_revision_is_changed(database: OvsdbServer) -> None:

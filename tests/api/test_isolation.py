@@ -21,6 +21,7 @@ from tests.daemons import OvsdbServer
 SHARED = ("network", "security_group", "address_group", "address_scope", "subnetpool")
 """By RBAC policies under their own name."""
 KIND_OF = {kind.singular: kind for kind in KINDS}
+MIRRORED = {"remote_ip": "192.0.2.9", "mirror_type": "gre", "directions": {"IN": 7}}
 
 
 @dataclass
@@ -52,6 +53,7 @@ class Stranger:
         other = await self.root.make("port", project_id="theirs", **inside)
         flow = {"tap_service_id": self.id("tap_service"), "source_port": other["id"]}
         await self.add("tap_flow", name="secret", direction="IN", **flow)
+        await self.add("tap_mirror", name="secret", port_id=other["id"], **MIRRORED)
         await self.add("metering_label", name="secret")
         label = {"metering_label_id": self.id("metering_label"), "direction": "egress"}
         await self.add("metering_label_rule", name="secret", source_ip_prefix="10.7.0.0/24", **label)
@@ -200,6 +202,7 @@ REFERENCES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("tap_service", "port", {"port_id": THEIRS}),
     ("tap_flow", "tap_service", {**FLOW, "tap_service_id": THEIRS}),
     ("tap_flow", "port", {**FLOW, "source_port": THEIRS}),
+    ("tap_mirror", "port", {**MIRRORED, "port_id": THEIRS}),
     ("metering_label_rule", "metering_label", {"metering_label_id": THEIRS, "direction": "egress"}),
     *(("rbac_policy", kind, {**SHARING, "object_type": kind, "object_id": THEIRS}) for kind in SHARED),
     ("rbac_policy", "policy", {**SHARING, "object_type": "qos_policy", "object_id": THEIRS}),
