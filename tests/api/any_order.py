@@ -4,7 +4,7 @@ A real API process on a real store, a real translator process that writes the no
 chooses the calls, and makes a failing sequence short.  Beside the model that each machine has, this holds:
 
     after each call      what the translator makes of the state with its memory of the rounds before, is
-                         what it makes of it from nothing
+                         what it makes of it from nothing; and says what was asked for, as meant.py tells it
     at the end           the northbound database holds that, and nothing else that is ours
     when all is deleted  neither the store nor the northbound database has anything left
 """
@@ -32,6 +32,7 @@ from sealane.translate.desired import desired
 from sealane.translate.diff import diff
 from sealane.translate.memo import Memo
 from sealane.translate.rows import Plan, Ref
+from tests.api.meant import differences
 from tests.api.test_server import Host, host
 from tests.daemons import PATIENCE, until
 
@@ -87,11 +88,12 @@ class Sight:
         return self.state
 
     def compare(self) -> None:
-        """With memory, and from nothing."""
+        """With memory, from nothing, and with what it is to mean."""
         state = self.current()
         remembered, anew = desired(state, self._memo), desired(state)
         assert {row.ref: row for row in remembered} == {row.ref: row for row in anew}
         assert len(remembered) == len(anew)
+        assert differences(state, anew) == (set(), set()), "what nobody has asked for, and what somebody has"
 
     def settle(self) -> None:
         """Wait for the northbound database; assert that it holds what there is to be, as diff() sees it."""
