@@ -1,23 +1,16 @@
 """scripts/kvm-guest says why a guest failed, within its deadlines; programs of the shell stand for qemu."""
 
-import importlib.machinery
-import importlib.util
 import types
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "kvm-guest"
+from tests.scripts import loaded
 
 
 @pytest.fixture(scope="module")
 def script() -> types.ModuleType:
-    loader = importlib.machinery.SourceFileLoader("kvm_guest", str(SCRIPT))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return loaded("kvm-guest")
 
 
 CASES = {

@@ -3,12 +3,9 @@
 It has no disk: an initramfs of busybox and virtio's drivers, which asks for its address by DHCP.
 """
 
-import importlib.machinery
-import importlib.util
 import subprocess
 import tempfile
 import threading
-import types
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -16,8 +13,8 @@ from pathlib import Path
 
 from sealane.lab.lab import Lab
 from tests.e2e.docker.engines import until
+from tests.scripts import loaded
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "kvm-guest"
 MODULES = ("virtio_pci", "virtio_net")
 BOOT = 120.0  # seconds
 KVM = Path("/dev/kvm")
@@ -25,7 +22,7 @@ PATIENCE = 10.0  # seconds with KVM for a program of nine bytes
 PROBE = bytes.fromhex("baf400 b001 ee f4 ebfd")
 """mov dx, 0xf4; mov al, 1; out dx, al; hlt; jmp: by the device isa-debug-exit it ends QEMU."""
 ran: set[str] = set()
-"""How guests of this session got a processor: "kvm", "tcg"."""
+"""By what guests of this run had a processor: "kvm", "tcg"."""
 
 # udhcpc runs /init as its script too: the first word says why.
 INIT = """#!/bin/busybox sh
@@ -101,7 +98,7 @@ def booted(lab: Lab, host: str, device: str, mac: str, scratch: Path) -> Iterato
 
 def built(scratch: Path) -> tuple[Path, Path]:
     """Kernel and initramfs."""
-    script = _script()
+    script = loaded("kvm-guest")
     kernel, modules = script.fetch_kernel()
     return kernel, script.build_initrd(scratch, modules, MODULES, INIT)
 
@@ -137,12 +134,3 @@ def _qemu(accel: str, kernel: Path, initrd: Path, device: str, mac: str) -> list
         *("-netdev", f"tap,id=net,ifname={device},script=no,downscript=no"),
         *("-device", f"virtio-net-pci,netdev=net,mac={mac},romfile="),
     ]
-
-
-def _script() -> types.ModuleType:
-    loader = importlib.machinery.SourceFileLoader("kvm_guest", str(SCRIPT))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
